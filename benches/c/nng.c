@@ -1,0 +1,102 @@
+/* Benchmark driver for libnng: pair0, req0 and rep0, push0 and pull0, the protocols that nanomsg speaks too. Options as
+   they are (it sets TCP_NODELAY by itself), only the limit of a message's size is lifted. */
+
+#include "bench.h"
+
+#include <nng/nng.h>
+#include <nng/protocol/pair0/pair.h>
+#include <nng/protocol/pipeline0/pull.h>
+#include <nng/protocol/pipeline0/push.h>
+#include <nng/protocol/reqrep0/rep.h>
+#include <nng/protocol/reqrep0/req.h>
+
+struct side {
+    nng_socket s;
+    int nnmsg;
+    size_t size;
+    unsigned char *out, *in;
+    nng_msg *out_msg, *in_msg;
+};
+
+static void driver_init (const struct args *args)
+{
+    (void) args;
+}
+
+static void driver_version (void)
+{
+    printf ("%s\n", nng_version ());
+}
+
+static void must (const char *call, int result)
+{
+    if (result)
+        fail (result == NNG_ENOTSUP ? "unsupported" : "error", "%s: %s", call, nng_strerror (result));
+}
+
+static struct side *side_open (const struct args *args, enum role role)
+{
+    static int (*const open[3][2]) (nng_socket *) = {
+        {nng_pair0_open, nng_pair0_open}, {nng_req0_open, nng_rep0_open}, {nng_push0_open, nng_pull0_open}};
+    struct side *side = calloc (1, sizeof *side);
+
+    side->nnmsg = args->nnmsg;
+    side->size = args->size;
+    side->out = calloc (1, args->size);
+    side->in = calloc (1, args->size);
+    must ("open", open[args->pattern][role](&side->s));
+    must ("NNG_OPT_RECVMAXSZ", nng_socket_set_size (side->s, NNG_OPT_RECVMAXSZ, 0));
+    if (role == SIDE_B) {
+        must ("nng_listen", nng_listen (side->s, args->url, NULL, 0));
+        listening ();
+    } else {
+        await_listener ();
+        must ("nng_dial", nng_dial (side->s, args->url, NULL, 0));
+    }
+    return side;
+}
+
+static unsigned char *side_buffer (struct side *side)
+{
+    if (!side->nnmsg)
+        return side->out;
+    must ("nng_msg_alloc", nng_msg_alloc (&side->out_msg, side->size));
+    return nng_msg_body (side->out_msg);
+}
+
+static void side_send (struct side *side)
+{
+    if (side->nnmsg)
+        must ("nng_sendmsg", nng_sendmsg (side->s, side->out_msg, 0));
+    else
+        must ("nng_send", nng_send (side->s, side->out, side->size, 0));
+}
+
+static void side_flush (struct side *side)
+{
+    (void) side;
+}
+
+static size_t side_recv (struct side *side, unsigned char **message)
+{
+    if (side->nnmsg) {
+        must ("nng_recvmsg", nng_recvmsg (side->s, &side->in_msg, 0));
+        *message = nng_msg_body (side->in_msg);
+        return nng_msg_len (side->in_msg);
+    }
+    size_t length = side->size;
+    must ("nng_recv", nng_recv (side->s, side->in, &length, 0));
+    *message = side->in;
+    return length;
+}
+
+static void side_release (struct side *side)
+{
+    if (side->nnmsg)
+        nng_msg_free (side->in_msg);
+}
+
+static void side_close (struct side *side)
+{
+    must ("nng_close", nng_close (side->s));
+}

@@ -1,0 +1,143 @@
+/* Benchmark driver for the nanomsg ABI. It knows the public header only and loads the library named by --lib, so the
+   same program measures the original and this library. */
+
+#include "bench.h"
+
+#include <dlfcn.h>
+#include <nanomsg/nn.h>
+#include <nanomsg/pair.h>
+#include <nanomsg/pipeline.h>
+#include <nanomsg/reqrep.h>
+#include <nanomsg/tcp.h>
+
+#define FUNCTIONS(f)                                                                                                   \
+    f (nn_errno) f (nn_strerror) f (nn_symbol) f (nn_socket) f (nn_close) f (nn_setsockopt) f (nn_bind) f (nn_connect) \
+        f (nn_send) f (nn_recv) f (nn_allocmsg) f (nn_freemsg)
+
+static struct {
+#define MEMBER(name) __typeof__ (name) *name;
+    FUNCTIONS (MEMBER)
+} lib;
+
+struct side {
+    int s;
+    int nnmsg;
+    size_t size;
+    unsigned char *out, *in; /* own buffers; with --nnmsg, the chunks on their way */
+};
+
+static void driver_init (const struct args *args)
+{
+    if (!args->lib)
+        usage ("--lib is needed");
+    void *so = dlopen (args->lib, RTLD_NOW | RTLD_LOCAL);
+    if (!so)
+        fail ("error", "%s", dlerror ());
+#define LOAD(name)                                                                                                     \
+    if (!(lib.name = (__typeof__ (lib.name)) dlsym (so, #name)))                                                       \
+        fail ("error", "the library lacks " #name);
+    FUNCTIONS (LOAD)
+}
+
+/* The library tells its ABI version only: the numbers behind its file name. */
+static void driver_version (void)
+{
+    int value, version[3] = {-1, -1, -1};
+    const char *name;
+    for (int i = 0; (name = lib.nn_symbol (i, &value)) != NULL; i++) {
+        if (!strcmp (name, "NN_VERSION_CURRENT"))
+            version[0] = value;
+        else if (!strcmp (name, "NN_VERSION_REVISION"))
+            version[1] = value;
+        else if (!strcmp (name, "NN_VERSION_AGE"))
+            version[2] = value;
+    }
+    printf ("ABI %d:%d:%d\n", version[0], version[1], version[2]);
+}
+
+/* nn_socket says EINVAL to a pattern it does not know, nn_bind and nn_connect EPROTONOSUPPORT to a transport. */
+static _Noreturn void refused (const char *call, int says)
+{
+    int e = lib.nn_errno ();
+    int unknown = e == says || e == EPROTONOSUPPORT || e == EAFNOSUPPORT || e == ENOTSUP || e == ENOSYS;
+    fail (unknown ? "unsupported" : "error", "%s: %s", call, lib.nn_strerror (e));
+}
+
+static _Noreturn void broken (const char *call)
+{
+    fail ("error", "%s: %s", call, lib.nn_strerror (lib.nn_errno ()));
+}
+
+static struct side *side_open (const struct args *args, enum role role)
+{
+    static const int protocol[3][2] = {{NN_PAIR, NN_PAIR}, {NN_REQ, NN_REP}, {NN_PUSH, NN_PULL}};
+    struct side *side = calloc (1, sizeof *side);
+    int on = 1, unlimited = -1;
+
+    side->nnmsg = args->nnmsg;
+    side->size = args->size;
+    if (!args->nnmsg) {
+        side->out = calloc (1, args->size);
+        side->in = calloc (1, args->size);
+    }
+    if ((side->s = lib.nn_socket (AF_SP, protocol[args->pattern][role])) < 0)
+        refused ("nn_socket", EINVAL);
+    if (lib.nn_setsockopt (side->s, NN_SOL_SOCKET, NN_RCVMAXSIZE, &unlimited, sizeof unlimited))
+        broken ("NN_RCVMAXSIZE");
+    if (args->transport == TCP && lib.nn_setsockopt (side->s, NN_TCP, NN_TCP_NODELAY, &on, sizeof on))
+        broken ("NN_TCP_NODELAY");
+    if (role == SIDE_B) {
+        if (lib.nn_bind (side->s, args->url) < 0)
+            refused ("nn_bind", EPROTONOSUPPORT);
+        listening ();
+    } else {
+        await_listener ();
+        if (lib.nn_connect (side->s, args->url) < 0)
+            refused ("nn_connect", EPROTONOSUPPORT);
+    }
+    return side;
+}
+
+static unsigned char *side_buffer (struct side *side)
+{
+    if (side->nnmsg && !(side->out = lib.nn_allocmsg (side->size, 0)))
+        broken ("nn_allocmsg");
+    return side->out;
+}
+
+static void side_send (struct side *side)
+{
+    int sent = side->nnmsg ? lib.nn_send (side->s, &side->out, NN_MSG, 0)
+                           : lib.nn_send (side->s, side->out, side->size, 0);
+    if (sent < 0)
+        broken ("nn_send");
+    if ((size_t) sent != side->size)
+        fail ("error", "nn_send took %d bytes of %zu", sent, side->size);
+}
+
+static void side_flush (struct side *side)
+{
+    (void) side;
+}
+
+static size_t side_recv (struct side *side, unsigned char **message)
+{
+    int length = side->nnmsg ? lib.nn_recv (side->s, &side->in, NN_MSG, 0)
+                             : lib.nn_recv (side->s, side->in, side->size, 0); /* the whole length, even of more */
+    if (length < 0)
+        broken ("nn_recv");
+    *message = side->in;
+    return (size_t) length;
+}
+
+static void side_release (struct side *side)
+{
+    if (side->nnmsg && lib.nn_freemsg (side->in))
+        broken ("nn_freemsg");
+}
+
+static void side_close (struct side *side)
+{
+    if (lib.nn_close (side->s))
+        broken ("nn_close");
+}

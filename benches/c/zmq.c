@@ -1,0 +1,112 @@
+/* Benchmark driver for libzmq. Options as they are (it sets TCP_NODELAY by itself); only its queues, which count
+   messages and not bytes, are shortened for large messages so that they do not fill the machine's memory. */
+
+#include "bench.h"
+
+#include <zmq.h>
+
+enum { QUEUE_MESSAGES = 1000 /* the default */, QUEUE_BYTES = 64 << 20 };
+
+static void *context;
+
+struct side {
+    void *s;
+    int nnmsg;
+    size_t size;
+    unsigned char *out, *in;
+    zmq_msg_t out_msg, in_msg;
+};
+
+static void driver_init (const struct args *args)
+{
+    (void) args;
+    if (!(context = zmq_ctx_new ()))
+        fail ("error", "zmq_ctx_new: %s", zmq_strerror (zmq_errno ()));
+}
+
+static void driver_version (void)
+{
+    int major, minor, patch;
+    zmq_version (&major, &minor, &patch);
+    printf ("%d.%d.%d\n", major, minor, patch);
+}
+
+static void must (const char *call, int result)
+{
+    if (result < 0)
+        fail (zmq_errno () == EPROTONOSUPPORT ? "unsupported" : "error", "%s: %s", call, zmq_strerror (zmq_errno ()));
+}
+
+static struct side *side_open (const struct args *args, enum role role)
+{
+    static const int type[3][2] = {{ZMQ_PAIR, ZMQ_PAIR}, {ZMQ_REQ, ZMQ_REP}, {ZMQ_PUSH, ZMQ_PULL}};
+    struct side *side = calloc (1, sizeof *side);
+    int queue = QUEUE_BYTES / args->size < QUEUE_MESSAGES ? (int) (QUEUE_BYTES / args->size) : QUEUE_MESSAGES;
+    int linger = 0; /* everything has been acknowledged when a side closes */
+
+    if (queue < 1)
+        queue = 1;
+    side->nnmsg = args->nnmsg;
+    side->size = args->size;
+    side->out = calloc (1, args->size);
+    side->in = calloc (1, args->size);
+    if (!(side->s = zmq_socket (context, type[args->pattern][role])))
+        must ("zmq_socket", -1);
+    must ("ZMQ_SNDHWM", zmq_setsockopt (side->s, ZMQ_SNDHWM, &queue, sizeof queue));
+    must ("ZMQ_RCVHWM", zmq_setsockopt (side->s, ZMQ_RCVHWM, &queue, sizeof queue));
+    must ("ZMQ_LINGER", zmq_setsockopt (side->s, ZMQ_LINGER, &linger, sizeof linger));
+    if (role == SIDE_B) {
+        must ("zmq_bind", zmq_bind (side->s, args->url));
+        listening ();
+    } else {
+        await_listener ();
+        must ("zmq_connect", zmq_connect (side->s, args->url));
+    }
+    return side;
+}
+
+static unsigned char *side_buffer (struct side *side)
+{
+    if (!side->nnmsg)
+        return side->out;
+    must ("zmq_msg_init_size", zmq_msg_init_size (&side->out_msg, side->size));
+    return zmq_msg_data (&side->out_msg);
+}
+
+static void side_send (struct side *side)
+{
+    if (side->nnmsg)
+        must ("zmq_msg_send", zmq_msg_send (&side->out_msg, side->s, 0));
+    else
+        must ("zmq_send", zmq_send (side->s, side->out, side->size, 0));
+}
+
+static void side_flush (struct side *side)
+{
+    (void) side;
+}
+
+static size_t side_recv (struct side *side, unsigned char **message)
+{
+    int length;
+    if (side->nnmsg) {
+        zmq_msg_init (&side->in_msg);
+        must ("zmq_msg_recv", length = zmq_msg_recv (&side->in_msg, side->s, 0));
+        *message = zmq_msg_data (&side->in_msg);
+    } else {
+        must ("zmq_recv", length = zmq_recv (side->s, side->in, side->size, 0)); /* the whole length, even of more */
+        *message = side->in;
+    }
+    return (size_t) length;
+}
+
+static void side_release (struct side *side)
+{
+    if (side->nnmsg)
+        zmq_msg_close (&side->in_msg);
+}
+
+static void side_close (struct side *side)
+{
+    must ("zmq_close", zmq_close (side->s));
+}

@@ -1,0 +1,56 @@
+"""Scalability protocols (PAIR, PUB/SUB, REQ/REP, ...) through libnanomsg's C ABI.
+
+The modules, from the outside in:
+
+``socket``      Socket and Endpoint, ``poll`` and ``term``: all that most programs need
+``options``     socket options as attributes
+``buffers``     memory of Python objects lent to the library without a copy
+``errors``      one exception class for each errno a program reacts to
+``constants``   every constant, under its C name, as the loaded library states it
+``library``     finding the shared library, and the prototypes of its functions
+"""
+
+from .constants import (
+    AF_SP,
+    AF_SP_RAW,
+    DONTWAIT,
+    POLLIN,
+    POLLOUT,
+    SocketType,
+    Statistic,
+)
+from .errors import (
+    AddressInUse,
+    Again,
+    BadSocket,
+    Interrupted,
+    NanomsgError,
+    NotSupported,
+    Terminated,
+    Timeout,
+    WrongState,
+)
+from .socket import Endpoint, Socket, poll, term
+
+__all__ = [
+    "AF_SP",
+    "AF_SP_RAW",
+    "AddressInUse",
+    "Again",
+    "BadSocket",
+    "DONTWAIT",
+    "Endpoint",
+    "Interrupted",
+    "NanomsgError",
+    "NotSupported",
+    "POLLIN",
+    "POLLOUT",
+    "Socket",
+    "SocketType",
+    "Statistic",
+    "Terminated",
+    "Timeout",
+    "WrongState",
+    "poll",
+    "term",
+]

@@ -1,0 +1,90 @@
+"""Every constant of the C headers, with the value the loaded library gives it.
+
+``SYMBOLS`` maps C names to values, and each is an attribute of this module too::
+
+    from nanomsg_rs import constants as nn
+    socket.set_option(nn.NN_TCP, nn.NN_TCP_NODELAY, 1)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ctypes import byref, c_int
+from enum import IntEnum
+
+from .library import PATH, nn_symbol
+
+
+def _symbols() -> Iterator[tuple[str, int]]:
+    index = 0
+    value = c_int()
+    while True:
+        name = nn_symbol(index, byref(value))
+        if name is None:
+            return
+        yield name.decode("ascii"), value.value
+        index += 1
+
+
+SYMBOLS: Mapping[str, int] = dict(_symbols())
+
+
+def __getattr__(name: str) -> int:
+    try:
+        return SYMBOLS[name]
+    except KeyError:
+        raise AttributeError(f"{PATH} has no constant {name!r}") from None
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *SYMBOLS})
+
+
+def symbol(name: str) -> int:
+    """The value of a constant this package needs; ImportError when the library lacks it."""
+    try:
+        return SYMBOLS[name]
+    except KeyError:
+        raise ImportError(f"{PATH} does not name {name} in nn_symbol") from None
+
+
+AF_SP = symbol("AF_SP")
+AF_SP_RAW = symbol("AF_SP_RAW")
+DONTWAIT = symbol("NN_DONTWAIT")
+POLLIN = symbol("NN_POLLIN")
+POLLOUT = symbol("NN_POLLOUT")
+
+
+class SocketType(IntEnum):
+    """The role of a socket in its pattern."""
+
+    PAIR = symbol("NN_PAIR")
+    PUB = symbol("NN_PUB")
+    SUB = symbol("NN_SUB")
+    REQ = symbol("NN_REQ")
+    REP = symbol("NN_REP")
+    PUSH = symbol("NN_PUSH")
+    PULL = symbol("NN_PULL")
+    SURVEYOR = symbol("NN_SURVEYOR")
+    RESPONDENT = symbol("NN_RESPONDENT")
+    BUS = symbol("NN_BUS")
+
+
+class Statistic(IntEnum):
+    """What ``Socket.statistic`` can tell. All but the CURRENT_ and INPROGRESS_ ones only grow."""
+
+    ESTABLISHED_CONNECTIONS = symbol("NN_STAT_ESTABLISHED_CONNECTIONS")
+    ACCEPTED_CONNECTIONS = symbol("NN_STAT_ACCEPTED_CONNECTIONS")
+    DROPPED_CONNECTIONS = symbol("NN_STAT_DROPPED_CONNECTIONS")
+    BROKEN_CONNECTIONS = symbol("NN_STAT_BROKEN_CONNECTIONS")
+    CONNECT_ERRORS = symbol("NN_STAT_CONNECT_ERRORS")
+    BIND_ERRORS = symbol("NN_STAT_BIND_ERRORS")
+    ACCEPT_ERRORS = symbol("NN_STAT_ACCEPT_ERRORS")
+    CURRENT_CONNECTIONS = symbol("NN_STAT_CURRENT_CONNECTIONS")
+    INPROGRESS_CONNECTIONS = symbol("NN_STAT_INPROGRESS_CONNECTIONS")
+    CURRENT_EP_ERRORS = symbol("NN_STAT_CURRENT_EP_ERRORS")
+    MESSAGES_SENT = symbol("NN_STAT_MESSAGES_SENT")
+    MESSAGES_RECEIVED = symbol("NN_STAT_MESSAGES_RECEIVED")
+    BYTES_SENT = symbol("NN_STAT_BYTES_SENT")
+    BYTES_RECEIVED = symbol("NN_STAT_BYTES_RECEIVED")
+    CURRENT_SND_PRIORITY = symbol("NN_STAT_CURRENT_SND_PRIORITY")

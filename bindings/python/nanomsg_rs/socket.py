@@ -1,0 +1,351 @@
+"""Sockets and what is done with them.
+
+Times are integers in milliseconds and a negative time means for ever, as in C. Every call may
+be made from any thread; the library holds the locks, and the interpreter runs on meanwhile.
+A call interrupted by a signal runs Python's handlers and then goes on for the time that is
+left, unless a handler raised (PEP 475).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import math
+import os
+import time
+import warnings
+from collections.abc import Iterable
+from ctypes import byref, c_int, c_size_t, c_void_p
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Type, overload
+
+from .buffers import lent
+from .constants import AF_SP, DONTWAIT, POLLIN, POLLOUT, SocketType, Statistic, symbol
+from .errors import Again, BadSocket, Interrupted, checked, error
+from .library import (
+    NN_MSG,
+    PollFd,
+    nn_bind,
+    nn_close,
+    nn_connect,
+    nn_freemsg,
+    nn_get_statistic,
+    nn_getsockopt,
+    nn_poll,
+    nn_recv,
+    nn_send,
+    nn_setsockopt,
+    nn_shutdown,
+    nn_socket,
+    nn_term,
+)
+from .options import NN_SOL_SOCKET, IntOption, ReadOnlyIntOption
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer, Self
+
+_RCVTIMEO = symbol("NN_RCVTIMEO")
+_SNDTIMEO = symbol("NN_SNDTIMEO")
+_SOCKET_NAME = symbol("NN_SOCKET_NAME")
+_SUBSCRIBE = symbol("NN_SUB_SUBSCRIBE")
+_UNSUBSCRIBE = symbol("NN_SUB_UNSUBSCRIBE")
+_NAME_MAX = 64
+_CLOSED = -1
+
+
+class Socket:
+    """One end of a pattern: a socket of that type, open until ``close`` or the end of ``with``.
+
+    Raises Terminated after ``term``, and NanomsgError with EINVAL for a type the library does
+    not know, EAFNOSUPPORT for a domain it does not know, EMFILE when there are too many sockets.
+    """
+
+    linger = IntOption("NN_LINGER", "ms that closing may spend on delivering what was sent.")
+    send_buffer = IntOption("NN_SNDBUF", "Bytes of a connection's send buffer. EINVAL below 1.")
+    recv_buffer = IntOption("NN_RCVBUF", "Bytes of a connection's receive buffer. EINVAL below 1.")
+    recv_max_size = IntOption(
+        "NN_RCVMAXSIZE", "Bytes of the largest message accepted; -1 for no limit, EINVAL below."
+    )
+    send_timeout = IntOption("NN_SNDTIMEO", "ms after which ``send`` raises Timeout.")
+    recv_timeout = IntOption("NN_RCVTIMEO", "ms after which ``recv`` raises Timeout.")
+    reconnect_interval = IntOption(
+        "NN_RECONNECT_IVL", "ms before a lost connection is tried again. EINVAL below 0."
+    )
+    reconnect_interval_max = IntOption(
+        "NN_RECONNECT_IVL_MAX",
+        "ms up to which that time doubles; 0 keeps it as it is. EINVAL below 0.",
+    )
+    send_priority = IntOption(
+        "NN_SNDPRIO", "1 (first) to 16, for endpoints added from now on. EINVAL outside."
+    )
+    recv_priority = IntOption(
+        "NN_RCVPRIO", "1 (first) to 16, for endpoints added from now on. EINVAL outside."
+    )
+    max_ttl = IntOption("NN_MAXTTL", "Hops a request or survey may have made, 1 to 255.")
+    send_fd = ReadOnlyIntOption(
+        "NN_SNDFD", "OS descriptor, *readable* while ``send`` would not block. For polling only."
+    )
+    recv_fd = ReadOnlyIntOption(
+        "NN_RCVFD", "OS descriptor, readable while ``recv`` would not block. For polling only."
+    )
+
+    #: The role this socket has in its pattern.
+    type: SocketType
+    #: AF_SP or AF_SP_RAW.
+    domain: int
+
+    def __init__(self, type: int, domain: int = AF_SP) -> None:
+        self._handle = checked(nn_socket, domain, type)
+        self.type = SocketType(type)
+        self.domain = domain
+
+    @property
+    def handle(self) -> int:
+        """The library's number for this socket, -1 once closed. Not an OS descriptor."""
+        return self._handle
+
+    @property
+    def name(self) -> str:
+        """What the library calls the socket in its error output; at most 63 bytes of UTF-8."""
+        return self.get_option(NN_SOL_SOCKET, _SOCKET_NAME, _NAME_MAX).decode("utf-8", "replace")
+
+    @name.setter
+    def name(self, value: str) -> None:
+        self.set_option(NN_SOL_SOCKET, _SOCKET_NAME, value.encode("utf-8"))
+
+    @property
+    def ipv4_only(self) -> bool:
+        """Whether endpoints added from now on leave IPv6 aside, as they do by default."""
+        return bool(self.get_option(NN_SOL_SOCKET, symbol("NN_IPV4ONLY")))
+
+    @ipv4_only.setter
+    def ipv4_only(self, value: bool) -> None:
+        self.set_option(NN_SOL_SOCKET, symbol("NN_IPV4ONLY"), int(value))
+
+    def bind(self, address: str) -> Endpoint:
+        """Listen at an address such as ``tcp://127.0.0.1:5555``, ``ipc:///run/x``, ``inproc://x``.
+
+        Raises AddressInUse, and NanomsgError with EINVAL (malformed), EPROTONOSUPPORT (unknown
+        transport), ENAMETOOLONG, EADDRNOTAVAIL, ENODEV or what the system says.
+        """
+        return self._endpoint(nn_bind, address)
+
+    def connect(self, address: str) -> Endpoint:
+        """Connect to an address in the background, again and again until it works.
+
+        Raises NanomsgError as ``bind`` does, but only for addresses that can never work.
+        """
+        return self._endpoint(nn_connect, address)
+
+    def shutdown(self, endpoint: Endpoint | int) -> None:
+        """Remove an endpoint, given as what ``bind`` or ``connect`` returned or as its id.
+
+        Raises NanomsgError with EINVAL for one that is not there (any more).
+        """
+        checked(nn_shutdown, self._handle, int(endpoint))
+
+    def send(self, data: Buffer, flags: int = 0) -> None:
+        """Send one message: bytes, bytearray, memoryview or any other object holding bytes.
+
+        Raises Timeout after ``send_timeout`` ms, Again instead of waiting with ``DONTWAIT``,
+        NotSupported, WrongState or BadSocket.
+        """
+        if isinstance(data, bytes):
+            self._transfer(nn_send, data, len(data), flags, POLLOUT, _SNDTIMEO)
+        else:
+            with lent(data) as (memory, size):
+                self._transfer(nn_send, memory, size, flags, POLLOUT, _SNDTIMEO)
+
+    def recv(self, flags: int = 0) -> bytes:
+        """Receive one message, whatever its size.
+
+        Raises Timeout after ``recv_timeout`` ms, Again instead of waiting with ``DONTWAIT``,
+        NotSupported, WrongState or BadSocket.
+        """
+        message = c_void_p()
+        try:
+            size = self._transfer(nn_recv, byref(message), NN_MSG, flags, POLLIN, _RCVTIMEO)
+            return ctypes.string_at(message, size)
+        finally:
+            if message.value is not None:
+                nn_freemsg(message)
+
+    def poll(self, events: int = POLLIN, timeout: int = -1) -> int:
+        """Wait up to that many ms for POLLIN or POLLOUT; which of them hold, 0 if none does."""
+        return next((ready for _, ready in poll([(self, events)], timeout)), 0)
+
+    def subscribe(self, topic: bytes) -> None:
+        """Let a SUB socket receive the messages that start with the topic; b"" is all of them."""
+        self.set_option(SocketType.SUB, _SUBSCRIBE, topic)
+
+    def unsubscribe(self, topic: bytes) -> None:
+        """Take back one ``subscribe`` of that topic."""
+        self.set_option(SocketType.SUB, _UNSUBSCRIBE, topic)
+
+    def set_option(self, level: int, option: int, value: int | bytes) -> None:
+        """Set any option. The level is NN_SOL_SOCKET, a socket type, or a transport (NN_TCP).
+
+        Raises OverflowError for a value that is no C int, and NanomsgError with ENOPROTOOPT
+        (no such option, or not to be set) or EINVAL (not with this value).
+        """
+        if isinstance(value, bytes):
+            checked(nn_setsockopt, self._handle, level, option, value, len(value))
+            return
+        number = c_int(value)
+        if number.value != value:
+            raise OverflowError(f"{value} does not fit into a C int")
+        checked(nn_setsockopt, self._handle, level, option, byref(number), ctypes.sizeof(number))
+
+    @overload
+    def get_option(self, level: int, option: int) -> int: ...
+
+    @overload
+    def get_option(self, level: int, option: int, size: int) -> bytes: ...
+
+    def get_option(self, level: int, option: int, size: int | None = None) -> int | bytes:
+        """Any option's value: an int, or with a size up to that many bytes.
+
+        Raises NanomsgError with ENOPROTOOPT for an option that is not there to be read.
+        """
+        if size is None:
+            number = c_int()
+            length = c_size_t(ctypes.sizeof(number))
+            checked(nn_getsockopt, self._handle, level, option, byref(number), byref(length))
+            return number.value
+        value = ctypes.create_string_buffer(size)
+        length = c_size_t(size)
+        checked(nn_getsockopt, self._handle, level, option, value, byref(length))
+        return value.raw[: length.value]
+
+    def statistic(self, which: int) -> int:
+        """One counter or gauge of this socket (see ``Statistic``); EINVAL if there is none such."""
+        found = ctypes.get_errno()
+        try:
+            ctypes.set_errno(0)
+            value: int = nn_get_statistic(self._handle, which)
+            # -1 is a failure, and also the send priority while nobody can be sent to.
+            if value == -1 and ctypes.get_errno() in (errno.EBADF, errno.EINVAL):
+                raise error(ctypes.get_errno())
+            return value
+        finally:
+            ctypes.set_errno(found)
+
+    def statistics(self) -> dict[Statistic, int]:
+        """All counters and gauges of this socket."""
+        return {which: self.statistic(which) for which in Statistic}
+
+    def close(self) -> None:
+        """Close the socket; calls under way in other threads raise BadSocket. Twice is no error."""
+        # The number may belong to another socket as soon as nn_close is done with it.
+        handle, self._handle = self._handle, _CLOSED
+        if handle != _CLOSED:
+            try:
+                checked(nn_close, handle)
+            except BadSocket:
+                pass  # term has closed it
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: Type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", _CLOSED) != _CLOSED:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self)
+            self.close()
+
+    def __repr__(self) -> str:
+        if self._handle == _CLOSED:
+            return "<nanomsg_rs.Socket, closed>"
+        return f"<nanomsg_rs.Socket {self._handle}, {self.type.name}>"
+
+    def _endpoint(self, operation: Any, address: str) -> Endpoint:
+        encoded = os.fsencode(address)
+        if b"\0" in encoded:
+            raise ValueError("embedded null character in the address")
+        number = checked(operation, self._handle, encoded, address=address)
+        return Endpoint(self, number, address)
+
+    def _transfer(
+        self, operation: Any, memory: Any, size: int, flags: int, event: int, timeout_option: int
+    ) -> int:
+        """nn_send or nn_recv, which after a signal goes on for the time that is left."""
+        started = time.monotonic()
+        try:
+            return checked(operation, self._handle, memory, size, flags)
+        except Interrupted:
+            deadline = _deadline(started, self.get_option(NN_SOL_SOCKET, timeout_option))
+        # A new call would start the timeout afresh, and setting the option to the rest of it
+        # would disturb other threads. So the waiting is left to nn_poll, which is told a time.
+        while True:
+            self.poll(event, _until(deadline))
+            try:
+                return checked(operation, self._handle, memory, size, flags | DONTWAIT)
+            except Again:
+                if time.monotonic() >= deadline:
+                    raise error(errno.ETIMEDOUT) from None
+
+
+class Endpoint:
+    """One bind or connect of a socket."""
+
+    def __init__(self, socket: Socket, id: int, address: str) -> None:
+        self.socket = socket
+        self.id = id
+        self.address = address
+
+    def shutdown(self) -> None:
+        """Remove this endpoint from its socket; NanomsgError with EINVAL the second time."""
+        self.socket.shutdown(self.id)
+
+    def __int__(self) -> int:
+        return self.id
+
+    def __repr__(self) -> str:
+        return f"<nanomsg_rs.Endpoint {self.id}, {self.address}>"
+
+
+def poll(requests: Iterable[tuple[Socket, int]], timeout: int = -1) -> list[tuple[Socket, int]]:
+    """Wait up to that many ms until some of the sockets are ready for some of the events.
+
+    The events are POLLIN, POLLOUT or both; returned are the sockets that are ready, each with
+    the events that hold. The list is empty after the timeout, and may be so earlier if another
+    thread closed a socket. Raises BadSocket for a closed one, and NanomsgError with ENOPROTOOPT
+    for an event that a socket of that type never has.
+    """
+    asked = list(requests)
+    entries = (PollFd * len(asked))(*[PollFd(socket.handle, events) for socket, events in asked])
+    deadline = _deadline(time.monotonic(), timeout)
+    while True:
+        try:
+            checked(nn_poll, entries, len(asked), timeout)
+            break
+        except Interrupted:
+            timeout = _until(deadline)
+    return [(socket, entry.revents) for (socket, _), entry in zip(asked, entries) if entry.revents]
+
+
+def term() -> None:
+    """Close every socket and shut the library down for good; opening one then raises Terminated.
+
+    Calls under way in other threads raise BadSocket.
+    """
+    nn_term()
+
+
+def _deadline(start: float, timeout: int) -> float:
+    """The moment so many ms after a moment of the monotonic clock; never, if negative."""
+    return math.inf if timeout < 0 else start + timeout / 1000
+
+
+def _until(deadline: float) -> int:
+    """The whole ms left until a deadline: 0 if it has passed, -1 if it never comes."""
+    if deadline == math.inf:
+        return -1
+    return max(0, math.ceil((deadline - time.monotonic()) * 1000))

@@ -1,0 +1,149 @@
+/* nn_device between two raw PAIRs: its arguments, what it forwards, how it ends. */
+
+#include "ctest.h"
+
+struct device { int s1, s2, rc, error; pthread_t thread; };
+
+static void *run_device(void *arg)
+{
+    struct device *d = arg;
+    d->rc = nn_device(d->s1, d->s2);
+    d->error = nn_errno();
+    return NULL;
+}
+
+static void start(struct device *d)
+{
+    MUST(pthread_create(&d->thread, NULL, run_device, d));
+}
+
+static void finish(const char *what, struct device *d)
+{
+    pthread_join(d->thread, NULL);
+    printf("%s: %d %s\n", what, d->rc, ct_errname(d->error));
+}
+
+static void arguments(void)
+{
+    int raw = MUST(nn_socket(AF_SP_RAW, NN_PAIR)), cooked = MUST(nn_socket(AF_SP, NN_PAIR));
+    MUST(ct_set(raw, NN_RCVTIMEO, 50));
+    CALL(nn_device(-1, -1));
+    CALL(nn_device(-1, INT_MIN));
+    CALL(nn_device(77, raw));
+    CALL(nn_device(raw, 77));
+    CALL(nn_device(77, 78));
+    CALL(nn_device(77, cooked));
+    CALL(nn_device(77, -1));
+    CALL(nn_device(-1, 77));
+    CALL(nn_device(cooked, raw));
+    CALL(nn_device(raw, cooked));
+    CALL(nn_device(cooked, cooked));
+    CALL(nn_device(cooked, -1));
+    CALL(nn_device(-1, cooked));
+    CALL(nn_device(raw, -1));
+    CALL(nn_device(-1, raw));
+    CALL(nn_device(raw, raw));
+    CALL(nn_close(raw));
+    CALL(nn_close(cooked));
+}
+
+/* Two ends, and a device between them. */
+static void between(enum ct_transport t)
+{
+    static char body[100000], buf[100000];
+    char addr[2][NN_SOCKADDR_MAX];
+    int end[2] = {ct_socket(NN_PAIR), ct_socket(NN_PAIR)};
+    struct device d = {.s1 = MUST(nn_socket(AF_SP_RAW, NN_PAIR)), .s2 = MUST(nn_socket(AF_SP_RAW, NN_PAIR))};
+    MUST(nn_bind(d.s1, ct_address(t, addr[0])));
+    MUST(nn_bind(d.s2, ct_address(t, addr[1])));
+    MUST(nn_connect(end[0], addr[0]));
+    MUST(nn_connect(end[1], addr[1]));
+    CONNECTED(end[0]);
+    CONNECTED(end[1]);
+    start(&d);
+    for (int i = 0; i < 100; i++) {
+        size_t size = (size_t) (i * i * 10);
+        memset(body, i, size);
+        CHECK(nn_send(end[i % 2], body, size, 0) == (int) size);
+        CHECK(nn_recv(end[1 - i % 2], buf, sizeof buf, 0) == (int) size);
+        CHECK(memcmp(body, buf, size) == 0);
+    }
+    printf("%s: forwards both ways\n", ct_scheme[t]);
+
+    /* It ends when both directions have failed. */
+    CHECK(nn_close(d.s1) == 0);
+    CHECK(nn_close(d.s2) == 0);
+    finish("both closed", &d);
+    MUST(nn_close(end[0]));
+    MUST(nn_close(end[1]));
+}
+
+static void loopback(void)
+{
+    char buf[16];
+    int end = ct_socket(NN_PAIR);
+    struct device d = {.s1 = MUST(nn_socket(AF_SP_RAW, NN_PAIR)), .s2 = -1};
+    MUST(nn_bind(d.s1, "inproc://loop"));
+    MUST(nn_connect(end, "inproc://loop"));
+    CONNECTED(end);
+    start(&d);
+    for (int i = 0; i < 3; i++) {
+        CALL(nn_send(end, "hello", 5, 0));
+        CALL(nn_recv(end, buf, sizeof buf, 0));
+    }
+    CALL(nn_close(d.s1));
+    finish("closed", &d);
+    CALL(nn_close(end));
+}
+
+static void timeouts(void)
+{
+    struct device d = {.s1 = MUST(nn_socket(AF_SP_RAW, NN_PAIR)), .s2 = MUST(nn_socket(AF_SP_RAW, NN_PAIR))};
+    MUST(ct_set(d.s1, NN_RCVTIMEO, 50));
+    MUST(ct_set(d.s2, NN_RCVTIMEO, 100));
+    start(&d);
+    finish("two NN_RCVTIMEO", &d);
+    MUST(nn_close(d.s1));
+    MUST(nn_close(d.s2));
+
+    /* A message that cannot be sent on ends it as well. */
+    int end = ct_socket(NN_PAIR);
+    d = (struct device) {.s1 = MUST(nn_socket(AF_SP_RAW, NN_PAIR)), .s2 = MUST(nn_socket(AF_SP_RAW, NN_PAIR))};
+    MUST(ct_set(d.s2, NN_SNDTIMEO, 50));
+    MUST(ct_set(d.s2, NN_RCVTIMEO, 50));
+    MUST(nn_bind(d.s1, "inproc://timeout"));
+    MUST(nn_connect(end, "inproc://timeout"));
+    CONNECTED(end);
+    start(&d);
+    CALL(nn_send(end, "x", 1, 0));
+    finish("NN_SNDTIMEO", &d);
+    MUST(nn_close(end));
+    MUST(nn_close(d.s1));
+    MUST(nn_close(d.s2));
+}
+
+static void by_term(void)
+{
+    struct device d = {.s1 = MUST(nn_socket(AF_SP_RAW, NN_PAIR)), .s2 = MUST(nn_socket(AF_SP_RAW, NN_PAIR))};
+    struct device loop = {.s1 = MUST(nn_socket(AF_SP_RAW, NN_PAIR)), .s2 = -1};
+    start(&d);
+    start(&loop);
+    ct_nap(100);
+    nn_term();
+    finish("two sockets", &d);
+    finish("loop-back", &loop);
+}
+
+int main(void)
+{
+    printf("-- arguments\n");
+    arguments();
+    for (enum ct_transport t = INPROC; t <= TCP; t++)
+        between(t);
+    printf("-- loop-back\n");
+    loopback();
+    printf("-- timeouts\n");
+    timeouts();
+    ct_in_child("nn_term", by_term);
+    return 0;
+}

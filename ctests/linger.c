@@ -1,0 +1,154 @@
+/* Closing: what was sent before still arrives (the original drops it), and no
+   close takes longer than NN_LINGER. */
+
+#include "ctest.h"
+
+#define SLACK 4000
+
+static int received(int s, int count, size_t size)
+{
+    static char buf[100000];
+    int n = 0;
+    while (n < count && nn_recv(s, buf, sizeof buf, 0) == (int) size)
+        n++;
+    return n;
+}
+
+/* A burst and an immediate nn_close; then, or before that, the peer reads. */
+static void burst(enum ct_transport t, int sender_binds, size_t size, int count)
+{
+    static char body[100000];
+    char addr[NN_SOCKADDR_MAX];
+    int a = ct_socket(NN_PAIR), b = ct_socket(NN_PAIR);
+    int in = sender_binds ? b : a, out = sender_binds ? a : b;
+    MUST(nn_bind(a, ct_address(t, addr)));
+    MUST(nn_connect(b, addr));
+    CONNECTED(a);
+    CONNECTED(b);
+    for (int i = 0; i < count; i++)
+        CHECK(nn_send(out, body, size, 0) == (int) size);
+    CHECK(nn_close(out) == 0);
+    CHECK(received(in, count, size) == count);
+    ALONE(in);
+    MUST(nn_close(in));
+}
+
+static void *drain(void *arg)
+{
+    int s = *(int *) arg;
+    *(int *) arg = received(s, 200, 50000);
+    return NULL;
+}
+
+/* A peer that never reads holds the close no longer than NN_LINGER. */
+static void unread(enum ct_transport t, int linger)
+{
+    static char body[50000];
+    int s[2];
+    ct_pair(t, s);
+    MUST(ct_set(s[1], NN_LINGER, linger));
+    while (WAIT_FOR(200, nn_send(s[1], body, sizeof body, NN_DONTWAIT) >= 0))
+        continue;
+    int64_t start = ct_now();
+    CHECK(nn_close(s[1]) == 0);
+    CHECK(ct_took(start, 0, linger + SLACK));
+    MUST(nn_close(s[0]));
+}
+
+int main(void)
+{
+    char addr[NN_SOCKADDR_MAX];
+
+    for (enum ct_transport t = INPROC; t <= TCP; t++) {
+        unread(t, 0);
+        unread(t, 300);
+        unread(t, 1000);
+        printf("%s: a peer that does not read holds nobody up\n", ct_scheme[t]);
+
+        /* Neither does a peer that is not there, or one that went. */
+        int s = ct_socket(NN_PAIR);
+        MUST(ct_set(s, NN_LINGER, 20000));
+        MUST(nn_connect(s, ct_address(t, addr)));
+        int64_t start = ct_now();
+        CHECK(nn_close(s) == 0);
+        CHECK(ct_took(start, 0, SLACK));
+        s = ct_socket(NN_PAIR);
+        MUST(ct_set(s, NN_LINGER, 20000));
+        MUST(nn_bind(s, addr));
+        start = ct_now();
+        CHECK(nn_close(s) == 0);
+        CHECK(ct_took(start, 0, SLACK));
+        int p[2];
+        ct_pair(t, p);
+        MUST(ct_set(p[0], NN_LINGER, 20000));
+        CHECK(nn_send(p[0], "x", 1, 0) == 1);
+        MUST(nn_close(p[1]));
+        ALONE(p[0]);
+        start = ct_now();
+        CHECK(nn_close(p[0]) == 0);
+        CHECK(ct_took(start, 0, SLACK));
+        printf("%s: nor one that is not there\n", ct_scheme[t]);
+    }
+
+    /* A peer that accepted and never greets holds nobody up either. */
+    for (enum ct_transport t = IPC; t <= TCP; t++) {
+        int listener = ct_raw_listen(ct_address(t, addr));
+        int s = ct_socket(NN_PAIR);
+        MUST(ct_set(s, NN_LINGER, 20000));
+        MUST(nn_connect(s, addr));
+        int fd = ct_raw_accept(listener, CT_PATIENCE);
+        int64_t start = ct_now();
+        CHECK(nn_close(s) == 0);
+        CHECK(ct_took(start, 0, SLACK));
+        close(fd);
+        close(listener);
+        printf("%s: nor one that does not greet\n", ct_scheme[t]);
+    }
+
+    QUIRK("Q-E13", "what nn_send accepted arrives, though nn_close follows at once") {
+        for (enum ct_transport t = IPC; t <= TCP; t++)
+            for (int binds = 0; binds < 2; binds++) {
+                for (int i = 0; i < 10; i++)
+                    burst(t, binds, 100, 1);
+                burst(t, binds, 100, 100);
+                burst(t, binds, 0, 100);
+                burst(t, binds, 60000, 1);
+            }
+    }
+    QUIRK("Q-E11", "a close waits for a peer that reads") {
+        static char body[50000];
+        for (enum ct_transport t = IPC; t <= TCP; t++) {
+            pthread_t thread;
+            int s[2];
+            ct_pair(t, s);
+            int reader = s[0];
+            MUST(ct_set(s[1], NN_LINGER, 20000));
+            MUST(pthread_create(&thread, NULL, drain, &reader));
+            for (int i = 0; i < 200; i++)
+                CHECK(nn_send(s[1], body, sizeof body, 0) == (int) sizeof body);
+            CHECK(nn_close(s[1]) == 0);
+            pthread_join(thread, NULL);
+            CHECK(reader == 200);
+            MUST(nn_close(s[0]));
+        }
+    }
+    QUIRK("Q-E11", "nn_shutdown of the endpoint loses nothing that was sent before") {
+        for (enum ct_transport t = IPC; t <= TCP; t++) {
+            char buf[16];
+            int a = ct_socket(NN_PAIR), b = ct_socket(NN_PAIR);
+            MUST(nn_bind(a, ct_address(t, addr)));
+            int id = MUST(nn_connect(b, addr));
+            CONNECTED(a);
+            CONNECTED(b);
+            for (int i = 0; i < 100; i++)
+                CHECK(nn_send(b, "0123456789", 10, 0) == 10);
+            CHECK(nn_shutdown(b, id) == 0);
+            for (int i = 0; i < 100; i++)
+                CHECK(nn_recv(a, buf, sizeof buf, 0) == 10);
+            ALONE(a);
+            MUST(nn_close(b));
+            MUST(nn_close(a));
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,82 @@
+/* What the OS knows of the library's connections: buffer sizes, Nagle, close-on-exec. */
+
+#include "ctest.h"
+
+static int option(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t size = sizeof value;
+    getsockopt(fd, level, name, &value, &size);
+    return value;
+}
+
+/* Prints what holds for the connections of this process, whose addresses are of
+   the family and which are no listeners. */
+static void show(const char *what, int family)
+{
+    printf("%s:\n", what);
+    for (int fd = 3; fd < 1000; fd++) {
+        struct sockaddr_storage peer;
+        socklen_t size = sizeof peer;
+        if (getpeername(fd, (struct sockaddr *) &peer, &size) < 0 || peer.ss_family != family)
+            continue;
+        printf("  SO_SNDBUF %d, SO_RCVBUF %d, %s, %s", option(fd, SOL_SOCKET, SO_SNDBUF), option(fd, SOL_SOCKET, SO_RCVBUF),
+               fcntl(fd, F_GETFD) & FD_CLOEXEC ? "close-on-exec" : "inherited",
+               fcntl(fd, F_GETFL) & O_NONBLOCK ? "non-blocking" : "blocking");
+        if (family == AF_INET && option(fd, IPPROTO_TCP, TCP_NODELAY) > 0)
+            printf(", no delay");
+        printf("\n");
+    }
+}
+
+static void run(enum ct_transport t)
+{
+    char addr[NN_SOCKADDR_MAX];
+    int family = t == TCP ? AF_INET : AF_UNIX, on = 1;
+    printf("-- %s\n", ct_scheme[t]);
+    for (int round = 0; round < 2; round++) {
+        int s[2] = {ct_socket(NN_PAIR), ct_socket(NN_PAIR)};
+        for (int i = 0; i < 2; i++) {
+            MUST(nn_setsockopt(s[i], NN_TCP, NN_TCP_NODELAY, &on, sizeof on));
+            if (round) {
+                MUST(ct_set(s[i], NN_SNDBUF, 20000));
+                MUST(ct_set(s[i], NN_RCVBUF, 30000));
+            }
+        }
+        MUST(nn_bind(s[0], ct_address(t, addr)));
+        MUST(nn_connect(s[1], addr));
+        CONNECTED(s[0]);
+        CONNECTED(s[1]);
+        show(round ? "NN_SNDBUF 20000, NN_RCVBUF 30000" : "by default", family);
+        ct_close_pair(s);
+    }
+}
+
+/* No descriptor of the library survives exec. */
+static void inherited(void)
+{
+    int s[2], open = 0;
+    ct_pair(TCP, s);
+    ct_pair(IPC, s);
+    ct_get(s[0], NN_SOL_SOCKET, NN_RCVFD);
+    ct_get(s[0], NN_SOL_SOCKET, NN_SNDFD);
+    for (int fd = 3; fd < 1000; fd++) {
+        int flags = fcntl(fd, F_GETFD);
+        open += flags >= 0 && !(flags & FD_CLOEXEC);
+    }
+    QUIRK("Q-E16", "no descriptor at all survives exec") {
+        CHECK(open == 0);
+    }
+    ct_close_pair(s);
+}
+
+int main(void)
+{
+    run(TCP);
+    run(IPC);
+    for (int fd = 3; fd < 100; fd++) /* what the parent left open is not ours */
+        if (fcntl(fd, F_GETFD) == 0)
+            close(fd);
+    inherited();
+    return 0;
+}

@@ -1,0 +1,51 @@
+/* nn_symbol and nn_symbol_info: the whole table, its end, and short buffers. */
+
+#include "ctest.h"
+
+int main(void)
+{
+    struct nn_symbol_properties p;
+    int value, i;
+
+    for (i = 0; i < 121; i++) {
+        const char *name = nn_symbol(i, &value);
+        memset(&p, 0xEE, sizeof p);
+        CHECK(name != NULL);
+        CHECK(nn_symbol_info(i, &p, sizeof p) == (int) sizeof p);
+        CHECK(name == p.name && value == p.value);
+        CHECK(nn_symbol(i, NULL) == name);
+        if (p.ns == NN_NS_VERSION)
+            printf("%d %s (its value is the release's)", i, name);
+        else
+            printf("%d %s %d", i, name, value);
+        printf(" ns %d type %d unit %d\n", p.ns, p.type, p.unit);
+    }
+
+    static const int outside[] = {-1, INT_MIN, 121, 122, 2000, INT_MAX};
+    for (i = 0; i < 6; i++) {
+        value = 77;
+        errno = 0;
+        const char *name = nn_symbol(outside[i], &value);
+        printf("nn_symbol(%d) = %s %s, value %d\n", outside[i], name ? name : "NULL",
+               ct_errname(nn_errno()), value);
+        memset(&p, 0xEE, sizeof p);
+        errno = 0;
+        int size = nn_symbol_info(outside[i], &p, sizeof p);
+        printf("nn_symbol_info(%d) = %d, errno %d, buffer %s\n", outside[i], size, nn_errno(),
+               (unsigned) p.value == 0xEEEEEEEEu ? "untouched" : "written");
+    }
+
+    /* Row 46 is NN_LINGER; a buffer shorter than the struct gets its front. */
+    static const int sizes[] = {0, 1, 4, 8, 15, 16, 20, 24, 28, 31, 32, 33, 100};
+    for (i = 0; i < 13; i++) {
+        unsigned char whole[sizeof p], part[128];
+        MUST(nn_symbol_info(46, (struct nn_symbol_properties *) whole, sizeof p));
+        memset(part, 0xEE, sizeof part);
+        int got = nn_symbol_info(46, (struct nn_symbol_properties *) part, sizes[i]);
+        printf("nn_symbol_info(46, buf, %d) = %d\n", sizes[i], got);
+        CHECK(memcmp(part, whole, (size_t) got > 28 ? 28 : (size_t) got) == 0);
+        for (int k = got; k < 128; k++)
+            CHECK(part[k] == 0xEE);
+    }
+    return 0;
+}

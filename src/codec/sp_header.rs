@@ -1,0 +1,52 @@
+//! The eight bytes both sides of a tcp or ipc connection send first (SP over TCP, "sp-tcp-mapping-01" section 2).
+#![forbid(unsafe_code)]
+
+use super::Violation;
+
+pub const LEN: usize = 8;
+
+const SIGNATURE: [u8; 4] = [0, b'S', b'P', 0];
+
+/// The greeting of a socket of this type: signature, version 0, type, two reserved bytes of zero.
+pub fn encode(protocol: u16) -> [u8; LEN] {
+    let [high, low] = protocol.to_be_bytes();
+    [0, b'S', b'P', 0, high, low, 0, 0]
+}
+
+/// The peer's socket type. Its reserved bytes are not looked at: libnanomsg accepts any, and so must we.
+pub fn decode(bytes: [u8; LEN]) -> Result<u16, Violation> {
+    let [signature @ .., high, low, _, _] = bytes;
+    if signature == SIGNATURE { Ok(u16::from_be_bytes([high, low])) } else { Err(Violation) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn pair_greets_with_the_bytes_of_the_wire_format() {
+        assert_eq!(encode(16), [0, 0x53, 0x50, 0, 0, 0x10, 0, 0]);
+    }
+
+    #[test]
+    fn reserved_bytes_are_ignored() {
+        assert_eq!(decode([0, 0x53, 0x50, 0, 0, 0x10, 0xff, 0xff]), Ok(16));
+    }
+
+    #[test]
+    fn any_other_signature_or_version_is_refused() {
+        for index in 0..4 {
+            let mut bytes = encode(16);
+            bytes[index] ^= 1;
+            assert_eq!(decode(bytes), Err(Violation));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_type_survives_the_round_trip(protocol: u16) {
+            prop_assert_eq!(decode(encode(protocol)), Ok(protocol));
+        }
+    }
+}

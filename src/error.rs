@@ -1,0 +1,65 @@
+//! What can go wrong, in our words. Only `ffi` knows the errno behind each.
+#![forbid(unsafe_code)]
+
+use std::io;
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Error {
+    /// The socket is closed, closing, or never was (EBADF).
+    BadSocket,
+    /// The library was terminated (ETERM).
+    Terminated,
+    /// Nothing can be done right now (EAGAIN).
+    WouldBlock,
+    /// The caller's time limit, or a survey's deadline, has passed (ETIMEDOUT).
+    TimedOut,
+    /// A signal handler ran while the caller waited (EINTR).
+    Interrupted,
+    /// The pattern does not allow this now (EFSM).
+    WrongState,
+    /// The socket type never allows this (ENOTSUP).
+    NotSupported,
+    /// An argument makes no sense (EINVAL).
+    Invalid,
+    /// A null pointer where memory is needed (EFAULT).
+    Fault,
+    /// A negative count of buffers (EMSGSIZE).
+    MessageSize,
+    /// No such option, or not for this direction (ENOPROTOOPT).
+    NoSuchOption,
+    /// Neither AF_SP nor AF_SP_RAW (EAFNOSUPPORT).
+    UnknownDomain,
+    /// No transport has this scheme (EPROTONOSUPPORT).
+    UnknownScheme,
+    /// The address or path is too long (ENAMETOOLONG).
+    NameTooLong,
+    /// No such network interface (ENODEV).
+    NoDevice,
+    /// The name is bound already (EADDRINUSE).
+    AddressInUse,
+    /// Too many sockets or descriptors (EMFILE).
+    TooMany,
+    /// Not enough memory (ENOMEM).
+    NoMemory,
+    /// What the operating system said, as its own error number.
+    Os(i32),
+}
+
+impl Error {
+    /// The caller could try again later: the operation itself was fine.
+    pub fn is_would_block(self) -> bool {
+        matches!(self, Self::WouldBlock)
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(code) => Self::Os(code),
+            None if error.kind() == io::ErrorKind::OutOfMemory => Self::NoMemory,
+            None => Self::Invalid,
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! How a call ends: a [`Result`] becomes C's return value and errno, a panic becomes one line on stderr and an errno.
+
+use std::cell::Cell;
+use std::ffi::{CStr, c_char, c_int};
+use std::io::Write;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::sync::Once;
+use std::{ptr, thread};
+
+use crate::error::{Error, Result};
+use crate::ffi::symbols::{EFSM, ETERM};
+
+/// What a call that failed returns; errno says the rest.
+pub(super) trait Answer: Sized {
+    const FAILED: Self;
+}
+
+impl Answer for c_int {
+    const FAILED: Self = -1;
+}
+
+impl Answer for u64 {
+    const FAILED: Self = Self::MAX;
+}
+
+impl<T> Answer for *mut T {
+    const FAILED: Self = ptr::null_mut();
+}
+
+impl<T> Answer for *const T {
+    const FAILED: Self = ptr::null();
+}
+
+impl Answer for () {
+    const FAILED: Self = ();
+}
+
+/// Runs the body of an entry point. Nothing unwinds into C: a panic, which is a mistake of this library, is
+/// ENOTRECOVERABLE, an errno that no call has another use for. The sockets and chunks it had in hand are lost.
+#[inline]
+pub(super) fn guard<A: Answer>(body: impl FnOnce() -> Result<A>) -> A {
+    report_in_one_line();
+    let outer = INSIDE.replace(true);
+    // AssertUnwindSafe: the engine's locks do not poison, and C has no state of ours that could be seen half done.
+    let ended = panic::catch_unwind(AssertUnwindSafe(body));
+    INSIDE.set(outer);
+    match ended {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => {
+            set(code(error));
+            A::FAILED
+        }
+        Err(payload) => {
+            drop(payload);
+            set(libc::ENOTRECOVERABLE);
+            A::FAILED
+        }
+    }
+}
+
+pub(super) fn code(error: Error) -> c_int {
+    match error {
+        Error::BadSocket => libc::EBADF,
+        Error::Terminated => ETERM,
+        Error::WouldBlock => libc::EAGAIN,
+        Error::TimedOut => libc::ETIMEDOUT,
+        Error::Interrupted => libc::EINTR,
+        Error::WrongState => EFSM,
+        Error::NotSupported => libc::ENOTSUP,
+        Error::Invalid => libc::EINVAL,
+        Error::Fault => libc::EFAULT,
+        Error::MessageSize => libc::EMSGSIZE,
+        Error::NoSuchOption => libc::ENOPROTOOPT,
+        Error::UnknownDomain => libc::EAFNOSUPPORT,
+        Error::UnknownScheme => libc::EPROTONOSUPPORT,
+        Error::NameTooLong => libc::ENAMETOOLONG,
+        Error::NoDevice => libc::ENODEV,
+        Error::AddressInUse => libc::EADDRINUSE,
+        Error::TooMany => libc::EMFILE,
+        Error::NoMemory => libc::ENOMEM,
+        Error::Os(code) => code,
+    }
+}
+
+/// The calling thread's errno.
+pub(super) fn get() -> c_int {
+    // SAFETY: the C library keeps the place valid for as long as the thread runs.
+    unsafe { *place() }
+}
+
+pub(super) fn set(code: c_int) {
+    // SAFETY: as in `get`; no other thread has this place.
+    unsafe { *place() = code };
+}
+
+/// Words for an errno: ours for our own two, the C library's for the others.
+pub(super) fn text(code: c_int) -> *const c_char {
+    const TERMINATED: &CStr = c"Nanomsg library was terminated";
+    const WRONG_STATE: &CStr = c"Operation cannot be performed in this state";
+    match code {
+        ETERM => TERMINATED.as_ptr(),
+        EFSM => WRONG_STATE.as_ptr(),
+        // SAFETY: takes any number; what the text's lifetime is, strerror(3) tells the caller.
+        _ => unsafe { libc::strerror(code) },
+    }
+}
+
+fn place() -> *mut c_int {
+    #[cfg(any(target_os = "solaris", target_os = "illumos"))]
+    use libc::___errno as location;
+    #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
+    use libc::__errno as location;
+    #[cfg(any(target_os = "linux", target_os = "emscripten", target_os = "fuchsia", target_os = "hurd"))]
+    use libc::__errno_location as location;
+    #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+    use libc::__error as location;
+    // SAFETY: may be called by any thread at any time.
+    unsafe { location() }
+}
+
+thread_local! {
+    /// True while this thread is inside one of our calls. A panic outside of them is none of ours.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+fn report_in_one_line() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // The hook cannot be changed by a thread that panics, as a Rust program's may do that closes its sockets late.
+        if thread::panicking() {
+            return;
+        }
+        let others = panic::take_hook();
+        panic::set_hook(Box::new(move |info| if INSIDE.get() { report(info) } else { others(info) }));
+    });
+}
+
+fn report(info: &PanicHookInfo<'_>) {
+    let payload = info.payload();
+    let words = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref().map(String::as_str));
+    let words = words.unwrap_or("panic").replace(char::is_control, " ");
+    let line = match info.location() {
+        Some(place) => format!("nanomsg: internal error at {}:{}: {words}\n", place.file(), place.line()),
+        None => format!("nanomsg: internal error: {words}\n"),
+    };
+    // One write, so that lines of two threads stay apart. Where stderr is closed, nobody wanted to know.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn an_error_is_minus_one_and_its_errno() {
+        for (error, expected) in [
+            (Error::BadSocket, libc::EBADF),
+            (Error::Terminated, 156_384_765),
+            (Error::WrongState, 156_384_766),
+            (Error::WouldBlock, libc::EAGAIN),
+            (Error::MessageSize, libc::EMSGSIZE),
+            (Error::Os(libc::EADDRNOTAVAIL), libc::EADDRNOTAVAIL),
+        ] {
+            set(0);
+            assert_eq!(guard(|| Err::<c_int, _>(error)), -1);
+            assert_eq!(get(), expected);
+        }
+    }
+
+    #[test]
+    fn success_leaves_errno_alone() {
+        set(libc::EDOM);
+        assert_eq!(guard(|| Ok(5)), 5);
+        assert_eq!(get(), libc::EDOM);
+    }
+
+    #[test]
+    fn every_kind_of_answer_has_its_failure() {
+        assert_eq!(guard(|| Err::<u64, _>(Error::Invalid)), u64::MAX);
+        assert!(guard(|| Err::<*mut u8, _>(Error::Invalid)).is_null());
+        assert!(guard(|| Err::<*const u8, _>(Error::Invalid)).is_null());
+    }
+
+    #[test]
+    fn our_errors_have_our_words() {
+        // SAFETY: all of them are strings of this process, read at once.
+        let words = |code| unsafe { CStr::from_ptr(text(code)) }.to_str().unwrap().to_owned();
+        assert_eq!(words(ETERM), "Nanomsg library was terminated");
+        assert_eq!(words(EFSM), "Operation cannot be performed in this state");
+        assert!(!words(libc::EINVAL).is_empty());
+    }
+
+    /// The body of the next test's child process.
+    #[test]
+    #[ignore = "run by the test below, in a process of its own"]
+    fn panicking_child() {
+        set(0);
+        let answer = guard(|| -> Result<c_int> { panic!("two\nlines") });
+        assert_eq!((answer, get()), (-1, libc::ENOTRECOVERABLE));
+        assert_eq!(guard(|| Ok(1)), 1);
+    }
+
+    #[test]
+    fn a_panic_is_one_line_and_an_errno() {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "ffi::errno::tests::panicking_child", "--ignored", "--nocapture"])
+            .output()
+            .unwrap();
+        assert!(child.status.success());
+        let errors = String::from_utf8(child.stderr).unwrap();
+        let [line] = errors.lines().collect::<Vec<_>>()[..] else { panic!("not one line: {errors}") };
+        assert!(line.starts_with("nanomsg: internal error at ") && line.ends_with(": two lines"), "{line}");
+    }
+}

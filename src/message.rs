@@ -1,0 +1,333 @@
+//! Header and body, cheap to move and to share.
+//!
+//! A small body lives inside the message itself; a larger one in a [`Chunk`], memory that can be handed to a C caller
+//! and taken back without a copy.
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::error::{Error, Result};
+
+/// The routing header: usually empty, one request id, or a short backtrace.
+pub type Header = SmallVec<[u8; 16]>;
+
+/// Bodies up to this many bytes are stored inside the message.
+pub const INLINE_MAX: usize = 104;
+
+/// Bytes kept free in front of a chunk's data. `ffi` writes there what it needs to find the chunk again behind a bare
+/// pointer.
+pub const HEADROOM: usize = 32;
+
+/// Bytes kept free in front of that, so that a short header can be put before a body without moving it.
+const LEAD: usize = 32;
+
+/// Heap memory for one body: `bytes[start..]`, with at least [`HEADROOM`] bytes before it.
+#[derive(Debug)]
+pub struct Chunk {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Chunk {
+    /// An empty chunk with room for `capacity` bytes. Fails with `NoMemory` and never aborts.
+    pub fn with_capacity(capacity: usize) -> Result<Self> {
+        let start = LEAD + HEADROOM;
+        let total = capacity.checked_add(start).ok_or(Error::NoMemory)?;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(total).map_err(|_| Error::NoMemory)?;
+        bytes.resize(start, 0);
+        Ok(Self { bytes, start })
+    }
+
+    pub fn copy_of(data: &[u8]) -> Result<Self> {
+        let mut chunk = Self::with_capacity(data.len())?;
+        chunk.bytes.extend_from_slice(data);
+        Ok(chunk)
+    }
+
+    /// The vector and the offset of the data in it: what `ffi` needs to turn a chunk into a pointer.
+    pub fn into_parts(self) -> (Vec<u8>, usize) {
+        (self.bytes, self.start)
+    }
+
+    /// The inverse of [`Chunk::into_parts`]. `start` must leave the headroom free and lie inside `bytes`.
+    pub fn from_parts(bytes: Vec<u8>, start: usize) -> Self {
+        assert!(start >= HEADROOM && start <= bytes.len());
+        Self { bytes, start }
+    }
+
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn as_slice(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
+    /// Room left before the memory would have to grow.
+    pub fn spare(&self) -> usize {
+        self.bytes.capacity() - self.bytes.len()
+    }
+
+    /// Makes room for `more` further bytes. Fails with `NoMemory` and leaves the chunk as it was.
+    pub fn reserve(&mut self, more: usize) -> Result<()> {
+        self.bytes.try_reserve_exact(more).map_err(|_| Error::NoMemory)
+    }
+
+    pub fn extend(&mut self, data: &[u8]) {
+        self.bytes.extend_from_slice(data);
+    }
+
+    /// The vector itself, for a read straight into its spare capacity: nothing before `len` may be touched.
+    pub fn tail(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    fn skip(&mut self, count: usize) {
+        self.start += count;
+    }
+
+    /// Puts bytes in front of the data if the room there suffices.
+    fn try_prepend(&mut self, data: &[u8]) -> bool {
+        let Some(start) = self.start.checked_sub(data.len()).filter(|&start| start >= HEADROOM) else { return false };
+        self.bytes[start..self.start].copy_from_slice(data);
+        self.start = start;
+        true
+    }
+}
+
+/// The payload, wherever it lives.
+#[derive(Debug)]
+pub enum Body {
+    Inline { bytes: [u8; INLINE_MAX], start: u8, end: u8 },
+    Chunk(Chunk),
+    Shared { chunk: Arc<Chunk>, skip: usize },
+}
+
+impl Body {
+    pub const fn empty() -> Self {
+        Self::Inline { bytes: [0; INLINE_MAX], start: 0, end: 0 }
+    }
+
+    #[inline]
+    pub fn copy_of(data: &[u8]) -> Result<Self> {
+        if data.len() <= INLINE_MAX {
+            let mut bytes = [0; INLINE_MAX];
+            bytes[..data.len()].copy_from_slice(data);
+            Ok(Self::Inline { bytes, start: 0, end: data.len() as u8 })
+        } else {
+            Chunk::copy_of(data).map(Self::Chunk)
+        }
+    }
+
+    #[inline]
+    pub fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Inline { bytes, start, end } => &bytes[usize::from(*start)..usize::from(*end)],
+            Self::Chunk(chunk) => chunk.as_slice(),
+            Self::Shared { chunk, skip } => &chunk.as_slice()[*skip..],
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Drops the first `count` bytes, of which there must be that many.
+    pub fn skip(&mut self, count: usize) {
+        assert!(count <= self.len());
+        match self {
+            Self::Inline { start, .. } => *start += count as u8,
+            Self::Chunk(chunk) => chunk.skip(count),
+            Self::Shared { skip, .. } => *skip += count,
+        }
+    }
+
+    /// The bytes of `front` and then these: how header and body travel where there is no wire.
+    pub fn prepend(mut self, front: &[u8]) -> Result<Self> {
+        if front.is_empty() {
+            return Ok(self);
+        }
+        if let Self::Chunk(chunk) = &mut self
+            && chunk.try_prepend(front)
+        {
+            return Ok(self);
+        }
+        let back = self.as_slice();
+        let total = front.len() + back.len();
+        if total <= INLINE_MAX {
+            let mut bytes = [0; INLINE_MAX];
+            bytes[..front.len()].copy_from_slice(front);
+            bytes[front.len()..total].copy_from_slice(back);
+            return Ok(Self::Inline { bytes, start: 0, end: total as u8 });
+        }
+        let mut chunk = Chunk::with_capacity(total)?;
+        chunk.extend(front);
+        chunk.extend(back);
+        Ok(Self::Chunk(chunk))
+    }
+
+    /// A second body with the same bytes. A chunk becomes shared; only small bodies are copied.
+    pub fn share(&mut self) -> Self {
+        match self {
+            Self::Inline { bytes, start, end } => Self::Inline { bytes: *bytes, start: *start, end: *end },
+            Self::Shared { chunk, skip } => Self::Shared { chunk: Arc::clone(chunk), skip: *skip },
+            Self::Chunk(_) => {
+                let Self::Chunk(chunk) = std::mem::replace(self, Self::empty()) else { unreachable!() };
+                let chunk = Arc::new(chunk);
+                *self = Self::Shared { chunk: Arc::clone(&chunk), skip: 0 };
+                Self::Shared { chunk, skip: 0 }
+            }
+        }
+    }
+
+    /// The body as a chunk of its own: without a copy where nobody else shares it.
+    pub fn into_chunk(self) -> Result<Chunk> {
+        match self {
+            Self::Inline { .. } => Chunk::copy_of(self.as_slice()),
+            Self::Chunk(chunk) => Ok(chunk),
+            Self::Shared { chunk, skip } => match Arc::try_unwrap(chunk) {
+                Ok(mut chunk) => {
+                    chunk.skip(skip);
+                    Ok(chunk)
+                }
+                Err(chunk) => Chunk::copy_of(&chunk.as_slice()[skip..]),
+            },
+        }
+    }
+}
+
+impl From<Chunk> for Body {
+    fn from(chunk: Chunk) -> Self {
+        Self::Chunk(chunk)
+    }
+}
+
+/// A message as a socket hands it out.
+#[derive(Debug)]
+pub struct Message {
+    pub header: Header,
+    pub body: Body,
+    /// The WebSocket opcode it came with; 0 on every other transport.
+    pub opcode: u8,
+}
+
+impl Message {
+    pub fn new(body: Body) -> Self {
+        Self { header: Header::new(), body, opcode: 0 }
+    }
+
+    /// Bytes of header and body together: the size every limit is about.
+    pub fn size(&self) -> usize {
+        self.header.len() + self.body.len()
+    }
+}
+
+/// A message on its way out. The body may still be the caller's own memory: it is copied only if it has to outlive the
+/// call.
+#[derive(Debug)]
+pub struct Outgoing<'a> {
+    pub header: Header,
+    pub opcode: u8,
+    payload: Payload<'a>,
+}
+
+#[derive(Debug)]
+enum Payload<'a> {
+    Borrowed(&'a [u8]),
+    Owned(Body),
+}
+
+impl<'a> Outgoing<'a> {
+    pub fn borrowed(body: &'a [u8]) -> Self {
+        Self { header: Header::new(), opcode: 0, payload: Payload::Borrowed(body) }
+    }
+
+    pub fn owned(body: Body) -> Self {
+        Self { header: Header::new(), opcode: 0, payload: Payload::Owned(body) }
+    }
+
+    #[inline]
+    pub fn body(&self) -> &[u8] {
+        match &self.payload {
+            Payload::Borrowed(body) => body,
+            Payload::Owned(body) => body.as_slice(),
+        }
+    }
+
+    pub fn size(&self) -> usize {
+        self.header.len() + self.body().len()
+    }
+
+    /// The body, leaving an empty one behind. Borrowed bytes are copied.
+    pub fn take_body(&mut self) -> Result<Body> {
+        match std::mem::replace(&mut self.payload, Payload::Borrowed(&[])) {
+            Payload::Borrowed(body) => Body::copy_of(body).inspect_err(|_| self.payload = Payload::Borrowed(body)),
+            Payload::Owned(body) => Ok(body),
+        }
+    }
+
+    /// A body with the same bytes that may outlive the call; this message keeps its own.
+    pub fn share_body(&mut self) -> Result<Body> {
+        if let Payload::Borrowed(body) = self.payload {
+            self.payload = Payload::Owned(Body::copy_of(body)?);
+        }
+        let Payload::Owned(body) = &mut self.payload else { unreachable!() };
+        Ok(body.share())
+    }
+
+    /// What is left of an owned body: a failed send gives it back through this.
+    pub fn into_body(self) -> Option<Body> {
+        match self.payload {
+            Payload::Owned(body) => Some(body),
+            Payload::Borrowed(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_short_header_goes_before_a_chunk_without_moving_it() {
+        let body = Body::copy_of(&[1; 1000]).unwrap();
+        let before = body.as_slice().as_ptr();
+        let mut body = body.prepend(&[9; 8]).unwrap();
+        assert_eq!(body.as_slice()[..9], [9, 9, 9, 9, 9, 9, 9, 9, 1]);
+        body.skip(8);
+        assert_eq!(body.as_slice().as_ptr(), before);
+    }
+
+    #[test]
+    fn an_absurd_size_is_an_error() {
+        assert_eq!(Chunk::with_capacity(usize::MAX).unwrap_err(), Error::NoMemory);
+        assert_eq!(Chunk::with_capacity(usize::MAX / 2).unwrap_err(), Error::NoMemory);
+    }
+
+    proptest! {
+        #[test]
+        fn bodies_keep_their_bytes(front in proptest::collection::vec(any::<u8>(), 0..80), back in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let mut body = Body::copy_of(&back).unwrap().prepend(&front).unwrap();
+            let whole = [front.clone(), back.clone()].concat();
+            prop_assert_eq!(body.as_slice(), &whole[..]);
+            let mut twin = body.share();
+            twin.skip(front.len());
+            prop_assert_eq!(twin.as_slice(), &back[..]);
+            let (body, twin) = (body.into_chunk().unwrap(), twin.into_chunk().unwrap());
+            prop_assert_eq!(body.as_slice(), &whole[..]);
+            prop_assert_eq!(twin.as_slice(), &back[..]);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Who gets which message. Pure: state machines without I/O, locks or clocks, told about pipes and time.
+#![forbid(unsafe_code)]
+
+mod pair;
+mod routing;
+
+use std::time::Instant;
+
+use crate::error::Result;
+use crate::message::{Message, Outgoing};
+use crate::pipe::PipeId;
+
+/// A socket type's number: its family times 16, plus the role.
+pub type Protocol = u16;
+
+pub const PAIR: Protocol = 16;
+
+/// Order among pipes, 1 (best) to 16, in each direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Priorities {
+    pub send: u8,
+    pub recv: u8,
+}
+
+/// The pattern takes no further pipe now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused;
+
+/// The pipe takes no message now; the pattern is told when that changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Busy;
+
+/// What a pattern can do with its pipes.
+pub trait Pipes {
+    /// Hands the message to a pipe. With `last` the body may be taken out of it; otherwise it stays, for other pipes.
+    fn send(&mut self, pipe: PipeId, message: &mut Outgoing<'_>, last: bool) -> std::result::Result<(), Busy>;
+
+    /// Whether the pipe would take another message. If not, [`Pattern::writable`] follows when it does.
+    fn is_writable(&mut self, pipe: PipeId) -> bool;
+
+    /// The oldest message that came in, its header still in the body, and whether there are more.
+    fn recv(&mut self, pipe: PipeId) -> Option<(Message, bool)>;
+}
+
+/// A socket type's behaviour. `send` and `recv` answer at once; `WouldBlock` means "not now", and waiting is done above.
+pub trait Pattern: Send {
+    /// Whether nn_send exists for this type at all.
+    fn sends(&self) -> bool;
+    fn receives(&self) -> bool;
+
+    /// A connection has been made. It becomes usable with the first [`Pattern::writable`].
+    fn add(&mut self, pipe: PipeId, priorities: Priorities) -> std::result::Result<(), Refused>;
+    /// The connection is gone, with everything in it.
+    fn remove(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, now: Instant);
+    /// Messages wait in a pipe that was empty.
+    fn readable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, now: Instant);
+    /// The pipe takes messages (again).
+    fn writable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, now: Instant);
+    /// The pipe takes no messages for now, or never again: its peer has gone and only what came in is left.
+    fn blocked(&mut self, pipe: PipeId);
+
+    fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes, now: Instant) -> Result<()>;
+    fn recv(&mut self, pipes: &mut dyn Pipes, now: Instant) -> Result<Message>;
+
+    /// What NN_SNDFD and NN_RCVFD say.
+    fn can_send(&self) -> bool;
+    fn can_recv(&self) -> bool;
+
+    /// When [`Pattern::expire`] wants to be called.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+    fn expire(&mut self, _pipes: &mut dyn Pipes, _now: Instant) {}
+
+    /// The best priority with a writable pipe, or -1 (NN_STAT_CURRENT_SND_PRIORITY; 0 where it has no meaning).
+    fn send_priority(&self) -> i32 {
+        0
+    }
+}
+
+/// The pattern of a socket type, cooked or raw. `None`: no such type.
+pub fn open(protocol: Protocol, _raw: bool) -> Option<Box<dyn Pattern>> {
+    match protocol {
+        PAIR => Some(Box::new(pair::Pair::default())),
+        _ => None,
+    }
+}
+
+/// Whether sockets of these two types may talk to each other.
+pub fn compatible(ours: Protocol, peer: Protocol) -> bool {
+    match ours {
+        PAIR => peer == PAIR,
+        _ => false,
+    }
+}

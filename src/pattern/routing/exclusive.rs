@@ -1,0 +1,63 @@
+//! At most one pipe at a time.
+#![forbid(unsafe_code)]
+
+use crate::message::{Message, Outgoing};
+use crate::pattern::{Busy, Pipes, Refused};
+use crate::pipe::PipeId;
+
+#[derive(Debug, Default)]
+pub struct Exclusive {
+    pipe: Option<PipeId>,
+    readable: bool,
+    writable: bool,
+}
+
+impl Exclusive {
+    pub fn add(&mut self, pipe: PipeId) -> Result<(), Refused> {
+        if self.pipe.is_some() {
+            return Err(Refused);
+        }
+        *self = Self { pipe: Some(pipe), ..Self::default() };
+        Ok(())
+    }
+
+    pub fn remove(&mut self, pipe: PipeId) {
+        if self.pipe == Some(pipe) {
+            *self = Self::default();
+        }
+    }
+
+    pub fn readable(&mut self, pipe: PipeId) {
+        self.readable |= self.pipe == Some(pipe);
+    }
+
+    pub fn writable(&mut self, pipe: PipeId) {
+        self.writable |= self.pipe == Some(pipe);
+    }
+
+    pub fn blocked(&mut self, pipe: PipeId) {
+        self.writable &= self.pipe != Some(pipe);
+    }
+
+    pub fn can_send(&self) -> bool {
+        self.writable
+    }
+
+    pub fn can_recv(&self) -> bool {
+        self.readable
+    }
+
+    pub fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes) -> Result<(), Busy> {
+        let Some(pipe) = self.pipe.filter(|_| self.writable) else { return Err(Busy) };
+        let sent = pipes.send(pipe, message, true);
+        self.writable = sent.is_ok() && pipes.is_writable(pipe);
+        sent
+    }
+
+    pub fn recv(&mut self, pipes: &mut dyn Pipes) -> Option<Message> {
+        let pipe = self.pipe.filter(|_| self.readable)?;
+        let received = pipes.recv(pipe);
+        self.readable = matches!(received, Some((_, true)));
+        received.map(|(message, _)| message)
+    }
+}

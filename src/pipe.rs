@@ -1,0 +1,324 @@
+//! One connection as a pattern sees it: what has come in and waits for nn_recv, what was accepted and waits for the
+//! kernel.
+//!
+//! Both queues keep small messages back to back in one buffer, so that a thousand of them cost a few memory moves and
+//! no allocation; large bodies keep the memory they arrived in.
+#![forbid(unsafe_code)]
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use crate::error::Result;
+use crate::message::{Body, Chunk, INLINE_MAX, Message};
+
+/// Names a pipe for as long as its socket lives: the slot may be used again, the serial is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PipeId {
+    pub slot: u32,
+    pub serial: u32,
+}
+
+/// Buffers of an idle pipe above this size are given back.
+const IDLE_BUFFER: usize = 256;
+
+/// Marks a record whose body is a chunk of its own.
+const LARGE: u8 = u8::MAX;
+const _: () = assert!(INLINE_MAX < LARGE as usize);
+
+/// Whole frames in the order they arrived.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    /// Records of `[length or LARGE, opcode, bytes…]`.
+    records: Vec<u8>,
+    head: usize,
+    large: VecDeque<Chunk>,
+    bytes: usize,
+    count: usize,
+}
+
+impl Inbox {
+    /// Payload bytes held.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Makes room for about `bytes` bytes of records at once.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.records.reserve(bytes);
+    }
+
+    #[inline]
+    pub fn push_small(&mut self, opcode: u8, payload: &[u8]) {
+        debug_assert!(payload.len() <= INLINE_MAX);
+        self.records.extend_from_slice(&[payload.len() as u8, opcode]);
+        self.records.extend_from_slice(payload);
+        self.bytes += payload.len();
+        self.count += 1;
+    }
+
+    pub fn push_large(&mut self, opcode: u8, payload: Chunk) {
+        self.records.extend_from_slice(&[LARGE, opcode]);
+        self.bytes += payload.len();
+        self.count += 1;
+        self.large.push_back(payload);
+    }
+
+    /// The oldest message, its whole payload still in the body.
+    #[inline]
+    pub fn pop(&mut self) -> Option<Message> {
+        let &[length, opcode] = self.records[self.head..].first_chunk::<2>()?;
+        self.head += 2;
+        let body = if length == LARGE {
+            Body::Chunk(self.large.pop_front()?)
+        } else {
+            let end = self.head + usize::from(length);
+            let mut bytes = [0; INLINE_MAX];
+            bytes[..usize::from(length)].copy_from_slice(&self.records[self.head..end]);
+            self.head = end;
+            Body::Inline { bytes, start: 0, end: length }
+        };
+        self.count -= 1;
+        self.bytes -= body.len();
+        if self.count == 0 {
+            self.head = 0;
+            self.records.clear();
+            self.records.shrink_to(IDLE_BUFFER);
+            self.large.shrink_to(4);
+        }
+        Some(Message { opcode, ..Message::new(body) })
+    }
+
+    /// Moves everything from `other` behind what is here. Costs nothing when this inbox is empty.
+    pub fn append(&mut self, other: &mut Self) {
+        if self.is_empty() {
+            std::mem::swap(self, other);
+        } else {
+            self.records.extend_from_slice(&other.records[other.head..]);
+            self.large.append(&mut other.large);
+            self.bytes += other.bytes;
+            self.count += other.count;
+            *other = Self::default();
+        }
+    }
+}
+
+/// Frames that the kernel has not taken yet, already in wire format.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    pieces: VecDeque<Piece>,
+    bytes: usize,
+    /// A buffer kept for the next batch.
+    spare: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Piece {
+    Bytes { bytes: Vec<u8>, done: usize },
+    Body { body: Body, done: usize },
+}
+
+impl Piece {
+    fn rest(&self) -> &[u8] {
+        match self {
+            Self::Bytes { bytes, done } => &bytes[*done..],
+            Self::Body { body, done } => &body.as_slice()[*done..],
+        }
+    }
+}
+
+/// Bodies from this size on are queued as they are instead of being copied behind their prefix.
+const COPY_MAX: usize = 8 * 1024;
+
+/// Slices in one vectored write.
+const SLICES: usize = 32;
+
+impl Outbox {
+    /// Bytes that wait, prefixes included.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// Whether a body of this size would be copied if it were queued.
+    pub fn copies(body: usize) -> bool {
+        body < COPY_MAX
+    }
+
+    /// Queues bytes that continue or start a frame.
+    #[inline]
+    pub fn push_bytes(&mut self, parts: [&[u8]; 3]) {
+        if !matches!(self.pieces.back(), Some(Piece::Bytes { .. })) {
+            let bytes = std::mem::take(&mut self.spare);
+            self.pieces.push_back(Piece::Bytes { bytes, done: 0 });
+        }
+        let Some(Piece::Bytes { bytes, .. }) = self.pieces.back_mut() else { return };
+        for part in parts {
+            bytes.extend_from_slice(part);
+            self.bytes += part.len();
+        }
+    }
+
+    /// Queues a body behind its prefix, from its byte `done` on, without a copy.
+    pub fn push_body(&mut self, body: Body, done: usize) {
+        self.bytes += body.len() - done;
+        self.pieces.push_back(Piece::Body { body, done });
+    }
+
+    /// Takes the whole content for a write, leaving an empty outbox that keeps the spare buffer.
+    pub fn take(&mut self) -> Self {
+        let spare = std::mem::take(&mut self.spare);
+        let content = std::mem::take(self);
+        self.spare = spare;
+        content
+    }
+
+    /// Offers the content to `write`, which says how many bytes it took.
+    pub fn write<E>(&mut self, write: impl FnOnce(&[IoSlice<'_>]) -> std::result::Result<usize, E>) -> std::result::Result<usize, E> {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let mut used = 0;
+        for (slot, piece) in slices.iter_mut().zip(&self.pieces) {
+            *slot = IoSlice::new(piece.rest());
+            used += 1;
+        }
+        let written = write(&slices[..used])?;
+        self.consume(written);
+        Ok(written)
+    }
+
+    fn consume(&mut self, mut written: usize) {
+        self.bytes -= written;
+        while let Some(piece) = self.pieces.front_mut() {
+            let rest = piece.rest().len();
+            if written < rest {
+                let (Piece::Bytes { done, .. } | Piece::Body { done, .. }) = piece;
+                *done += written;
+                return;
+            }
+            written -= rest;
+            if let Some(Piece::Bytes { mut bytes, .. }) = self.pieces.pop_front()
+                && bytes.capacity() > self.spare.capacity()
+            {
+                bytes.clear();
+                self.spare = bytes;
+            }
+        }
+    }
+
+    /// Puts what a write left over back in front of what was queued meanwhile.
+    pub fn restore(&mut self, mut rest: Self) {
+        if rest.spare.capacity() > self.spare.capacity() {
+            self.spare = std::mem::take(&mut rest.spare);
+        }
+        if rest.is_empty() {
+            return;
+        }
+        self.bytes += rest.bytes;
+        rest.pieces.append(&mut self.pieces);
+        self.pieces = rest.pieces;
+    }
+
+    /// Gives back memory that only a busy pipe needs.
+    pub fn rest(&mut self) {
+        if self.is_empty() {
+            self.spare = Vec::new();
+            self.pieces = VecDeque::new();
+        }
+    }
+
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Queues one frame, copying a small body and keeping a large one. On `NoMemory` nothing is queued.
+    pub fn push_frame(
+        &mut self,
+        prefix: &[u8],
+        header: &[u8],
+        body: &[u8],
+        owned: impl FnOnce() -> Result<Body>,
+    ) -> Result<()> {
+        if Self::copies(body.len()) {
+            self.push_bytes([prefix, header, body]);
+        } else {
+            let body = owned()?;
+            self.push_bytes([prefix, header, &[]]);
+            self.push_body(body, 0);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn inbox_keeps_the_order_of_small_and_large() {
+        let mut inbox = Inbox::default();
+        inbox.push_small(0, b"a");
+        inbox.push_large(2, Chunk::copy_of(&[7; 500]).unwrap());
+        inbox.push_small(1, b"");
+        assert_eq!(inbox.bytes(), 501);
+        assert_eq!(inbox.pop().unwrap().body.as_slice(), b"a");
+        let large = inbox.pop().unwrap();
+        assert_eq!((large.body.as_slice(), large.opcode), (&[7; 500][..], 2));
+        assert!(inbox.pop().unwrap().body.is_empty());
+        assert!(inbox.pop().is_none() && inbox.is_empty() && inbox.bytes() == 0);
+    }
+
+    proptest! {
+        #[test]
+        fn inboxes_join_in_order(first in proptest::collection::vec(0usize..300, 0..20), second in proptest::collection::vec(0usize..300, 0..20), popped in 0usize..5) {
+            let push = |inbox: &mut Inbox, len: usize| {
+                let bytes = vec![len as u8; len];
+                if len <= INLINE_MAX { inbox.push_small(0, &bytes) } else { inbox.push_large(0, Chunk::copy_of(&bytes).unwrap()) }
+            };
+            let (mut a, mut b) = (Inbox::default(), Inbox::default());
+            first.iter().for_each(|&len| push(&mut a, len));
+            second.iter().for_each(|&len| push(&mut b, len));
+            let mut expected: VecDeque<usize> = first.iter().chain(&second).copied().collect();
+            for _ in 0..popped.min(first.len()) {
+                prop_assert_eq!(a.pop().unwrap().body.len(), expected.pop_front().unwrap());
+            }
+            a.append(&mut b);
+            prop_assert!(b.is_empty());
+            while let Some(message) = a.pop() {
+                prop_assert_eq!(message.body.len(), expected.pop_front().unwrap());
+            }
+            prop_assert!(expected.is_empty());
+        }
+
+        #[test]
+        fn outbox_loses_no_byte_however_it_is_written(sizes in proptest::collection::vec(0usize..20_000, 0..12), step in 1usize..9_000) {
+            let mut outbox = Outbox::default();
+            let mut expected = Vec::new();
+            for (index, &size) in sizes.iter().enumerate() {
+                let body = vec![index as u8; size];
+                expected.extend_from_slice(b"head");
+                expected.extend_from_slice(&body);
+                outbox.push_frame(b"he", b"ad", &body, || Body::copy_of(&body)).unwrap();
+            }
+            let mut seen = Vec::new();
+            while !outbox.is_empty() {
+                let mut taken = outbox.take();
+                outbox.push_bytes([b"", b"", b""]);
+                taken.write(|slices| {
+                    let flat: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+                    let count = step.min(flat.len());
+                    seen.extend_from_slice(&flat[..count]);
+                    Ok::<_, ()>(count)
+                }).unwrap();
+                outbox.restore(taken);
+            }
+            prop_assert_eq!(seen, expected);
+        }
+    }
+}

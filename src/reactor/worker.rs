@@ -1,0 +1,355 @@
+//! The one background thread: drives the sockets that no caller waits on.
+//!
+//! It sleeps on the sockets' pollers, wakes for their deadlines, and ticks through those whose lease a caller holds or
+//! has only just left. It starts with the first socket that needs it and ends with the last one.
+#![forbid(unsafe_code)]
+
+use std::collections::{BinaryHeap, HashMap};
+use std::cmp::Reverse;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, Weak};
+use std::thread::{JoinHandle, ThreadId};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+
+use crate::sys::{Nest, NestEvents, Poller, without_signals};
+
+/// A socket, as the worker sees it.
+pub trait Driven: Send + Sync {
+    /// The watch on the socket's poller has fired, and is spent.
+    fn fired(&self) -> Next;
+    /// The deadline that the worker was given has come.
+    fn due(&self) -> Next;
+    /// The tick came by.
+    fn tick(&self) -> Next;
+}
+
+/// When the worker comes back to a socket, apart from its poller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Next {
+    pub pace: Option<Pace>,
+    pub deadline: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pace {
+    /// A caller has the lease.
+    Slow,
+    /// Gathered output waits to be flushed.
+    Fast,
+}
+
+const FAST_TICK: Duration = Duration::from_micros(100);
+const SLOW_TICK: Duration = Duration::from_millis(1);
+const SLOWEST_TICK: Duration = Duration::from_millis(8);
+
+enum Request {
+    Register(usize, Weak<dyn Driven>),
+    Watch(usize, Next),
+    Forget(usize),
+    Stop,
+}
+
+/// What sockets and the thread share.
+struct Shared {
+    nest: Nest,
+    requests: Sender<Request>,
+    next_key: AtomicUsize,
+    /// The thread ticks at the fast pace, so a request for it needs no wakeup.
+    fast: AtomicBool,
+}
+
+impl Shared {
+    fn request(&self, request: Request) {
+        // The receiver lives until the thread has read Stop, which only the last owner sends.
+        let _ = self.requests.send(request);
+    }
+}
+
+/// The running thread; dropping the last reference ends it.
+pub struct Worker {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    id: ThreadId,
+}
+
+impl Worker {
+    /// Starts the thread. Fails when descriptors or threads have run out.
+    pub fn start() -> io::Result<Arc<Self>> {
+        let (requests, inbox) = crossbeam_channel::unbounded();
+        let shared =
+            Arc::new(Shared { nest: Nest::new()?, requests, next_key: AtomicUsize::new(0), fast: AtomicBool::new(false) });
+        let mut rounds = Rounds {
+            shared: Arc::clone(&shared),
+            inbox,
+            sockets: HashMap::new(),
+            deadlines: BinaryHeap::new(),
+            ticking: Vec::new(),
+            slow_tick: SLOW_TICK,
+            next_tick: None,
+        };
+        let thread = without_signals(|| {
+            std::thread::Builder::new().name("nn-worker".into()).stack_size(512 * 1024).spawn(move || rounds.run())
+        })?;
+        let id = thread.thread().id();
+        Ok(Arc::new(Self { shared, thread: Some(thread), id }))
+    }
+
+    /// Puts a socket under the worker's care: its poller is watched from now on.
+    pub fn register(self: &Arc<Self>, socket: Weak<dyn Driven>, poller: &Poller) -> io::Result<Registration> {
+        let key = self.shared.next_key.fetch_add(1, Ordering::Relaxed);
+        // The worker reads its requests before its events, so it knows the socket when the first event comes.
+        self.shared.request(Request::Register(key, socket));
+        match self.shared.nest.add(poller, key) {
+            Ok(()) => Ok(Registration { worker: Arc::clone(self), key }),
+            Err(error) => {
+                self.shared.request(Request::Forget(key));
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.shared.request(Request::Stop);
+        self.shared.nest.notify();
+        if let Some(thread) = self.thread.take()
+            && std::thread::current().id() != self.id
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A socket's line to the worker.
+pub struct Registration {
+    worker: Arc<Worker>,
+    key: usize,
+}
+
+impl Registration {
+    /// Makes the worker hear of the poller's next event.
+    pub fn arm(&self, poller: &Poller) {
+        // Fails only if the poller was never added or the kernel has no memory; then the tick still comes by.
+        if self.worker.shared.nest.arm(poller, self.key).is_err() {
+            self.watch(Next { pace: Some(Pace::Slow), deadline: None });
+        }
+    }
+
+    /// Makes the worker come back as told.
+    pub fn watch(&self, next: Next) {
+        let shared = &self.worker.shared;
+        shared.request(Request::Watch(self.key, next));
+        fence(Ordering::SeqCst);
+        let on_its_way = next.pace == Some(Pace::Fast) && shared.fast.load(Ordering::SeqCst);
+        if !on_its_way {
+            shared.nest.notify();
+        }
+    }
+
+    pub fn forget(&self, poller: &Poller) {
+        self.worker.shared.nest.remove(poller);
+        self.worker.shared.request(Request::Forget(self.key));
+    }
+}
+
+struct Care {
+    socket: Weak<dyn Driven>,
+    deadline: Option<Instant>,
+    pace: Option<Pace>,
+}
+
+/// The thread's own state.
+struct Rounds {
+    shared: Arc<Shared>,
+    inbox: Receiver<Request>,
+    sockets: HashMap<usize, Care>,
+    deadlines: BinaryHeap<Reverse<(Instant, usize)>>,
+    ticking: Vec<usize>,
+    slow_tick: Duration,
+    next_tick: Option<Instant>,
+}
+
+impl Rounds {
+    fn run(&mut self) {
+        let mut events = NestEvents::new();
+        loop {
+            // Read before every sleep: a request made while `fast` was still set comes without a notification.
+            if !self.read_requests() {
+                return;
+            }
+            let timeout = self.next_wakeup().map(|at| at.saturating_duration_since(Instant::now()));
+            // An error here would be a signal, and all are blocked; the round below is harmless in any case.
+            let _ = self.shared.nest.wait(&mut events, timeout);
+            if !self.read_requests() {
+                return;
+            }
+            for event in events.iter() {
+                self.serve(event.key, |socket| socket.fired());
+            }
+            let now = Instant::now();
+            self.serve_deadlines(now);
+            if self.next_tick.is_some_and(|at| at <= now) {
+                self.tick();
+            }
+        }
+    }
+
+    fn next_wakeup(&self) -> Option<Instant> {
+        let deadline = self.deadlines.peek().map(|Reverse((at, _))| *at);
+        match (deadline, self.next_tick) {
+            (Some(deadline), Some(tick)) => Some(deadline.min(tick)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// False: the worker shall end.
+    fn read_requests(&mut self) -> bool {
+        while let Ok(request) = self.inbox.try_recv() {
+            match request {
+                Request::Register(key, socket) => {
+                    self.sockets.insert(key, Care { socket, deadline: None, pace: None });
+                }
+                Request::Watch(key, next) => self.note(key, next, Instant::now()),
+                Request::Forget(key) => {
+                    self.sockets.remove(&key);
+                    self.ticking.retain(|&other| other != key);
+                }
+                Request::Stop => return false,
+            }
+        }
+        true
+    }
+
+    fn serve(&mut self, key: usize, call: impl FnOnce(&dyn Driven) -> Next) {
+        let Some(socket) = self.sockets.get(&key).and_then(|care| care.socket.upgrade()) else { return };
+        let next = call(&*socket);
+        drop(socket);
+        self.note(key, next, Instant::now());
+    }
+
+    /// Remembers when to come back.
+    fn note(&mut self, key: usize, next: Next, now: Instant) {
+        let Some(care) = self.sockets.get_mut(&key) else { return };
+        if let Some(deadline) = next.deadline
+            && care.deadline.is_none_or(|known| deadline < known)
+        {
+            care.deadline = Some(deadline);
+            self.deadlines.push(Reverse((deadline, key)));
+        }
+        let Some(pace) = next.pace else { return };
+        if care.pace.is_none() {
+            self.ticking.push(key);
+        }
+        care.pace = care.pace.max(Some(pace));
+        if pace == Pace::Fast {
+            self.shared.fast.store(true, Ordering::SeqCst);
+        } else {
+            self.slow_tick = SLOW_TICK;
+        }
+        self.tick_within(pace, now);
+    }
+
+    fn tick_within(&mut self, pace: Pace, now: Instant) {
+        let at = now
+            + match pace {
+                Pace::Fast => FAST_TICK,
+                Pace::Slow => self.slow_tick,
+            };
+        self.next_tick = Some(self.next_tick.map_or(at, |known| known.min(at)));
+    }
+
+    fn serve_deadlines(&mut self, now: Instant) {
+        while let Some(&Reverse((at, key))) = self.deadlines.peek() {
+            if at > now {
+                return;
+            }
+            self.deadlines.pop();
+            let Some(care) = self.sockets.get_mut(&key) else { continue };
+            if care.deadline == Some(at) {
+                care.deadline = None;
+                self.serve(key, |socket| socket.due());
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        self.next_tick = None;
+        // Cleared before the sockets are asked: whoever starts gathering afterwards notifies.
+        self.shared.fast.store(false, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        let slow_tick = (self.slow_tick * 2).min(SLOWEST_TICK);
+        for key in std::mem::take(&mut self.ticking) {
+            if let Some(care) = self.sockets.get_mut(&key) {
+                care.pace = None;
+            }
+            self.serve(key, |socket| socket.tick());
+        }
+        // The sockets that stayed are old acquaintances: the pace goes on slowing down.
+        self.slow_tick = if self.ticking.is_empty() { SLOW_TICK } else { slow_tick };
+        if !self.shared.fast.load(Ordering::SeqCst) && !self.ticking.is_empty() {
+            self.next_tick = None;
+            self.tick_within(Pace::Slow, Instant::now());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parking_lot::Mutex;
+    use std::sync::mpsc;
+
+    struct Probe {
+        calls: Mutex<mpsc::Sender<&'static str>>,
+        answer: Mutex<Next>,
+    }
+
+    impl Probe {
+        fn say(&self, what: &'static str) -> Next {
+            self.calls.lock().send(what).unwrap();
+            std::mem::take(&mut *self.answer.lock())
+        }
+    }
+
+    impl Driven for Probe {
+        fn fired(&self) -> Next {
+            self.say("fired")
+        }
+        fn due(&self) -> Next {
+            self.say("due")
+        }
+        fn tick(&self) -> Next {
+            self.say("tick")
+        }
+    }
+
+    #[test]
+    fn a_registered_socket_is_served_and_the_thread_ends_with_its_last_owner() {
+        let worker = Worker::start().unwrap();
+        let poller = Poller::new().unwrap();
+        let (calls, heard) = mpsc::channel();
+        let probe: Arc<Probe> = Arc::new(Probe { calls: Mutex::new(calls), answer: Mutex::default() });
+        let weak: Weak<Probe> = Arc::downgrade(&probe);
+        let registration = worker.register(weak, &poller).unwrap();
+        let limit = Duration::from_secs(10);
+
+        poller.notify();
+        assert_eq!(heard.recv_timeout(limit), Ok("fired"));
+        registration.watch(Next { pace: None, deadline: Some(Instant::now()) });
+        assert_eq!(heard.recv_timeout(limit), Ok("due"));
+        *probe.answer.lock() = Next { pace: Some(Pace::Slow), deadline: None };
+        registration.watch(Next { pace: Some(Pace::Fast), deadline: None });
+        assert_eq!(heard.recv_timeout(limit), Ok("tick"));
+        assert_eq!(heard.recv_timeout(limit), Ok("tick"));
+
+        registration.forget(&poller);
+        drop(registration);
+        let thread = Arc::clone(&worker.shared);
+        drop(worker);
+        assert_eq!(Arc::strong_count(&thread), 1, "the thread has gone");
+    }
+}

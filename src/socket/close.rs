@@ -1,0 +1,96 @@
+//! The end of a socket: callers are sent away, what was accepted is delivered, everything is given back.
+#![forbid(unsafe_code)]
+
+use std::time::{Duration, Instant};
+
+use super::{Held, Socket};
+use crate::error::Result;
+use crate::sys::{Parker, current_parker};
+
+impl Socket {
+    /// Closes the socket: wakes its callers, writes what was accepted for at most NN_LINGER, and frees everything.
+    pub(crate) fn close(&self) -> Result<()> {
+        let mut held = self.enter()?;
+        held.closing = true;
+        let state = &mut *held;
+        state.waiters.wake_all(&mut state.pipes.after.wakes);
+        state.interrupt();
+        state.pipes.flush_gathered(None);
+        held = self.wait_alone(held);
+
+        let endpoints: Vec<i32> = held.endpoints.keys().copied().collect();
+        for endpoint in endpoints {
+            // Present: the list was just made, under the same lock.
+            let _ = held.remove_endpoint(self, endpoint);
+        }
+        if let Some(reactor) = self.reactor.get() {
+            let taken = held.lease.take();
+            debug_assert!(taken, "nobody else is inside");
+            loop {
+                (held, _) = self.turn(held, Some(Duration::ZERO));
+                if !held.needs_turn() && reactor.io.lock().is_empty() {
+                    break;
+                }
+                (held, _) = self.turn(held, None);
+            }
+            reactor.registration.forget(&reactor.poller);
+        }
+        drop(held);
+        self.events.close();
+        Ok(())
+    }
+
+    /// Waits until no other thread is between two holds of the lock and nobody drives.
+    fn wait_alone<'a>(&'a self, mut held: Held<'a>) -> Held<'a> {
+        let parker = current_parker();
+        loop {
+            parker.prepare();
+            held.closer = Some(std::sync::Arc::clone(&parker));
+            // Letting the lock go does what was noted so far; it may need the lease for it.
+            drop(held);
+            held = self.lock();
+            if held.inside == 0 && held.lease.is_free() {
+                held.closer = None;
+                return held;
+            }
+            drop(held);
+            sleep(&parker);
+            held = self.lock();
+        }
+    }
+
+    /// At the end of the process: writes what was accepted, without disturbing callers that are still blocked.
+    pub(crate) fn finish(&self) {
+        let Some(state) = self.state.try_lock_for(Duration::from_millis(100)) else { return };
+        let mut held = Held { socket: self, guard: Some(state) };
+        if held.closing || self.reactor.get().is_none() {
+            return;
+        }
+        let give_up = held.options.linger().map(|linger| Instant::now() + linger);
+        held.pipes.flush_gathered(None);
+        drop(held);
+        held = self.lock();
+        let mut pause = Duration::from_micros(200);
+        loop {
+            let ids = held.pipes.ids();
+            let waiting = ids.iter().any(|&id| held.pipes.owes(id));
+            if !waiting || held.closing || give_up.is_some_and(|at| at <= Instant::now()) {
+                return;
+            }
+            if held.lease.take() {
+                held.inside += 1;
+                (held, _) = self.turn(held, Some(pause));
+                held.inside -= 1;
+                held.leave_lease();
+            }
+            drop(held);
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(10));
+            held = self.lock();
+        }
+    }
+}
+
+fn sleep(parker: &Parker) {
+    parker.park(None);
+}

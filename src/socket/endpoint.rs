@@ -1,0 +1,145 @@
+//! A bind or a connect, with its id.
+#![forbid(unsafe_code)]
+
+use std::sync::atomic::Ordering;
+
+use super::Socket;
+use super::io::Command;
+use crate::error::{Error, Result};
+use crate::pattern::Priorities;
+use crate::transport::address::split_scheme;
+use crate::transport::backoff::Backoff;
+use crate::transport::inproc::Post;
+use crate::transport::{Scheme, by_scheme};
+
+pub(super) struct Endpoint {
+    /// Without the scheme.
+    pub address: Box<[u8]>,
+    kind: Kind,
+    /// As they were set when the endpoint was made; its pipes inherit them.
+    pub priorities: Priorities,
+    pub last_error: Option<i32>,
+    /// An inproc connector that has a pipe.
+    pub linked: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    InprocBind,
+    InprocConnect,
+    Network,
+}
+
+impl Endpoint {
+    pub(super) fn inproc_name(&self) -> Option<&[u8]> {
+        (self.kind != Kind::Network).then_some(&*self.address)
+    }
+
+    pub(super) fn connects_to(&self) -> Option<&[u8]> {
+        (self.kind == Kind::InprocConnect).then_some(&*self.address)
+    }
+}
+
+impl Socket {
+    /// Binds an address of the form `scheme://…` and returns the endpoint's id.
+    pub fn bind(&self, address: &[u8]) -> Result<i32> {
+        let settings = self.enter()?.options.settings();
+        let (scheme, rest) = split_scheme(address)?;
+        match by_scheme(scheme)? {
+            Scheme::Inproc => self.add_neighbour(rest, Kind::InprocBind),
+            Scheme::Stream(transport) => {
+                let listener = transport.bind(rest, settings)?;
+                self.add_network(rest, |id| Command::Listen(id, listener))
+            }
+        }
+    }
+
+    /// Starts to connect to an address of the form `scheme://…` and returns the endpoint's id. The connection is made,
+    /// and made again after every loss, in the background.
+    pub fn connect(&self, address: &[u8]) -> Result<i32> {
+        let (settings, backoff) = {
+            let held = self.enter()?;
+            let millis = |value: i32| std::time::Duration::from_millis(value as u64);
+            let backoff = Backoff::new(millis(held.options.reconnect), millis(held.options.reconnect_max));
+            (held.options.settings(), backoff)
+        };
+        let (scheme, rest) = split_scheme(address)?;
+        match by_scheme(scheme)? {
+            Scheme::Inproc => self.add_neighbour(rest, Kind::InprocConnect),
+            Scheme::Stream(transport) => {
+                let dialer = transport.connect(rest, settings)?;
+                self.add_network(rest, |id| Command::Dial(id, dialer, backoff))
+            }
+        }
+    }
+
+    fn add_network(&self, address: &[u8], command: impl FnOnce(i32) -> Command) -> Result<i32> {
+        self.ensure_reactor()?;
+        let mut held = self.enter()?;
+        let id = held.add_endpoint(address, Kind::Network);
+        held.network += 1;
+        // Callers that slept on their own have something to drive now.
+        let woken = &mut *held;
+        woken.waiters.wake_all(&mut woken.pipes.after.wakes);
+        held.commands.push(command(id));
+        Ok(id)
+    }
+
+    fn add_neighbour(&self, name: &[u8], kind: Kind) -> Result<i32> {
+        self.has_neighbours.store(true, Ordering::SeqCst);
+        let mut held = self.enter()?;
+        let id = held.last_endpoint + 1;
+        let names = &self.library.names;
+        let posts: Vec<Post> = match kind {
+            Kind::InprocBind => names.bind(name, self.party(id))?,
+            _ => names.connect(name, self.party(id)),
+        };
+        held.add_endpoint(name, kind);
+        if kind == Kind::InprocConnect {
+            held.stats.inprogress_connections += 1;
+        }
+        held.pipes.after.posts.extend(posts);
+        Ok(id)
+    }
+
+    /// Removes an endpoint. What its pipes have accepted is still written, in the background, for as long as NN_LINGER
+    /// allows.
+    pub fn shutdown(&self, id: i32) -> Result<()> {
+        let mut held = self.enter()?;
+        held.remove_endpoint(self, id)
+    }
+}
+
+impl super::state::State {
+    fn add_endpoint(&mut self, address: &[u8], kind: Kind) -> i32 {
+        self.last_endpoint += 1;
+        let endpoint =
+            Endpoint { address: address.into(), kind, priorities: self.priorities(), last_error: None, linked: false };
+        self.endpoints.insert(self.last_endpoint, endpoint);
+        self.last_endpoint
+    }
+
+    pub(super) fn remove_endpoint(&mut self, socket: &Socket, id: i32) -> Result<()> {
+        self.endpoint_works(id);
+        let endpoint = self.endpoints.remove(&id).ok_or(Error::Invalid)?;
+        match endpoint.inproc_name() {
+            Some(name) => {
+                socket.library.names.leave(name, &socket.party(id));
+                if endpoint.connects_to().is_some() && !endpoint.linked {
+                    self.stats.inprogress_connections -= 1;
+                }
+                for pipe in self.pipes.of_endpoint(id) {
+                    self.remove_pipe(socket, pipe);
+                }
+            }
+            None => {
+                for pipe in self.pipes.of_endpoint(id) {
+                    self.detach_pipe(socket, pipe);
+                }
+                self.commands.push(Command::Close(id));
+            }
+        }
+        self.changed();
+        Ok(())
+    }
+}

@@ -1,0 +1,258 @@
+//! What a socket is: one lock over pattern, pipes, endpoints and options, and the calls that go through it.
+#![forbid(unsafe_code)]
+
+mod close;
+pub mod device;
+mod endpoint;
+mod flush;
+mod io;
+mod neighbours;
+mod options;
+mod pipes;
+pub mod ready;
+mod state;
+mod stats;
+pub mod table;
+mod tempo;
+mod turn;
+mod wait;
+
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering, fence};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Instant;
+
+use parking_lot::{Mutex, MutexGuard};
+
+pub use options::{Given, Value};
+
+use crate::error::{Error, Result};
+use crate::message::{Message, Outgoing};
+use crate::pattern::{self, Protocol};
+use neighbours::Mailbox;
+use options::Options;
+use pipes::After;
+use state::State;
+use turn::Reactor;
+use wait::{Limit, Want};
+
+/// What `nn_socket` returns a handle of.
+pub struct Socket {
+    me: Weak<Self>,
+    /// Unlike the handle, never used again.
+    id: u64,
+    generation: u32,
+    protocol: Protocol,
+    raw: bool,
+    library: Arc<table::Library>,
+    state: Mutex<State>,
+    mailbox: Mailbox,
+    /// Poller and descriptors; made with the first network endpoint or timer.
+    reactor: OnceLock<Reactor>,
+    /// Whether other sockets of the process may post to this one.
+    has_neighbours: AtomicBool,
+    /// A copy of NN_RCVMAXSIZE for the driver, who reads without the lock.
+    recv_max: AtomicI32,
+    events: ready::EventFds,
+}
+
+/// The socket's lock, held. What was noted while holding it is done when it is let go.
+struct Held<'a> {
+    socket: &'a Socket,
+    guard: Option<MutexGuard<'a, State>>,
+}
+
+impl Deref for Held<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        self.guard.as_ref().expect("the guard is taken only by drop")
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        self.guard.as_mut().expect("the guard is taken only by drop")
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let Some(mut state) = self.guard.take() else { return };
+        let kick = state.needs_turn() && state.lease.is_free();
+        if state.needs_turn() {
+            state.interrupt();
+        }
+        let after = if state.pipes.after.is_empty() { None } else { Some(std::mem::take(&mut state.pipes.after)) };
+        drop(state);
+        if let Some(after) = after {
+            self.socket.perform(after);
+        }
+        if kick {
+            self.socket.kick();
+        }
+        if self.socket.has_neighbours.load(Ordering::Relaxed) {
+            // A neighbour that found the lock taken has left its note to us: look after the lock is free.
+            fence(Ordering::SeqCst);
+            self.socket.read_mail();
+        }
+    }
+}
+
+impl Socket {
+    pub(crate) fn new(
+        library: Arc<table::Library>,
+        generation: u32,
+        protocol: Protocol,
+        raw: bool,
+        name: String,
+    ) -> Result<Arc<Self>> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let pattern = pattern::open(protocol, raw).ok_or(Error::Invalid)?;
+        let options = Options::new(name);
+        let recv_max = AtomicI32::new(options.recv_max);
+        Ok(Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            generation,
+            protocol,
+            raw,
+            library,
+            state: Mutex::new(State::new(pattern, options)),
+            mailbox: Mailbox::default(),
+            reactor: OnceLock::new(),
+            has_neighbours: AtomicBool::new(false),
+            recv_max,
+            events: ready::EventFds::default(),
+        }))
+    }
+
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    fn lock(&self) -> Held<'_> {
+        Held { socket: self, guard: Some(self.state.lock()) }
+    }
+
+    fn try_lock(&self) -> Option<Held<'_>> {
+        self.state.try_lock().map(|guard| Held { socket: self, guard: Some(guard) })
+    }
+
+    /// Locks for a caller: a socket that is closing has none.
+    fn enter(&self) -> Result<Held<'_>> {
+        let held = self.lock();
+        if held.closing { Err(Error::BadSocket) } else { Ok(held) }
+    }
+
+    fn perform(&self, after: After) {
+        for line in after.lines {
+            eprintln!("{line}");
+        }
+        if after.notify
+            && let Some(reactor) = self.reactor.get()
+        {
+            reactor.poller.notify();
+        }
+        for (parker, sleep) in after.wakes {
+            parker.finish_wake(sleep);
+        }
+        for (neighbour, note) in after.posts {
+            neighbour.post(note);
+        }
+        for pipe in after.flushes {
+            self.flush(pipe);
+        }
+        if let Some(reactor) = self.reactor.get() {
+            reactor.report(&after.worker);
+        }
+        if after.readiness {
+            self.show_readiness();
+        }
+    }
+
+    /// Sends one message, waiting as NN_SNDTIMEO says. Returns the length of the body. On an error the message still has
+    /// its body.
+    pub fn send(&self, message: &mut Outgoing<'_>, dont_wait: bool) -> Result<usize> {
+        let length = message.body().len();
+        let mut held = self.enter()?;
+        if !held.pattern.sends() {
+            return Err(Error::NotSupported);
+        }
+        let mut result = self.try_send(&mut held, message);
+        if result == Err(Error::WouldBlock) {
+            let limit = if dont_wait { Limit::Once } else { Limit::of(held.options.send_timeout) };
+            (held, result) = self.wait_until(held, Want::Send, limit, |state| self.try_send(state, message));
+        }
+        result?;
+        held.stats.messages_sent += 1;
+        held.stats.bytes_sent += length as u64;
+        self.write_through(held, message);
+        Ok(length)
+    }
+
+    fn try_send(&self, state: &mut State, message: &mut Outgoing<'_>) -> Result<()> {
+        let now = Instant::now();
+        state.pipes.tempo.send_begins(now);
+        state.pipes.direct_allowed = true;
+        let result = state.pattern.send(message, &mut state.pipes, now);
+        state.pipes.direct_allowed = false;
+        state.settle(self, now);
+        result
+    }
+
+    /// Receives one message, waiting as NN_RCVTIMEO says.
+    pub fn recv(&self, dont_wait: bool) -> Result<Message> {
+        let mut held = self.enter()?;
+        if !held.pattern.receives() {
+            return Err(Error::NotSupported);
+        }
+        let mut result = self.try_recv(&mut held);
+        if matches!(result, Err(Error::WouldBlock)) {
+            let limit = if dont_wait { Limit::Once } else { Limit::of(held.options.recv_timeout) };
+            (held, result) = self.wait_until(held, Want::Recv, limit, |state| self.try_recv(state));
+        }
+        let message = result?;
+        held.stats.messages_received += 1;
+        held.stats.bytes_received += message.body.len() as u64;
+        held.pipes.tempo.received();
+        Ok(message)
+    }
+
+    fn try_recv(&self, state: &mut State) -> Result<Message> {
+        // Patterns with clocks ask for the time through their deadline; receiving itself costs no clock reading.
+        let now = if state.pattern.deadline().is_some() { Instant::now() } else { state.pipes.tempo.now() };
+        let result = state.pattern.recv(&mut state.pipes, now);
+        state.settle(self, now);
+        result
+    }
+
+    pub fn set_option(&self, level: i32, option: i32, given: Given<'_>) -> Result<()> {
+        let mut held = self.enter()?;
+        if !Options::is_ours(level) {
+            return held.set_pattern_option(self, level, option, given.bytes);
+        }
+        held.options.set(level, option, given)?;
+        self.recv_max.store(held.options.recv_max, Ordering::Relaxed);
+        held.pipes.send_buffer = held.options.send_buffer as usize;
+        held.pipes.recv_buffer = held.options.recv_buffer as usize;
+        Ok(())
+    }
+
+    pub fn option(&self, level: i32, option: i32) -> Result<Value> {
+        let held = self.enter()?;
+        match (level, option) {
+            (0, 10) => self.event_fd(held, Want::Send).map(Value::Int),
+            (0, 11) => self.event_fd(held, Want::Recv).map(Value::Int),
+            (0, 12) => Ok(Value::Int(if self.raw { 2 } else { 1 })),
+            (0, 13) => Ok(Value::Int(i32::from(self.protocol))),
+            _ if Options::is_ours(level) => held.options.value(level, option),
+            _ => held.pattern_option(self, level, option),
+        }
+    }
+
+    pub fn statistic(&self, which: i32) -> Result<u64> {
+        let held = self.enter()?;
+        held.stats.by_number(which, held.pattern.send_priority())
+    }
+}

@@ -1,0 +1,129 @@
+//! Other sockets of the process (inproc): the mailbox, and what its notes do.
+//!
+//! A neighbour posts a note and then tries our lock. If it gets it, it reads the mail for us; if not, whoever holds the
+//! lock looks into the mailbox after letting it go. Either way the note is read, and nobody holds two locks.
+#![forbid(unsafe_code)]
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use super::Socket;
+use super::pipes::PipeEnd;
+use super::state::State;
+use crate::transport::inproc::{Link, Note, Party, PipeEvents, Side};
+
+#[derive(Default)]
+pub(super) struct Mailbox {
+    notes: Mutex<VecDeque<Note>>,
+    pending: AtomicBool,
+}
+
+impl PipeEvents for Socket {
+    fn post(&self, note: Note) {
+        self.mailbox.notes.lock().push_back(note);
+        self.mailbox.pending.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        self.read_mail();
+    }
+}
+
+impl Socket {
+    pub(super) fn read_mail(&self) {
+        while self.mailbox.pending.load(Ordering::SeqCst) {
+            let Some(mut held) = self.try_lock() else { return };
+            // Letting `held` go looks into the mailbox again.
+            self.mailbox.pending.store(false, Ordering::SeqCst);
+            loop {
+                let note = self.mailbox.notes.lock().pop_front();
+                let Some(note) = note else { break };
+                held.take_note(self, note);
+            }
+        }
+    }
+
+    /// One of our endpoints, as the registry of names knows it.
+    pub(super) fn party(&self, endpoint: i32) -> Party {
+        let socket: Weak<Self> = self.me.clone();
+        Party { socket, owner: self.id, endpoint, protocol: self.protocol }
+    }
+}
+
+impl State {
+    fn take_note(&mut self, socket: &Socket, note: Note) {
+        match note {
+            Note::Offer { link, waited } => self.take_offer(socket, link, waited),
+            Note::Accepted { link } => self.take_accepted(socket, link),
+            Note::Refused { link } => self.unlink(socket, link.endpoint(Side::Connector)),
+            Note::Ready(pipe) | Note::Writable(pipe) => {
+                let link = self.pipes.get(pipe).and_then(|pipe| match &pipe.end {
+                    PipeEnd::Inproc { link, side } => Some((Arc::clone(link), *side)),
+                    PipeEnd::Stream(_) => None,
+                });
+                if link.is_some_and(|(link, side)| link.is_writable(side)) {
+                    self.pipe_writable(socket, pipe);
+                }
+            }
+            Note::Readable(pipe) => self.pipe_readable(socket, pipe),
+            Note::Gone(pipe) => self.end_pipe(socket, pipe),
+        }
+    }
+
+    fn attach(&mut self, link: &Arc<Link>, side: Side) -> Option<crate::pipe::PipeId> {
+        let id = self.add_pipe(link.endpoint(side), PipeEnd::Inproc { link: Arc::clone(link), side })?;
+        link.attach(side, id, self.options.recv_buffer as usize);
+        Some(id)
+    }
+
+    /// We have the name; a connector wants to be joined. Our pipe takes messages once it has confirmed.
+    fn take_offer(&mut self, _socket: &Socket, link: Arc<Link>, waited: bool) {
+        let accepted = self.attach(&link, Side::Binder).is_some();
+        if accepted && waited {
+            self.stats.accepted_connections += 1;
+        }
+        let answer = if accepted { Note::Accepted { link: Arc::clone(&link) } } else { Note::Refused { link: Arc::clone(&link) } };
+        self.pipes.after.posts.extend(link.to_peer(Side::Binder, answer));
+    }
+
+    fn take_accepted(&mut self, socket: &Socket, link: Arc<Link>) {
+        let endpoint = link.endpoint(Side::Connector);
+        let Some(id) = self.attach(&link, Side::Connector) else {
+            link.close(Side::Connector);
+            self.pipes.after.posts.extend(link.about_peer(Side::Connector, Note::Gone));
+            self.unlink(socket, endpoint);
+            return;
+        };
+        self.stats.established_connections += 1;
+        if let Some(endpoint) = self.endpoints.get_mut(&endpoint)
+            && !std::mem::replace(&mut endpoint.linked, true)
+        {
+            self.stats.inprogress_connections -= 1;
+        }
+        self.pipes.after.posts.extend(link.about_peer(Side::Connector, Note::Ready));
+        self.pipe_writable(socket, id);
+    }
+
+    /// A connector of ours has no link (any more): it waits for the next chance.
+    pub(super) fn unlink(&mut self, socket: &Socket, endpoint: i32) {
+        let Some(known) = self.endpoints.get_mut(&endpoint) else { return };
+        if std::mem::take(&mut known.linked) {
+            self.stats.inprogress_connections += 1;
+        }
+        let Some(name) = known.connects_to() else { return };
+        socket.library.names.unlink(name, &socket.party(endpoint));
+    }
+
+    /// There is one pipe less: connectors that were refused, ours and those of our names, may try again.
+    pub(super) fn retry_neighbours(&mut self, socket: &Socket) {
+        if self.closing {
+            return;
+        }
+        for endpoint in self.endpoints.values() {
+            if let Some(name) = endpoint.inproc_name() {
+                self.pipes.after.posts.extend(socket.library.names.retry(name));
+            }
+        }
+    }
+}

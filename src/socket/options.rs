@@ -1,0 +1,214 @@
+//! Options of the socket itself and of the transports. Other levels belong to the pattern.
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::transport::Settings;
+
+/// An option's value as the caller passed it. `address` is where its bytes lie: NN_IPC_SEC_ATTR keeps the pointer
+/// itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Given<'a> {
+    pub bytes: &'a [u8],
+    pub address: usize,
+}
+
+/// An option's value on its way to the caller; the kinds differ in how a short buffer is treated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// An int; a short buffer gets its leading bytes.
+    Int(i32),
+    /// An int; a short buffer is an error.
+    WholeInt(i32),
+    /// Bytes, cut or padded with zeros to the caller's buffer.
+    Text(Vec<u8>),
+    /// A pointer.
+    Pointer(usize),
+}
+
+const SOL_SOCKET: i32 = 0;
+const IPC: i32 = -2;
+const TCP: i32 = -3;
+const WS: i32 = -4;
+
+const NAME_MAX: usize = 63;
+
+/// Everything that can be set at the levels NN_SOL_SOCKET and below.
+#[derive(Debug)]
+pub(super) struct Options {
+    pub linger: i32,
+    pub send_buffer: i32,
+    pub recv_buffer: i32,
+    pub send_timeout: i32,
+    pub recv_timeout: i32,
+    pub reconnect: i32,
+    pub reconnect_max: i32,
+    pub send_priority: i32,
+    pub recv_priority: i32,
+    pub ipv4_only: bool,
+    pub name: Vec<u8>,
+    pub recv_max: i32,
+    pub max_ttl: i32,
+    tcp_nodelay: i32,
+    ws_message_type: i32,
+    ipc_security: usize,
+    ipc_out_buffer: i32,
+    ipc_in_buffer: i32,
+}
+
+impl Options {
+    pub(super) fn new(name: String) -> Self {
+        Self {
+            linger: 1000,
+            send_buffer: 128 * 1024,
+            recv_buffer: 128 * 1024,
+            send_timeout: -1,
+            recv_timeout: -1,
+            reconnect: 100,
+            reconnect_max: 0,
+            send_priority: 8,
+            recv_priority: 8,
+            ipv4_only: true,
+            name: name.into_bytes(),
+            recv_max: 1024 * 1024,
+            max_ttl: 8,
+            tcp_nodelay: 0,
+            ws_message_type: 2,
+            ipc_security: 0,
+            ipc_out_buffer: 4096,
+            ipc_in_buffer: 4096,
+        }
+    }
+
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
+            ipv4_only: self.ipv4_only,
+            send_buffer: self.send_buffer as usize,
+            recv_buffer: self.recv_buffer as usize,
+        }
+    }
+
+    /// A frame above this many bytes ends its connection.
+    pub(super) fn recv_limit(&self) -> Option<u64> {
+        u64::try_from(self.recv_max).ok()
+    }
+
+    pub(super) fn linger(&self) -> Option<Duration> {
+        timeout(self.linger)
+    }
+
+    /// Whether the level is one of ours, and not the pattern's.
+    pub(super) fn is_ours(level: i32) -> bool {
+        level <= SOL_SOCKET
+    }
+
+    pub(super) fn set(&mut self, level: i32, option: i32, given: Given<'_>) -> Result<()> {
+        match level {
+            SOL_SOCKET => self.set_socket(option, given.bytes),
+            IPC => self.set_ipc(option, given),
+            TCP | WS => self.set_stream(level, option, given.bytes),
+            _ => Err(Error::NoSuchOption),
+        }
+    }
+
+    fn set_socket(&mut self, option: i32, bytes: &[u8]) -> Result<()> {
+        if option == 15 {
+            if bytes.len() > NAME_MAX {
+                return Err(Error::Invalid);
+            }
+            self.name = bytes.to_vec();
+            return Ok(());
+        }
+        // The size is tested before the option's number.
+        let value = exact_int(bytes)?;
+        let (field, accepted) = match option {
+            1 => (&mut self.linger, true),
+            2 => (&mut self.send_buffer, value >= 1),
+            3 => (&mut self.recv_buffer, value >= 1),
+            4 => (&mut self.send_timeout, true),
+            5 => (&mut self.recv_timeout, true),
+            6 => (&mut self.reconnect, value >= 0),
+            7 => (&mut self.reconnect_max, value >= 0),
+            8 => (&mut self.send_priority, (1..=16).contains(&value)),
+            9 => (&mut self.recv_priority, (1..=16).contains(&value)),
+            14 => {
+                self.ipv4_only = boolean(value)?;
+                return Ok(());
+            }
+            16 => (&mut self.recv_max, value >= -1),
+            17 => (&mut self.max_ttl, (1..=255).contains(&value)),
+            _ => return Err(Error::NoSuchOption),
+        };
+        if !accepted {
+            return Err(Error::Invalid);
+        }
+        *field = value;
+        Ok(())
+    }
+
+    fn set_stream(&mut self, level: i32, option: i32, bytes: &[u8]) -> Result<()> {
+        let value = exact_int(bytes)?;
+        match (level, option) {
+            (TCP, 1) => self.tcp_nodelay = i32::from(boolean(value)?),
+            (WS, 1) if (1..=2).contains(&value) => self.ws_message_type = value,
+            (WS, 1) => return Err(Error::Invalid),
+            _ => return Err(Error::NoSuchOption),
+        }
+        Ok(())
+    }
+
+    fn set_ipc(&mut self, option: i32, given: Given<'_>) -> Result<()> {
+        let value = given.bytes.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes)).ok_or(Error::Invalid)?;
+        match option {
+            1 => self.ipc_security = given.address,
+            2 => self.ipc_out_buffer = value,
+            3 => self.ipc_in_buffer = value,
+            _ => return Err(Error::NoSuchOption),
+        }
+        Ok(())
+    }
+
+    /// The options that only this struct knows; `None`: the socket has to answer.
+    pub(super) fn value(&self, level: i32, option: i32) -> Result<Value> {
+        let value = match (level, option) {
+            (SOL_SOCKET, 1) => self.linger,
+            (SOL_SOCKET, 2) => self.send_buffer,
+            (SOL_SOCKET, 3) => self.recv_buffer,
+            (SOL_SOCKET, 4) => self.send_timeout,
+            (SOL_SOCKET, 5) => self.recv_timeout,
+            (SOL_SOCKET, 6) => self.reconnect,
+            (SOL_SOCKET, 7) => self.reconnect_max,
+            (SOL_SOCKET, 8) => self.send_priority,
+            (SOL_SOCKET, 9) => self.recv_priority,
+            (SOL_SOCKET, 14) => i32::from(self.ipv4_only),
+            (SOL_SOCKET, 15) => return Ok(Value::Text(self.name.clone())),
+            (SOL_SOCKET, 16) => self.recv_max,
+            (SOL_SOCKET, 17) => self.max_ttl,
+            (IPC, 1) => return Ok(Value::Pointer(self.ipc_security)),
+            (IPC, 2) => self.ipc_out_buffer,
+            (IPC, 3) => self.ipc_in_buffer,
+            (TCP, 1) => self.tcp_nodelay,
+            (WS, 1) => self.ws_message_type,
+            _ => return Err(Error::NoSuchOption),
+        };
+        Ok(Value::Int(value))
+    }
+}
+
+/// A time limit in milliseconds; every negative value is none.
+pub(super) fn timeout(millis: i32) -> Option<Duration> {
+    u64::try_from(millis).ok().map(Duration::from_millis)
+}
+
+fn exact_int(bytes: &[u8]) -> Result<i32> {
+    bytes.try_into().map(i32::from_ne_bytes).map_err(|_| Error::Invalid)
+}
+
+fn boolean(value: i32) -> Result<bool> {
+    match value {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(Error::Invalid),
+    }
+}

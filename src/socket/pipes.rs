@@ -1,0 +1,328 @@
+//! The pipes of one socket, as its pattern uses them. Everything here happens under the socket's lock; what needs a
+//! system call or another socket is written down in [`After`] and done when the lock is free.
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use slab::Slab;
+use smallvec::SmallVec;
+use socket2::Socket as Stream;
+
+use super::tempo::Tempo;
+use crate::codec::length_prefix::LengthPrefix;
+use crate::message::{Message, Outgoing};
+use crate::pattern::{self, Busy};
+use crate::pipe::{Inbox, Outbox, PipeId};
+use crate::sys::{self, Parker, Sleep};
+use crate::transport::inproc::{Link, Note, Post, Side};
+
+/// What is left to do once the lock is free.
+#[derive(Default)]
+pub(super) struct After {
+    /// Notes to other sockets.
+    pub posts: Vec<Post>,
+    /// Threads to wake from their sleep.
+    pub wakes: SmallVec<[(Arc<Parker>, Sleep); 2]>,
+    /// Pipes whose outbox this thread has undertaken to write.
+    pub flushes: SmallVec<[PipeId; 1]>,
+    /// The driver sleeps and has to look.
+    pub notify: bool,
+    /// A pipe has begun to gather.
+    pub gathering: bool,
+    /// What NN_SNDFD and NN_RCVFD say may have changed.
+    pub readiness: bool,
+    /// Lines for stderr.
+    pub lines: Vec<String>,
+    pub worker: ForWorker,
+}
+
+/// What the worker has to be told.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct ForWorker {
+    /// Watch the socket's poller again.
+    pub arm: bool,
+    /// Look at the socket on the next tick.
+    pub report: bool,
+    /// The same, soon: gathered output waits.
+    pub gathering: bool,
+    pub deadline: Option<Instant>,
+}
+
+impl After {
+    pub(super) fn is_empty(&self) -> bool {
+        self.posts.is_empty()
+            && self.wakes.is_empty()
+            && self.flushes.is_empty()
+            && self.lines.is_empty()
+            && !(self.notify || self.gathering || self.readiness)
+            && self.worker == ForWorker::default()
+    }
+}
+
+/// A message that its sender writes itself, from its own memory, once the lock is free.
+pub(super) struct Direct {
+    pub pipe: PipeId,
+    pub stream: Arc<Stream>,
+    pub framing: LengthPrefix,
+}
+
+pub(super) struct Pipe {
+    serial: u32,
+    pub endpoint: i32,
+    /// The pattern knows this pipe.
+    pub attached: bool,
+    /// The peer has gone; the pipe lives on while unread messages wait.
+    pub ended: bool,
+    /// The pattern was told that this pipe takes nothing, and waits for the opposite.
+    pub full: bool,
+    pub end: PipeEnd,
+}
+
+pub(super) enum PipeEnd {
+    Stream(StreamEnd),
+    Inproc { link: Arc<Link>, side: Side },
+}
+
+pub(super) struct StreamEnd {
+    pub stream: Arc<Stream>,
+    pub framing: LengthPrefix,
+    /// Its session's key in the reactor's table.
+    pub source: usize,
+    pub inbox: Inbox,
+    pub outbox: Outbox,
+    /// A thread is writing, or has undertaken to; it takes along what is queued meanwhile.
+    pub flushing: bool,
+    /// The kernel takes no more; the driver waits for that to change.
+    pub stuck: bool,
+    /// Reading is suspended until the application has caught up.
+    pub paused: bool,
+    /// When the oldest gathered frame was queued.
+    pub gathered: Option<Instant>,
+}
+
+/// Bytes gathered before their sender writes them itself.
+const GATHER: usize = 64 * 1024;
+
+/// Messages above this size are never worth gathering.
+const GATHER_MAX: usize = 8 * 1024;
+
+#[derive(Default)]
+pub(super) struct PipeTable {
+    pub slots: Slab<Pipe>,
+    pub next_serial: u32,
+    pub send_buffer: usize,
+    pub recv_buffer: usize,
+    pub tempo: Tempo,
+    pub after: After,
+    /// Filled only while the sender's memory is at hand (`direct_allowed`).
+    pub direct: SmallVec<[Direct; 1]>,
+    pub direct_allowed: bool,
+    /// Pipes with gathered frames.
+    pub gathered: Vec<PipeId>,
+    /// Pipes whose outbox waits for the kernel.
+    pub stuck: usize,
+    /// Pipes that have ended and were read to the last message.
+    pub drained: Vec<PipeId>,
+    /// Sources whose reading can go on.
+    pub resumed: Vec<usize>,
+}
+
+impl PipeTable {
+    pub(super) fn insert(&mut self, endpoint: i32, end: PipeEnd) -> PipeId {
+        let serial = self.next_serial;
+        self.next_serial = serial.wrapping_add(1);
+        let pipe = Pipe { serial, endpoint, attached: false, ended: false, full: true, end };
+        PipeId { slot: self.slots.insert(pipe) as u32, serial }
+    }
+
+    pub(super) fn get(&mut self, id: PipeId) -> Option<&mut Pipe> {
+        self.slots.get_mut(id.slot as usize).filter(|pipe| pipe.serial == id.serial)
+    }
+
+    pub(super) fn stream(&mut self, id: PipeId) -> Option<&mut StreamEnd> {
+        match &mut self.get(id)?.end {
+            PipeEnd::Stream(stream) => Some(stream),
+            PipeEnd::Inproc { .. } => None,
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: PipeId) -> Option<Pipe> {
+        self.unstick(id);
+        self.get(id)?;
+        Some(self.slots.remove(id.slot as usize))
+    }
+
+    /// The kernel takes bytes again.
+    pub(super) fn unstick(&mut self, id: PipeId) {
+        if let Some(stream) = self.stream(id)
+            && std::mem::take(&mut stream.stuck)
+        {
+            self.stuck -= 1;
+        }
+    }
+
+    pub(super) fn ids(&self) -> Vec<PipeId> {
+        self.slots.iter().map(|(slot, pipe)| PipeId { slot: slot as u32, serial: pipe.serial }).collect()
+    }
+
+    pub(super) fn of_endpoint(&self, endpoint: i32) -> Vec<PipeId> {
+        let pipes = self.slots.iter().filter(|(_, pipe)| pipe.endpoint == endpoint);
+        pipes.map(|(slot, pipe)| PipeId { slot: slot as u32, serial: pipe.serial }).collect()
+    }
+
+    pub(super) fn has_unread(&mut self, id: PipeId) -> bool {
+        match self.get(id).map(|pipe| &pipe.end) {
+            Some(PipeEnd::Stream(stream)) => !stream.inbox.is_empty(),
+            Some(PipeEnd::Inproc { link, side }) => link.has_messages(*side),
+            None => false,
+        }
+    }
+
+    /// Whether bytes that were accepted could be lost by the end of the process: unwritten ones always; on a Unix stream
+    /// also those the peer has not read yet, if it has left something unread for us.
+    pub(super) fn owes(&mut self, id: PipeId) -> bool {
+        self.stream(id).is_some_and(|stream| {
+            !stream.outbox.is_empty() || stream.flushing || sys::unsent(&stream.stream) > 0
+        })
+    }
+
+    /// Undertakes to write what waits in a pipe's outbox, unless somebody does so already or the kernel is full.
+    pub(super) fn start_flush(&mut self, id: PipeId) {
+        let Some(stream) = self.stream(id) else { return };
+        if !stream.flushing && !stream.stuck && !stream.outbox.is_empty() {
+            stream.flushing = true;
+            stream.gathered = None;
+            self.after.flushes.push(id);
+        }
+    }
+
+    /// Undertakes to write all gathered output that is older than `before` (all of it, if `None`). False: some is left.
+    pub(super) fn flush_gathered(&mut self, before: Option<Instant>) -> bool {
+        let mut kept = Vec::new();
+        for id in std::mem::take(&mut self.gathered) {
+            let Some(gathered) = self.stream(id).and_then(|stream| stream.gathered) else { continue };
+            if before.is_none_or(|before| gathered <= before) {
+                self.start_flush(id);
+            } else {
+                kept.push(id);
+            }
+        }
+        self.gathered = kept;
+        self.gathered.is_empty()
+    }
+
+    fn send_stream(&mut self, id: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<(), Busy> {
+        let (gather, now) = (self.tempo.gathers(), self.tempo.now());
+        let send_buffer = self.send_buffer;
+        let direct_allowed = self.direct_allowed;
+        let Some(stream) = self.stream(id) else { return Err(Busy) };
+        if !stream.has_room(send_buffer) {
+            return Err(Busy);
+        }
+        let size = message.size();
+        let gather = gather && size <= GATHER_MAX;
+        if direct_allowed && !gather && !stream.flushing && stream.outbox.is_empty() {
+            stream.flushing = true;
+            let direct = Direct { pipe: id, stream: Arc::clone(&stream.stream), framing: stream.framing };
+            self.direct.push(direct);
+            return Ok(());
+        }
+        let mut prefix = [0; LengthPrefix::LONGEST];
+        let head = stream.framing.encode(size, &mut prefix);
+        if Outbox::copies(message.body().len()) {
+            stream.outbox.push_bytes([&prefix[..head], &message.header, message.body()]);
+        } else {
+            let body = if last { message.take_body() } else { message.share_body() };
+            // Without memory for the message it is not accepted.
+            let body = body.map_err(|_| Busy)?;
+            stream.outbox.push_bytes([&prefix[..head], &message.header, &[]]);
+            stream.outbox.push_body(body, 0);
+        }
+        if stream.flushing || stream.stuck {
+            return Ok(());
+        }
+        if gather && stream.outbox.bytes() < GATHER {
+            if stream.gathered.is_none() {
+                stream.gathered = Some(now);
+                self.gathered.push(id);
+                self.after.gathering = true;
+            }
+        } else {
+            self.start_flush(id);
+        }
+        Ok(())
+    }
+}
+
+impl StreamEnd {
+    /// A pipe takes a message while less than NN_SNDBUF bytes wait in it.
+    fn has_room(&self, send_buffer: usize) -> bool {
+        self.outbox.is_empty() || self.outbox.bytes() < send_buffer
+    }
+}
+
+impl pattern::Pipes for PipeTable {
+    fn send(&mut self, id: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<(), Busy> {
+        let Some(pipe) = self.get(id).filter(|pipe| !pipe.ended) else { return Err(Busy) };
+        let sent = match &pipe.end {
+            PipeEnd::Stream(_) => self.send_stream(id, message, last),
+            PipeEnd::Inproc { link, side } => match link.send(*side, message, last) {
+                Some(sent) => {
+                    if sent.wake_receiver {
+                        let post = link.about_peer(*side, Note::Readable);
+                        self.after.posts.extend(post);
+                    }
+                    Ok(())
+                }
+                None => Err(Busy),
+            },
+        };
+        if sent.is_err()
+            && let Some(pipe) = self.get(id)
+        {
+            pipe.full = true;
+        }
+        sent
+    }
+
+    fn is_writable(&mut self, id: PipeId) -> bool {
+        let send_buffer = self.send_buffer;
+        let Some(pipe) = self.get(id).filter(|pipe| !pipe.ended) else { return false };
+        let writable = match &pipe.end {
+            PipeEnd::Stream(stream) => stream.has_room(send_buffer),
+            PipeEnd::Inproc { link, side } => link.is_writable(*side),
+        };
+        pipe.full = !writable;
+        writable
+    }
+
+    fn recv(&mut self, id: PipeId) -> Option<(Message, bool)> {
+        let resume_below = self.recv_buffer / 2;
+        let pipe = self.get(id)?;
+        let (message, more) = match &mut pipe.end {
+            PipeEnd::Stream(stream) => {
+                let message = stream.inbox.pop()?;
+                let more = !stream.inbox.is_empty();
+                if stream.paused && stream.inbox.bytes() <= resume_below {
+                    stream.paused = false;
+                    let source = stream.source;
+                    self.resumed.push(source);
+                }
+                (message, more)
+            }
+            PipeEnd::Inproc { link, side } => {
+                let received = link.recv(*side)?;
+                if received.wake_sender {
+                    let post = link.about_peer(*side, Note::Writable);
+                    self.after.posts.extend(post);
+                }
+                (received.message, received.more)
+            }
+        };
+        if !more && self.get(id).is_some_and(|pipe| pipe.ended) {
+            self.drained.push(id);
+        }
+        Some((message, more))
+    }
+}

@@ -1,0 +1,282 @@
+//! What the socket's lock guards.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Socket;
+use super::endpoint::Endpoint;
+use super::io::Command;
+use super::options::{Options, Value};
+use super::pipes::{PipeEnd, PipeTable};
+use super::stats::Stats;
+use super::wait::{Spin, Waiters};
+use crate::error::{Error, Result};
+use crate::pattern::{Pattern, Priorities};
+use crate::pipe::PipeId;
+use crate::reactor::lease::{Lease, Leave};
+use crate::sys::Parker;
+use crate::transport::inproc::Note;
+
+pub(super) struct State {
+    pub pattern: Box<dyn Pattern>,
+    pub pipes: PipeTable,
+    pub options: Options,
+    pub stats: Stats,
+    pub endpoints: BTreeMap<i32, Endpoint>,
+    pub last_endpoint: i32,
+    pub lease: Lease,
+    pub waiters: Waiters,
+    pub spin: Spin,
+    /// For whoever drives next.
+    pub commands: Vec<Command>,
+    /// Endpoints that have, or will have, descriptors.
+    pub network: usize,
+    pub closing: bool,
+    /// Threads between two holds of the lock.
+    pub inside: usize,
+    pub closer: Option<Arc<Parker>>,
+    /// The earliest timer of the reactor's table, as of the last turn.
+    pub io_deadline: Option<Instant>,
+    /// Connections being made or ended: they need attention even if no caller comes.
+    pub unsettled: usize,
+    /// The deadline the worker knows.
+    pub known_deadline: Option<Instant>,
+    /// The worker was asked to look after gathered output.
+    pub gather_watched: bool,
+    /// NN_SNDFD or NN_RCVFD was handed out.
+    pub shows_readiness: bool,
+}
+
+impl State {
+    pub(super) fn new(pattern: Box<dyn Pattern>, options: Options) -> Self {
+        let pipes = PipeTable {
+            send_buffer: options.send_buffer as usize,
+            recv_buffer: options.recv_buffer as usize,
+            ..PipeTable::default()
+        };
+        Self {
+            pattern,
+            pipes,
+            options,
+            stats: Stats::default(),
+            endpoints: BTreeMap::new(),
+            last_endpoint: 0,
+            lease: Lease::new(),
+            waiters: Waiters::default(),
+            spin: Spin::default(),
+            commands: Vec::new(),
+            network: 0,
+            closing: false,
+            inside: 0,
+            closer: None,
+            io_deadline: None,
+            unsettled: 0,
+            known_deadline: None,
+            gather_watched: false,
+            shows_readiness: false,
+        }
+    }
+
+    /// Whether callers wait in the poller rather than on their own.
+    pub(super) fn drives(&self) -> bool {
+        self.network > 0
+    }
+
+    pub(super) fn needs_turn(&self) -> bool {
+        !self.commands.is_empty() || !self.pipes.resumed.is_empty()
+    }
+
+    /// Makes a sleeping driver look.
+    pub(super) fn interrupt(&mut self) {
+        self.pipes.after.notify |= self.lease.interrupt();
+    }
+
+    /// A connection has passed its greeting. `None`: the pattern refuses it.
+    pub(super) fn add_pipe(&mut self, endpoint: i32, end: PipeEnd) -> Option<PipeId> {
+        let priorities = self.endpoints.get(&endpoint)?.priorities;
+        if self.closing {
+            return None;
+        }
+        let id = self.pipes.insert(endpoint, end);
+        if self.pattern.add(id, priorities).is_err() {
+            self.pipes.remove(id);
+            return None;
+        }
+        if let Some(pipe) = self.pipes.get(id) {
+            pipe.attached = true;
+        }
+        self.stats.current_connections += 1;
+        Some(id)
+    }
+
+    /// The pipe takes messages from now on.
+    pub(super) fn pipe_writable(&mut self, socket: &Socket, id: PipeId) {
+        let Some(pipe) = self.pipes.get(id).filter(|pipe| pipe.attached && !pipe.ended) else { return };
+        pipe.full = false;
+        let now = Instant::now();
+        self.pattern.writable(id, &mut self.pipes, now);
+        self.settle(socket, now);
+        self.changed();
+    }
+
+    pub(super) fn pipe_readable(&mut self, socket: &Socket, id: PipeId) {
+        if self.pipes.get(id).is_none_or(|pipe| !pipe.attached) {
+            return;
+        }
+        let now = self.pipes.tempo.now();
+        self.pattern.readable(id, &mut self.pipes, now);
+        self.settle(socket, now);
+        self.changed();
+    }
+
+    /// The peer has gone. What it sent can still be received.
+    pub(super) fn end_pipe(&mut self, socket: &Socket, id: PipeId) {
+        let Some(pipe) = self.pipes.get(id) else { return };
+        pipe.ended = true;
+        if let PipeEnd::Stream(stream) = &mut pipe.end {
+            stream.outbox.clear();
+        }
+        self.pattern.blocked(id);
+        if !self.pipes.has_unread(id) {
+            self.remove_pipe(socket, id);
+        }
+        self.changed();
+    }
+
+    /// Takes the pipe away from the pattern; it may live on to write what was accepted.
+    pub(super) fn detach_pipe(&mut self, socket: &Socket, id: PipeId) {
+        let Some(pipe) = self.pipes.get(id) else { return };
+        if std::mem::take(&mut pipe.attached) {
+            let now = Instant::now();
+            self.stats.current_connections -= 1;
+            self.pattern.remove(id, &mut self.pipes, now);
+            self.retry_neighbours(socket);
+        }
+    }
+
+    pub(super) fn remove_pipe(&mut self, socket: &Socket, id: PipeId) {
+        self.detach_pipe(socket, id);
+        let Some(pipe) = self.pipes.remove(id) else { return };
+        if let PipeEnd::Inproc { link, side } = pipe.end {
+            link.close(side);
+            self.pipes.after.posts.extend(link.about_peer(side, Note::Gone));
+            self.unlink(socket, pipe.endpoint);
+        }
+    }
+
+    /// Removes the pipes that an operation of the pattern has read empty.
+    pub(super) fn settle(&mut self, socket: &Socket, _now: Instant) {
+        while let Some(id) = self.pipes.drained.pop() {
+            self.remove_pipe(socket, id);
+        }
+        self.pipes.after.readiness |= self.shows_readiness;
+        self.watch_gathering();
+    }
+
+    fn watch_gathering(&mut self) {
+        if self.pipes.after.gathering {
+            self.pipes.after.gathering = false;
+            if !std::mem::replace(&mut self.gather_watched, true) {
+                self.pipes.after.worker.gathering = true;
+                self.lease.start_ticking();
+            }
+        }
+    }
+
+    /// Something happened that blocked callers may have waited for.
+    pub(super) fn changed(&mut self) {
+        self.pipes.after.readiness |= self.shows_readiness;
+        self.wake_ready();
+        self.interrupt();
+    }
+
+    /// Wakes one waiter for each direction that is ready: it wakes the next if something is left.
+    pub(super) fn wake_ready(&mut self) {
+        if self.waiters.is_empty() {
+            return;
+        }
+        if self.pattern.can_recv() {
+            self.waiters.wake_receiver(&mut self.pipes.after.wakes);
+        }
+        if self.pattern.can_send() {
+            self.waiters.wake_sender(&mut self.pipes.after.wakes);
+        }
+    }
+
+    /// A thread has left the lock for good, or has given back the lease.
+    pub(super) fn wake_closer(&mut self) {
+        if let Some(closer) = &self.closer
+            && let Some(sleep) = closer.wake()
+        {
+            self.pipes.after.wakes.push((Arc::clone(closer), sleep));
+        }
+    }
+
+    /// The next time something has to happen by itself.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        match (self.io_deadline, self.pattern.deadline()) {
+            (Some(io), Some(pattern)) => Some(io.min(pattern)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// A caller gives the lease back.
+    pub(super) fn leave_lease(&mut self) {
+        let urgent = self.shows_readiness || self.unsettled > 0 || self.pipes.stuck > 0;
+        match self.lease.leave(urgent) {
+            Leave::Nothing => {}
+            Leave::Arm => self.pipes.after.worker.arm = true,
+            Leave::Report => self.pipes.after.worker.report = true,
+        }
+        self.tell_deadline();
+        self.wake_closer();
+    }
+
+    /// Lets the worker know of a deadline that is earlier than what it knows.
+    pub(super) fn tell_deadline(&mut self) {
+        if let Some(next) = self.next_deadline()
+            && self.known_deadline.is_none_or(|known| next < known)
+        {
+            self.known_deadline = Some(next);
+            self.pipes.after.worker.deadline = Some(next);
+        }
+    }
+
+    /// Remembers an endpoint's error; the first of its kind in a row is printed if the user wants that.
+    pub(super) fn endpoint_error(&mut self, socket: &Socket, id: i32, code: i32) {
+        let Some(endpoint) = self.endpoints.get_mut(&id) else { return };
+        let before = endpoint.last_error.replace(code);
+        if before.is_none() {
+            self.stats.current_endpoint_errors += 1;
+        }
+        if before != Some(code) && socket.library.prints_errors() {
+            let name = String::from_utf8_lossy(&self.options.name);
+            let address = String::from_utf8_lossy(&endpoint.address);
+            let text = std::io::Error::from_raw_os_error(code).to_string();
+            let text = text.split(" (os error").next().unwrap_or(&text);
+            self.pipes.after.lines.push(format!("nanomsg: socket.{name}[{address}]: Error: {text}"));
+        }
+    }
+
+    pub(super) fn endpoint_works(&mut self, id: i32) {
+        if let Some(endpoint) = self.endpoints.get_mut(&id)
+            && endpoint.last_error.take().is_some()
+        {
+            self.stats.current_endpoint_errors -= 1;
+        }
+    }
+
+    pub(super) fn priorities(&self) -> Priorities {
+        Priorities { send: self.options.send_priority as u8, recv: self.options.recv_priority as u8 }
+    }
+
+    pub(super) fn set_pattern_option(&mut self, _socket: &Socket, _level: i32, _option: i32, _bytes: &[u8]) -> Result<()> {
+        Err(Error::NoSuchOption)
+    }
+
+    pub(super) fn pattern_option(&self, _socket: &Socket, _level: i32, _option: i32) -> Result<Value> {
+        Err(Error::NoSuchOption)
+    }
+}

@@ -1,0 +1,197 @@
+//! The turn: the only place where descriptors are waited for. Whoever holds the lease calls it, a blocked caller or the
+//! worker.
+#![forbid(unsafe_code)]
+
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::io::Io;
+use super::pipes::ForWorker;
+use super::state::State;
+use super::{Held, Socket};
+use crate::error::{Error, Result};
+use crate::reactor::lease::Tick;
+use crate::reactor::worker::{Driven, Next, Pace, Registration};
+use crate::sys::Poller;
+
+/// What a socket has once it has descriptors.
+pub(super) struct Reactor {
+    pub poller: Poller,
+    /// Belongs to the holder of the lease; the mutex only says so to the compiler.
+    pub io: Mutex<Io>,
+    pub registration: Registration,
+}
+
+impl Reactor {
+    pub(super) fn report(&self, what: &ForWorker) {
+        if what.arm {
+            self.registration.arm(&self.poller);
+        }
+        let pace = match (what.gathering, what.report) {
+            (true, _) => Some(Pace::Fast),
+            (false, true) => Some(Pace::Slow),
+            (false, false) => None,
+        };
+        if pace.is_some() || what.deadline.is_some() {
+            self.registration.watch(Next { pace, deadline: what.deadline });
+        }
+    }
+}
+
+/// Gathered output older than this is written by the worker.
+const GATHER_AGE: Duration = Duration::from_micros(80);
+
+impl Socket {
+    /// Makes poller and worker, if this is the first time they are needed.
+    pub(super) fn ensure_reactor(&self) -> Result<()> {
+        if self.reactor.get().is_some() {
+            return Ok(());
+        }
+        let poller = Poller::new()?;
+        let socket: std::sync::Weak<Self> = self.me.clone();
+        let registration = self.library.worker()?.register(socket, &poller)?;
+        if let Err(late) = self.reactor.set(Reactor { poller, io: Mutex::default(), registration }) {
+            late.registration.forget(&late.poller);
+        }
+        Ok(())
+    }
+
+    /// Moves everything that can be moved, waiting for at most `timeout` if that is nothing. The caller has the lease.
+    pub(super) fn turn<'a>(&'a self, mut held: Held<'a>, mut timeout: Option<Duration>) -> (Held<'a>, Result<()>) {
+        let Some(reactor) = self.reactor.get() else { return (held, Err(Error::BadSocket)) };
+        let commands = std::mem::take(&mut held.commands);
+        let resumed = std::mem::take(&mut held.pipes.resumed);
+        if let Some(deadline) = held.next_deadline() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            timeout = Some(timeout.map_or(left, |timeout| timeout.min(left)));
+        }
+        if !commands.is_empty() || !resumed.is_empty() {
+            timeout = Some(Duration::ZERO);
+        }
+        if timeout != Some(Duration::ZERO) {
+            held.lease.sleep();
+        }
+        drop(held);
+
+        let mut io = reactor.io.lock();
+        let waited = io.run(self, &reactor.poller, commands, resumed, timeout);
+        let (deadline, unsettled) = (io.next_deadline(), io.unsettled());
+        drop(io);
+
+        let mut held = self.lock();
+        held.lease.wake();
+        held.io_deadline = deadline;
+        held.unsettled = unsettled;
+        held.expire(self);
+        (held, waited.map_err(|_| Error::Interrupted))
+    }
+
+    /// Runs the commands that a caller without the lease has left.
+    pub(super) fn kick(&self) {
+        let mut held = self.lock();
+        if !held.needs_turn() || self.reactor.get().is_none() || !held.lease.take() {
+            return;
+        }
+        held.inside += 1;
+        while held.needs_turn() {
+            let _interrupted;
+            (held, _interrupted) = self.turn(held, Some(Duration::ZERO));
+        }
+        held.inside -= 1;
+        held.leave_lease();
+        held.wake_ready();
+        if held.lease.is_free() {
+            held.wake_leader();
+        }
+    }
+
+    /// A turn of the worker, who has just got the lease.
+    fn work<'a>(&'a self, mut held: Held<'a>) -> Held<'a> {
+        held.inside += 1;
+        loop {
+            let _waited;
+            (held, _waited) = self.turn(held, Some(Duration::ZERO));
+            if !held.needs_turn() {
+                break;
+            }
+        }
+        held.inside -= 1;
+        if held.lease.leave_armed() {
+            held.pipes.after.worker.arm = true;
+        }
+        held.wake_closer();
+        held.wake_leader();
+        held
+    }
+}
+
+impl State {
+    fn expire(&mut self, socket: &Socket) {
+        let Some(deadline) = self.pattern.deadline() else { return };
+        let now = Instant::now();
+        if deadline <= now {
+            self.pattern.expire(&mut self.pipes, now);
+            self.settle(socket, now);
+            self.changed();
+        }
+    }
+
+    /// If callers sleep while nobody drives, one of them has to.
+    fn wake_leader(&mut self) {
+        if !self.waiters.is_empty() {
+            self.waiters.wake_first(&mut self.pipes.after.wakes);
+        }
+    }
+
+    /// The worker is told everything it has to know in one answer.
+    fn next(&mut self, pace: Option<Pace>) -> Next {
+        self.known_deadline = self.next_deadline();
+        Next { pace, deadline: self.known_deadline }
+    }
+}
+
+impl Driven for Socket {
+    fn fired(&self) -> Next {
+        let mut held = self.lock();
+        if held.closing || !held.lease.fired() {
+            let pace = (!held.closing).then_some(Pace::Slow);
+            return Next { pace, deadline: None };
+        }
+        let mut held = self.work(held);
+        held.next(None)
+    }
+
+    fn due(&self) -> Next {
+        let mut held = self.lock();
+        held.known_deadline = None;
+        if held.closing || !held.lease.due() {
+            return Next::default();
+        }
+        let mut held = self.work(held);
+        held.next(None)
+    }
+
+    fn tick(&self) -> Next {
+        let mut held = self.lock();
+        if held.closing {
+            return Next::default();
+        }
+        let mut pace = None;
+        if held.gather_watched {
+            let before = Instant::now().checked_sub(GATHER_AGE);
+            held.gather_watched = !held.pipes.flush_gathered(before) || held.pipes.tempo.gathers_since(before);
+            pace = held.gather_watched.then_some(Pace::Fast);
+        }
+        match held.lease.tick() {
+            Tick::Drop => {}
+            Tick::Stay => pace = pace.max(Some(Pace::Slow)),
+            Tick::Taken => held = self.work(held),
+        }
+        if pace.is_some() {
+            held.lease.start_ticking();
+        }
+        held.next(pace)
+    }
+}
+

@@ -1,0 +1,224 @@
+//! Waiting, in one place: a caller that cannot proceed drives the socket itself or, if another thread does that or there
+//! is nothing to drive, sleeps until it is woken.
+#![forbid(unsafe_code)]
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
+
+use super::options::timeout;
+use super::state::State;
+use super::{Held, Socket};
+use crate::error::{Error, Result};
+use crate::sys::{Parker, Sleep, Unparked, current_parker};
+
+/// What a caller waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Want {
+    Send,
+    Recv,
+    /// Either; the caller only looks (nn_poll).
+    Both,
+}
+
+/// How long a caller waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// Not at all, but what the kernel has is looked at once.
+    Once,
+    Until(Instant),
+    Never,
+}
+
+impl Limit {
+    /// From an option in milliseconds.
+    pub(super) fn of(millis: i32) -> Self {
+        timeout(millis).map_or(Self::Never, |limit| Self::Until(Instant::now() + limit))
+    }
+
+    pub(super) fn remaining(self) -> Option<Duration> {
+        match self {
+            Self::Once => Some(Duration::ZERO),
+            Self::Until(at) => Some(at.saturating_duration_since(Instant::now())),
+            Self::Never => None,
+        }
+    }
+
+    pub(super) fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::Until(at) => Some(at),
+            Self::Once | Self::Never => None,
+        }
+    }
+}
+
+/// The sleeping callers of one socket, first come first.
+#[derive(Default)]
+pub(super) struct Waiters {
+    list: VecDeque<(Arc<Parker>, Want)>,
+}
+
+type Wakes = SmallVec<[(Arc<Parker>, Sleep); 2]>;
+
+impl Waiters {
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    pub(super) fn add(&mut self, parker: &Arc<Parker>, want: Want) {
+        self.list.push_back((Arc::clone(parker), want));
+    }
+
+    pub(super) fn remove(&mut self, parker: &Arc<Parker>) {
+        self.list.retain(|(other, _)| !Arc::ptr_eq(other, parker));
+    }
+
+    fn wake(&mut self, wakes: &mut Wakes, concerned: impl Fn(Want) -> bool) {
+        if let Some(at) = self.list.iter().position(|(_, want)| concerned(*want))
+            && let Some((parker, _)) = self.list.remove(at)
+            && let Some(sleep) = parker.wake()
+        {
+            wakes.push((parker, sleep));
+        }
+    }
+
+    pub(super) fn wake_receiver(&mut self, wakes: &mut Wakes) {
+        self.wake(wakes, |want| want != Want::Send);
+    }
+
+    pub(super) fn wake_sender(&mut self, wakes: &mut Wakes) {
+        self.wake(wakes, |want| want != Want::Recv);
+    }
+
+    /// The one that has waited longest: it takes the lead.
+    pub(super) fn wake_first(&mut self, wakes: &mut Wakes) {
+        self.wake(wakes, |_| true);
+    }
+
+    pub(super) fn wake_all(&mut self, wakes: &mut Wakes) {
+        while !self.list.is_empty() {
+            self.wake_first(wakes);
+        }
+    }
+}
+
+/// Longest spin for a message from another thread.
+const SPIN: Duration = Duration::from_micros(20);
+
+/// Whether spinning pays: it does if the message usually comes while the receiver spins, and costs nothing where there
+/// is only one processor to do anything on.
+#[derive(Debug, Default)]
+pub(super) struct Spin {
+    misses: u32,
+    skipped: u32,
+}
+
+impl Spin {
+    fn is_worth_it(&mut self) -> bool {
+        if self.misses < 3 {
+            return true;
+        }
+        // Look again from time to time.
+        self.skipped += 1;
+        if self.skipped < 64 {
+            return false;
+        }
+        self.skipped = 0;
+        true
+    }
+
+    fn learn(&mut self, hit: bool) {
+        self.misses = if hit { 0 } else { self.misses.saturating_add(1) };
+    }
+}
+
+impl State {
+    /// The calling thread stops waiting: whoever waits still must not miss what it leaves.
+    pub(super) fn pass_on(&mut self) {
+        self.wake_ready();
+        if self.drives() && self.lease.is_free() {
+            self.waiters.wake_first(&mut self.pipes.after.wakes);
+        }
+        if self.closing {
+            self.wake_closer();
+        }
+    }
+}
+
+impl Socket {
+    /// Repeats `attempt` until it says anything but "not now", or the time is over.
+    pub(super) fn wait_until<'a, T>(
+        &'a self,
+        mut held: Held<'a>,
+        want: Want,
+        limit: Limit,
+        mut attempt: impl FnMut(&mut State) -> Result<T>,
+    ) -> (Held<'a>, Result<T>) {
+        held.inside += 1;
+        // Nothing that was gathered waits while its sender does.
+        if !held.pipes.gathered.is_empty() {
+            held.pipes.flush_gathered(None);
+            drop(held);
+            held = self.lock();
+        }
+        let mut leading = false;
+        let result = loop {
+            if held.closing {
+                break Err(Error::BadSocket);
+            }
+            let ended;
+            if leading || (held.drives() && held.lease.take()) {
+                leading = true;
+                let waited;
+                (held, waited) = self.turn(held, limit.remaining());
+                ended = waited.err();
+            } else if limit == Limit::Once {
+                break Err(Error::WouldBlock);
+            } else {
+                let slept;
+                (held, slept) = self.park(held, want, limit.deadline());
+                ended = (slept == Unparked::Interrupted).then_some(Error::Interrupted);
+            }
+            if held.closing {
+                break Err(Error::BadSocket);
+            }
+            match attempt(&mut held) {
+                Err(Error::WouldBlock) => {}
+                result => break result,
+            }
+            if let Some(error) = ended {
+                break Err(error);
+            }
+            match limit {
+                Limit::Once => break Err(Error::WouldBlock),
+                Limit::Until(at) if Instant::now() >= at => break Err(Error::TimedOut),
+                _ => {}
+            }
+        };
+        held.inside -= 1;
+        if leading {
+            held.leave_lease();
+        }
+        held.pass_on();
+        (held, result)
+    }
+
+    /// Sleeps until woken, for a caller that does not drive.
+    fn park<'a>(&'a self, mut held: Held<'a>, want: Want, deadline: Option<Instant>) -> (Held<'a>, Unparked) {
+        let parker = current_parker();
+        parker.prepare();
+        held.waiters.add(&parker, want);
+        let spins = !held.drives() && self.library.may_spin() && held.spin.is_worth_it();
+        drop(held);
+        let hit = spins && parker.spin(Instant::now() + SPIN);
+        let outcome = if hit { Unparked::Woken } else { parker.park(deadline) };
+        let mut held = self.lock();
+        if spins {
+            held.spin.learn(hit);
+        }
+        held.waiters.remove(&parker);
+        (held, outcome)
+    }
+}

@@ -1,0 +1,17 @@
+//! The operating system below us: what std and the crates lack. With `ffi` the only room that may use unsafe code;
+//! everything it offers is safe to call.
+
+mod park;
+mod poller;
+mod process;
+mod socket;
+mod watch;
+
+pub use park::{Parker, Sleep, Unparked, current_parker};
+pub use poller::{Events, Interest, Poller};
+pub use process::{at_exit, generation, on_fork, without_signals};
+pub use socket::{EventFd, fill, poll_readable, unsent};
+pub use watch::{Nest, NestEvents};
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("only Linux has its walls built: src/sys needs a sibling for this system");

@@ -1,0 +1,193 @@
+//! How a thread sleeps until another one wakes it: a futex, because only that is both quick and ended by signals.
+
+use std::cell::OnceCell;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use super::EventFd;
+
+/// One thread's bed. Wakeups are not counted: any number of them before a sleep makes that sleep return at once.
+#[derive(Debug, Default)]
+pub struct Parker {
+    state: AtomicU32,
+    /// Only for threads that also wait for descriptors (nn_poll over several sockets).
+    event: OnceLock<EventFd>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unparked {
+    Woken,
+    TimedOut,
+    /// A signal handler ran.
+    Interrupted,
+}
+
+/// What a thread sleeps on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sleep {
+    Futex,
+    Descriptor,
+}
+
+const AWAKE: u32 = 0;
+const WOKEN: u32 = 1;
+const ASLEEP: u32 = 2;
+const POLLING: u32 = 3;
+
+impl Parker {
+    /// Forgets earlier wakeups. Only by the owner, before it lets others know that it is about to sleep.
+    pub fn prepare(&self) {
+        self.state.store(AWAKE, Ordering::Relaxed);
+    }
+
+    pub fn is_woken(&self) -> bool {
+        self.state.load(Ordering::Acquire) == WOKEN
+    }
+
+    /// Spins until woken or until `end`. Returns whether it was woken.
+    pub fn spin(&self, end: Instant) -> bool {
+        loop {
+            for _ in 0..64 {
+                if self.is_woken() {
+                    return true;
+                }
+                std::hint::spin_loop();
+            }
+            if Instant::now() >= end {
+                return self.is_woken();
+            }
+        }
+    }
+
+    /// Sleeps until woken, until `deadline`, or until a signal handler has run.
+    pub fn park(&self, deadline: Option<Instant>) -> Unparked {
+        if self.state.compare_exchange(AWAKE, ASLEEP, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            return Unparked::Woken;
+        }
+        let mut outcome = loop {
+            // A wait with a time limit is the one that a signal handler ends even under SA_RESTART (signal(7)), so
+            // there always is one.
+            let limit = match deadline {
+                None => Duration::from_secs(3600),
+                Some(deadline) => match deadline.checked_duration_since(Instant::now()) {
+                    None => break Unparked::TimedOut,
+                    Some(limit) => limit.min(Duration::from_secs(3600)),
+                },
+            };
+            let limit = libc::timespec { tv_sec: limit.as_secs() as _, tv_nsec: limit.subsec_nanos() as _ };
+            // SAFETY: the futex word lives in `self`, the timespec on this stack; FUTEX_WAIT uses no other pointer.
+            let result = unsafe {
+                libc::syscall(
+                    libc::SYS_futex,
+                    self.state.as_ptr(),
+                    libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
+                    ASLEEP,
+                    &raw const limit,
+                )
+            };
+            let interrupted = result < 0 && std::io::Error::last_os_error().raw_os_error() == Some(libc::EINTR);
+            if self.is_woken() {
+                break Unparked::Woken;
+            }
+            if interrupted {
+                break Unparked::Interrupted;
+            }
+        };
+        if self.state.swap(AWAKE, Ordering::AcqRel) == WOKEN {
+            outcome = Unparked::Woken;
+        }
+        outcome
+    }
+
+    /// The descriptor that a wakeup makes readable while the owner is between [`Parker::begin_polling`] and
+    /// [`Parker::end_polling`].
+    pub fn event(&self) -> std::io::Result<&EventFd> {
+        if let Some(event) = self.event.get() {
+            return Ok(event);
+        }
+        let event = EventFd::new()?;
+        Ok(self.event.get_or_init(|| event))
+    }
+
+    /// Announces a sleep on [`Parker::event`]. `false`: woken already, do not sleep.
+    pub fn begin_polling(&self) -> bool {
+        self.state.compare_exchange(AWAKE, POLLING, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// A wakeup may still be on its way to the descriptor: the owner clears it whenever it finds it readable.
+    pub fn end_polling(&self) {
+        self.state.store(AWAKE, Ordering::Release);
+    }
+
+    /// First half of a wakeup: cheap, fit for being called under a lock. If the thread really sleeps,
+    /// [`Parker::finish_wake`] has to follow.
+    pub fn wake(&self) -> Option<Sleep> {
+        match self.state.swap(WOKEN, Ordering::AcqRel) {
+            ASLEEP => Some(Sleep::Futex),
+            POLLING => Some(Sleep::Descriptor),
+            _ => None,
+        }
+    }
+
+    /// Second half of a wakeup: the system call.
+    pub fn finish_wake(&self, sleep: Sleep) {
+        if sleep == Sleep::Descriptor {
+            if let Some(event) = self.event.get() {
+                event.signal();
+            }
+            return;
+        }
+        // SAFETY: the futex word lives in `self`; FUTEX_WAKE uses no other pointer.
+        unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                self.state.as_ptr(),
+                libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
+                1,
+            )
+        };
+    }
+}
+
+thread_local! {
+    static PARKER: OnceCell<Arc<Parker>> = const { OnceCell::new() };
+}
+
+/// The calling thread's parker.
+pub fn current_parker() -> Arc<Parker> {
+    // A destructor that runs after this thread's own storage is gone gets a parker for one use.
+    PARKER.try_with(|cell| Arc::clone(cell.get_or_init(Arc::default))).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wakeup_before_the_sleep_is_not_lost() {
+        let parker = Parker::default();
+        parker.prepare();
+        assert_eq!(parker.wake(), None);
+        assert_eq!(parker.park(None), Unparked::Woken);
+    }
+
+    #[test]
+    fn a_deadline_ends_the_sleep() {
+        let parker = Parker::default();
+        parker.prepare();
+        assert_eq!(parker.park(Some(Instant::now())), Unparked::TimedOut);
+    }
+
+    #[test]
+    fn another_thread_ends_the_sleep() {
+        let parker = Arc::new(Parker::default());
+        parker.prepare();
+        let sleeper = Arc::clone(&parker);
+        let thread = std::thread::spawn(move || sleeper.park(None));
+        if let Some(sleep) = parker.wake() {
+            parker.finish_wake(sleep);
+        }
+        assert_eq!(thread.join().unwrap(), Unparked::Woken);
+    }
+}

@@ -1,0 +1,159 @@
+//! A socket's own poller: epoll, level-triggered, one system call for each wait. An eventfd in the set interrupts a
+//! sleeping wait from another thread.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+use super::EventFd;
+
+#[derive(Debug)]
+pub struct Poller {
+    epoll: OwnedFd,
+    notify: EventFd,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interest {
+    pub read: bool,
+    pub write: bool,
+}
+
+impl Interest {
+    pub const READ: Self = Self { read: true, write: false };
+    pub const WRITE: Self = Self { read: false, write: true };
+
+    fn bits(self) -> u32 {
+        let mut bits = 0;
+        if self.read {
+            bits |= libc::EPOLLIN;
+        }
+        if self.write {
+            bits |= libc::EPOLLOUT;
+        }
+        bits as u32
+    }
+}
+
+/// Where [`Poller::wait`] puts what it found.
+#[derive(Debug)]
+pub struct Events {
+    list: Vec<libc::epoll_event>,
+}
+
+/// Sources served by one wait.
+const BATCH: usize = 64;
+
+const NOTIFY: u64 = u64::MAX;
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { list: Vec::with_capacity(BATCH) }
+    }
+}
+
+impl Events {
+    /// The keys found ready, each with what it is ready for. An error or a hang-up counts as both.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, Interest)> {
+        self.list.iter().filter(|event| event.u64 != NOTIFY).map(|event| {
+            let bits = event.events as i32;
+            let broken = bits & (libc::EPOLLERR | libc::EPOLLHUP) != 0;
+            let ready =
+                Interest { read: broken || bits & libc::EPOLLIN != 0, write: broken || bits & libc::EPOLLOUT != 0 };
+            (event.u64 as usize, ready)
+        })
+    }
+}
+
+fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+impl Poller {
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: no pointers; the result is checked and then owned by nobody else.
+        let epoll = unsafe { OwnedFd::from_raw_fd(check(libc::epoll_create1(libc::EPOLL_CLOEXEC))?) };
+        let poller = Self { epoll, notify: EventFd::new()? };
+        poller.control(libc::EPOLL_CTL_ADD, poller.notify.as_fd(), Interest::READ, NOTIFY)?;
+        Ok(poller)
+    }
+
+    fn control(&self, operation: libc::c_int, fd: BorrowedFd<'_>, interest: Interest, key: u64) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: interest.bits(), u64: key };
+        // SAFETY: both descriptors are open (borrowed), and the event outlives the call.
+        check(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd.as_raw_fd(), &mut event) })?;
+        Ok(())
+    }
+
+    pub fn add(&self, fd: impl AsFd, interest: Interest, key: usize) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_ADD, fd.as_fd(), interest, key as u64)
+    }
+
+    pub fn modify(&self, fd: impl AsFd, interest: Interest, key: usize) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_MOD, fd.as_fd(), interest, key as u64)
+    }
+
+    pub fn remove(&self, fd: impl AsFd) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_DEL, fd.as_fd(), Interest::READ, 0)
+    }
+
+    /// Waits until a source is ready, somebody notifies, or the time is over (`None`: no limit). A signal handler that
+    /// ran meanwhile is `ErrorKind::Interrupted`. Returns whether anything at all happened.
+    pub fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<bool> {
+        let millis = timeout.map_or(-1, |limit| limit.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as i32);
+        events.list.clear();
+        // SAFETY: the buffer has room for BATCH events and belongs to the caller for the whole call.
+        let found =
+            unsafe { libc::epoll_wait(self.epoll.as_raw_fd(), events.list.as_mut_ptr(), BATCH as i32, millis) };
+        let found = check(found)? as usize;
+        // SAFETY: the kernel has written the first `found` entries, at most BATCH, which is the capacity.
+        unsafe { events.list.set_len(found) };
+        if events.list.iter().any(|event| event.u64 == NOTIFY) {
+            self.notify.clear();
+        }
+        Ok(found > 0)
+    }
+
+    /// Ends the current wait, or the next one.
+    pub fn notify(&self) {
+        self.notify.signal();
+    }
+}
+
+impl AsFd for Poller {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_notification_ends_one_wait() {
+        let poller = Poller::new().unwrap();
+        let mut events = Events::default();
+        poller.notify();
+        assert!(poller.wait(&mut events, None).unwrap());
+        assert_eq!(events.iter().count(), 0);
+        assert!(!poller.wait(&mut events, Some(Duration::ZERO)).unwrap());
+    }
+
+    #[test]
+    fn readiness_is_level_triggered() {
+        let (mut near, far) = UnixStream::pair().unwrap();
+        let poller = Poller::new().unwrap();
+        poller.add(&far, Interest::READ, 7).unwrap();
+        near.write_all(b"x").unwrap();
+        let mut events = Events::default();
+        for _ in 0..2 {
+            poller.wait(&mut events, None).unwrap();
+            assert_eq!(events.iter().collect::<Vec<_>>(), [(7, Interest::READ)]);
+        }
+        poller.remove(&far).unwrap();
+        assert!(!poller.wait(&mut events, Some(Duration::ZERO)).unwrap());
+    }
+}

@@ -1,0 +1,80 @@
+//! Descriptors: reads into memory that is not initialised yet, event descriptors, what the kernel still holds.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+use socket2::{MaybeUninitSlice, Socket};
+
+/// Reads once, first into the spare capacity of `first` (at most `limit` bytes), then into `second`. Returns how many
+/// bytes went where; `(0, 0)` is the end of the stream.
+pub fn fill(socket: &Socket, first: &mut Vec<u8>, limit: usize, second: &mut [u8]) -> io::Result<(usize, usize)> {
+    let old = first.len();
+    let spare = first.spare_capacity_mut();
+    let limit = limit.min(spare.len());
+    // SAFETY: initialised bytes may be seen as possibly uninitialised ones; `recv_vectored` promises never to write
+    // uninitialised bytes into them.
+    let second = unsafe { &mut *(std::ptr::from_mut(second) as *mut [MaybeUninit<u8>]) };
+    let (received, _) = socket
+        .recv_vectored(&mut [MaybeUninitSlice::new(&mut spare[..limit]), MaybeUninitSlice::new(second)])?;
+    let into_first = received.min(limit);
+    // SAFETY: the kernel has initialised the first `into_first` bytes of the spare capacity.
+    unsafe { first.set_len(old + into_first) };
+    Ok((into_first, received - into_first))
+}
+
+/// Bytes that were written to the stream and that the other end has not taken (unix) or acknowledged (tcp) yet.
+pub fn unsent(socket: &Socket) -> usize {
+    let mut count: libc::c_int = 0;
+    // SAFETY: SIOCOUTQ (TIOCOUTQ) writes one int, and `count` is one.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
+    if result < 0 { 0 } else { usize::try_from(count).unwrap_or(0) }
+}
+
+/// Waits until one of the descriptors is readable. `None` waits without limit.
+pub fn poll_readable(fds: &[RawFd], timeout: Option<Duration>) -> io::Result<Vec<bool>> {
+    let mut list: Vec<libc::pollfd> =
+        fds.iter().map(|&fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 }).collect();
+    let millis = timeout.map_or(-1, |limit| limit.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as i32);
+    // SAFETY: pointer and length describe `list`, which lives until after the call.
+    let result = unsafe { libc::poll(list.as_mut_ptr(), list.len() as libc::nfds_t, millis) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(list.iter().map(|entry| entry.revents != 0).collect())
+}
+
+/// A descriptor that is readable while it is signalled (eventfd(2)).
+#[derive(Debug)]
+pub struct EventFd(OwnedFd);
+
+impl EventFd {
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: no pointers are passed; the result is checked before it is owned.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the descriptor was just created and nobody else owns it.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    pub fn signal(&self) {
+        let one = 1u64.to_ne_bytes();
+        // SAFETY: eight readable bytes, as eventfd wants them. A full counter is signalled already.
+        unsafe { libc::write(self.0.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+    }
+
+    pub fn clear(&self) {
+        let mut count = [0u8; 8];
+        // SAFETY: eight writable bytes, as eventfd wants them. An empty counter answers EAGAIN, which is as good.
+        unsafe { libc::read(self.0.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
+    }
+}
+
+impl AsFd for EventFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}

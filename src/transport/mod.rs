@@ -1,0 +1,91 @@
+//! How messages travel. A byte-stream transport says how to listen and how to dial; [`session`] does the rest for all of
+//! them. inproc moves messages between sockets of one process.
+#![forbid(unsafe_code)]
+
+pub mod address;
+pub mod backoff;
+pub mod inproc;
+mod ipc;
+pub mod resolver;
+pub mod session;
+mod tcp;
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use socket2::{SockAddr, Socket};
+
+use crate::codec::length_prefix::LengthPrefix;
+use crate::error::{Error, Result};
+
+/// Socket options that transports obey, as they are when a connection is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    pub ipv4_only: bool,
+    pub send_buffer: usize,
+    pub recv_buffer: usize,
+}
+
+impl Settings {
+    fn apply(self, stream: &Socket) {
+        // The kernel clamps what it finds too large; a connection with other buffers is still a connection.
+        let _ = stream.set_send_buffer_size(self.send_buffer);
+        let _ = stream.set_recv_buffer_size(self.recv_buffer);
+    }
+}
+
+/// One scheme.
+pub trait Transport: Sync {
+    /// Binds and listens at once, so that every error is the caller's.
+    fn bind(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Listener>>;
+    /// Checks the address; the dialer connects later.
+    fn connect(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Dialer>>;
+}
+
+/// A bound address. Dropping it ends the listening and removes what it left in the file system.
+pub trait Listener: Send {
+    /// Readable when a peer waits.
+    fn source(&self) -> BorrowedFd<'_>;
+    /// Takes one waiting peer, as a non-blocking stream.
+    fn accept(&self, settings: Settings) -> io::Result<Socket>;
+    fn framing(&self) -> LengthPrefix;
+}
+
+/// Where to dial.
+pub enum Target {
+    Known(Vec<SockAddr>),
+    Name(String, u16),
+}
+
+/// An address to connect to.
+pub trait Dialer: Send {
+    fn target(&self) -> Target;
+    /// Starts a connection; when the stream is writable it has succeeded or holds its error.
+    fn dial(&self, to: &SockAddr, settings: Settings) -> io::Result<Socket>;
+    fn framing(&self) -> LengthPrefix;
+}
+
+/// Peers that wait to be accepted: thousands may dial at once.
+const BACKLOG: i32 = 4096;
+
+/// Which way an address names.
+pub enum Scheme {
+    Inproc,
+    Stream(&'static dyn Transport),
+}
+
+/// The transport of a scheme.
+pub fn by_scheme(scheme: &[u8]) -> Result<Scheme> {
+    match scheme {
+        b"inproc" => Ok(Scheme::Inproc),
+        b"ipc" => Ok(Scheme::Stream(&ipc::Ipc)),
+        b"tcp" => Ok(Scheme::Stream(&tcp::Tcp)),
+        _ => Err(Error::UnknownScheme),
+    }
+}
+
+/// Whether a failed accept concerns the machine (descriptors, memory) and is worth a pause. Everything else concerns
+/// only the peer that is gone.
+pub fn is_exhausted(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}

@@ -1,0 +1,197 @@
+//! One connection over any byte stream: greeted, then read frame by frame.
+//!
+//! One read takes what the kernel has and decodes every whole frame in it. The tail of an unfinished small frame is kept
+//! here; a large body is read straight into its own memory, which grows as the bytes arrive and never by what the peer
+//! claims.
+#![forbid(unsafe_code)]
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use socket2::Socket;
+
+use crate::codec::Violation;
+use crate::codec::length_prefix::LengthPrefix;
+use crate::codec::sp_header;
+use crate::message::{Chunk, INLINE_MAX};
+use crate::pipe::Inbox;
+use crate::sys;
+
+/// Bytes offered to one read.
+pub const SCRATCH: usize = 64 * 1024;
+
+/// Unfinished frames above this size are read straight into their own memory.
+const LARGE: usize = 4 * 1024;
+
+/// Memory given to a large body before its peer has shown that it sends such.
+const FIRST_RESERVE: usize = 256 * 1024;
+
+/// Why a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The peer closed its side.
+    Closed,
+    /// The connection failed, or the peer broke the protocol.
+    Broken,
+}
+
+impl From<Violation> for End {
+    fn from(_: Violation) -> Self {
+        Self::Broken
+    }
+}
+
+/// What one read brought, besides frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    Nothing,
+    /// The peer's greeting is complete: its socket type.
+    Greeted(u16),
+}
+
+pub struct Session {
+    stream: Arc<Socket>,
+    framing: LengthPrefix,
+    greeted: bool,
+    /// Bytes of an unfinished greeting or small frame.
+    partial: Vec<u8>,
+    large: Option<Box<Large>>,
+    /// The largest body this peer has sent completely.
+    proven: usize,
+}
+
+/// A large body on its way in.
+struct Large {
+    chunk: Chunk,
+    missing: usize,
+}
+
+impl Large {
+    /// Makes room to read into. At most doubles what has arrived, or what the peer has proven to send.
+    fn grow(&mut self, proven: usize) -> Result<(), End> {
+        if self.chunk.spare() > 0 {
+            return Ok(());
+        }
+        let step = self.chunk.len().max(FIRST_RESERVE).max(proven.saturating_sub(self.chunk.len()));
+        self.chunk.reserve(self.missing.min(step)).map_err(|_| End::Broken)
+    }
+}
+
+impl Session {
+    /// Sends our greeting at once, without waiting for the peer's.
+    pub fn start(stream: Socket, framing: LengthPrefix, protocol: u16) -> Result<Self, End> {
+        let greeting = sp_header::encode(protocol);
+        match stream.send_with_flags(&greeting, libc::MSG_NOSIGNAL) {
+            // A fresh connection has room for eight bytes.
+            Ok(sp_header::LEN) => {}
+            _ => return Err(End::Broken),
+        }
+        let stream = Arc::new(stream);
+        Ok(Self { stream, framing, greeted: false, partial: Vec::new(), large: None, proven: 0 })
+    }
+
+    pub fn stream(&self) -> &Arc<Socket> {
+        &self.stream
+    }
+
+    pub fn framing(&self) -> LengthPrefix {
+        self.framing
+    }
+
+    /// Reads once. Whole frames go to `frames`; one of more than `limit` bytes (if there is a limit) ends the connection.
+    /// `frames` is good even if the connection ends here.
+    pub fn read(&mut self, scratch: &mut [u8], limit: Option<u64>, frames: &mut Inbox) -> Result<Progress, End> {
+        let received = match &mut self.large {
+            Some(large) => {
+                large.grow(self.proven)?;
+                // Bytes may only overflow into the scratch if they are behind this body.
+                let overflow = if large.chunk.spare() >= large.missing { &mut scratch[..] } else { &mut [] };
+                let missing = large.missing;
+                match sys::fill(&self.stream, large.chunk.tail(), missing, overflow) {
+                    Ok((0, 0)) => return Err(End::Closed),
+                    Ok((body, behind)) => {
+                        large.missing -= body;
+                        if large.missing > 0 {
+                            return Ok(Progress::Nothing);
+                        }
+                        behind
+                    }
+                    Err(error) => return not_now(&error),
+                }
+            }
+            None => {
+                let kept = self.partial.len();
+                scratch[..kept].copy_from_slice(&self.partial);
+                match (&*self.stream).read(&mut scratch[kept..]) {
+                    Ok(0) => return Err(End::Closed),
+                    Ok(received) => kept + received,
+                    Err(error) => return not_now(&error),
+                }
+            }
+        };
+        if let Some(large) = self.large.take() {
+            self.proven = self.proven.max(large.chunk.len());
+            frames.push_large(0, large.chunk);
+        }
+        self.decode(&scratch[..received], limit, frames)
+    }
+
+    fn decode(&mut self, mut bytes: &[u8], limit: Option<u64>, frames: &mut Inbox) -> Result<Progress, End> {
+        let mut progress = Progress::Nothing;
+        if !self.greeted {
+            let Some((greeting, rest)) = bytes.split_first_chunk() else {
+                self.keep(bytes);
+                return Ok(progress);
+            };
+            progress = Progress::Greeted(sp_header::decode(*greeting)?);
+            self.greeted = true;
+            bytes = rest;
+        }
+        frames.reserve(bytes.len());
+        while let Some(frame) = self.framing.decode(bytes)? {
+            if limit.is_some_and(|limit| frame.payload > limit) {
+                return Err(End::Broken);
+            }
+            let payload = usize::try_from(frame.payload).map_err(|_| End::Broken)?;
+            let arrived = &bytes[frame.head..];
+            match arrived.split_at_checked(payload) {
+                Some((body, rest)) if payload <= INLINE_MAX => {
+                    frames.push_small(0, body);
+                    bytes = rest;
+                }
+                Some((body, rest)) => {
+                    frames.push_large(0, Chunk::copy_of(body).map_err(|_| End::Broken)?);
+                    bytes = rest;
+                }
+                None if payload > LARGE => {
+                    let room = payload.min(FIRST_RESERVE.max(self.proven));
+                    let mut chunk = Chunk::with_capacity(room).map_err(|_| End::Broken)?;
+                    chunk.extend(arrived);
+                    self.large = Some(Box::new(Large { chunk, missing: payload - arrived.len() }));
+                    bytes = &[];
+                    break;
+                }
+                None => break,
+            }
+        }
+        self.keep(bytes);
+        Ok(progress)
+    }
+
+    fn keep(&mut self, rest: &[u8]) {
+        if rest.is_empty() {
+            // An idle connection keeps no buffer.
+            self.partial = Vec::new();
+        } else {
+            self.partial.clear();
+            self.partial.extend_from_slice(rest);
+        }
+    }
+}
+
+fn not_now(error: &io::Error) -> Result<Progress, End> {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(Progress::Nothing),
+        _ => Err(End::Broken),
+    }
+}

@@ -1,0 +1,96 @@
+//! tcp: `interface:port` and `[local;]host:port`.
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::address::{self, Host, Remote};
+use super::{BACKLOG, Dialer, Listener, Settings, Target, Transport};
+use crate::codec::length_prefix::LengthPrefix;
+use crate::error::Result;
+
+pub(super) struct Tcp;
+
+impl Transport for Tcp {
+    fn bind(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Listener>> {
+        Ok(Box::new(TcpListener(listen(address::parse_local(address, settings.ipv4_only)?)?)))
+    }
+
+    fn connect(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Dialer>> {
+        Ok(Box::new(TcpDialer(address::parse_remote(address, settings.ipv4_only)?)))
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket)
+}
+
+/// Small messages are gathered by us, where it pays; they never wait for the peer's acknowledgement (Nagle).
+fn prepare(stream: &Socket, settings: Settings) {
+    settings.apply(stream);
+    let _ = stream.set_tcp_nodelay(true);
+}
+
+struct TcpListener(Socket);
+
+impl Listener for TcpListener {
+    fn source(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    fn accept(&self, settings: Settings) -> io::Result<Socket> {
+        let (stream, _) = self.0.accept()?;
+        stream.set_nonblocking(true)?;
+        prepare(&stream, settings);
+        Ok(stream)
+    }
+
+    fn framing(&self) -> LengthPrefix {
+        LengthPrefix::Plain
+    }
+}
+
+struct TcpDialer(Remote);
+
+impl Dialer for TcpDialer {
+    fn target(&self) -> Target {
+        match &self.0.host {
+            Host::Ip(ip, scope) => Target::Known(vec![address::with_scope(*ip, self.0.port, *scope).into()]),
+            Host::Name(name) => Target::Name(name.clone(), self.0.port),
+        }
+    }
+
+    fn dial(&self, to: &SockAddr, settings: Settings) -> io::Result<Socket> {
+        let socket = Socket::new(to.domain(), Type::STREAM.nonblocking(), None)?;
+        prepare(&socket, settings);
+        if let Some(local) = self.0.local {
+            socket.set_reuse_address(true)?;
+            // `*` means any address of the family that is dialled.
+            let any: IpAddr =
+                if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+            let local = if local.ip().is_unspecified() { SocketAddr::new(any, 0) } else { local };
+            socket.bind(&local.into())?;
+        }
+        connect(&socket, to)?;
+        Ok(socket)
+    }
+
+    fn framing(&self) -> LengthPrefix {
+        LengthPrefix::Plain
+    }
+}
+
+/// Starts a connect; "in progress" is success.
+pub(super) fn connect(socket: &Socket, to: &SockAddr) -> io::Result<()> {
+    match socket.connect(to) {
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(()),
+        result => result,
+    }
+}

@@ -1,0 +1,284 @@
+//! Runs every C program in `ctests/` on the original library and on ours, and compares what they print.
+//!
+//! A program is compiled once, against the original's headers and library, and run twice: as it is, and with
+//! `LD_LIBRARY_PATH` pointing at ours, which has the same name. Both must print what is stored in
+//! `ctests/expected/`. Where the original is not installed the programs are compiled against our headers and
+//! library, and compared with the stored text only.
+//!
+//! | variable           | effect                                                                     |
+//! |--------------------|----------------------------------------------------------------------------|
+//! | `CI=true`          | the original (Debian's `libnanomsg-dev`) and a C++ compiler must be there  |
+//! | `BLESS=1`          | rewrites `ctests/expected/` from the original                              |
+//! | `NN_ORACLE_ONLY=1` | leaves our library out                                                     |
+//! | `NN_LIB_DIR`       | where our `libnanomsg.so.5` is, instead of `target/lib`                    |
+//! | `NN_LONG=1`        | the stress programs run for a minute                                       |
+//! | `CC`, `CXX`        | the compilers, instead of `cc` and `c++`                                   |
+
+#![cfg(target_os = "linux")]
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::{env, str};
+
+use tempfile::TempDir;
+
+macro_rules! programs {
+    (now: $($now:ident)*; later: $($later:ident)*;) => {
+        const PROGRAMS: &[&str] = &[$(stringify!($now),)* $(stringify!($later),)*];
+
+        mod program {
+            $(#[test] fn $now() { super::run(stringify!($now)); })*
+            $(#[test] #[ignore = "needs a pattern or a transport still to come"]
+              fn $later() { super::run(stringify!($later)); })*
+        }
+    };
+}
+
+programs! {
+    now:
+        // Without sockets.
+        symbols errors layout memory cmsg
+        // Handles, addresses, options.
+        handles endpoints addr_generic addr_inproc addr_ipc addr_tcp addr_tcp_ipv6
+        options_socket options_levels options_name
+        // Sending, receiving, waiting.
+        send_errors iovec ownership msghdr_control timeouts poll event_fds device
+        // PAIR over the transports.
+        pair_sizes pair_reconnect pair_second_peer inproc_queue
+        wire_greeting wire_frames wire_limits ipc_files os_sockets backoff
+        // The life of the library.
+        statistics print_errors term wake signals threads linger linger_exit fork exhaustion;
+    later:
+        later_fresh later_options later_ws_options later_compatible later_device later_priority;
+}
+
+/// What a program printed, or why it does not apply here.
+enum Outcome {
+    Printed(String),
+    Skipped(String),
+}
+
+fn run(name: &str) {
+    let dir = TempDir::new().expect("a temporary folder");
+    let stored = root().join("ctests/expected").join(format!("{name}.out"));
+    let bin = dir.path().join(name);
+
+    let installed = original_is_installed();
+    if installed {
+        compile(name, &bin, &["-lnanomsg".into()]);
+        match execute(&bin, None) {
+            Outcome::Skipped(reason) => return eprintln!("{name} is skipped: {reason}"),
+            Outcome::Printed(text) if flag("BLESS") => {
+                let broken = text.lines().find(|l| l.contains("does not hold") || l.contains("instead of"));
+                assert!(broken.is_none(), "{name} fails on the original, and is not stored: {broken:?}");
+                fs::write(&stored, text).expect("ctests/expected is writable");
+            }
+            Outcome::Printed(text) => {
+                compare("the stored text (BLESS=1 renews it)", &read(&stored), "the original", &text);
+            }
+        }
+    } else if env::var("CI").is_ok_and(|v| v == "true") {
+        panic!("the original library is not installed: apt-get install libnanomsg-dev");
+    } else {
+        eprintln!("{name} is compared with the stored text only: the original library is not installed");
+    }
+
+    if flag("NN_ORACLE_ONLY") {
+        return;
+    }
+    if !installed {
+        compile(name, &bin, &against_ours());
+    }
+    match execute(&bin, Some(&our_lib_dir())) {
+        Outcome::Skipped(reason) => eprintln!("{name} is skipped: {reason}"),
+        Outcome::Printed(text) => compare("expected", &read(&stored), "our library", &text),
+    }
+}
+
+#[test]
+fn the_list_and_the_folder_agree() {
+    let listed: BTreeSet<String> = PROGRAMS.iter().map(|&name| name.to_owned()).collect();
+    assert_eq!(listed.len(), PROGRAMS.len(), "a program is listed twice");
+    assert_eq!(listed, names("ctests", "c"), "ctests/*.c and the list in this file");
+    assert_eq!(listed, names("ctests/expected", "out"), "ctests/expected/*.out and the list in this file");
+}
+
+/// The same constants, sizes and macros in our headers as in the original's.
+#[test]
+fn headers_have_the_same_contents() {
+    if flag("NN_ORACLE_ONLY") {
+        return;
+    }
+    let dir = TempDir::new().expect("a temporary folder");
+    let bin = dir.path().join("layout");
+    compile("layout", &bin, &against_ours());
+    if let Outcome::Printed(text) = execute(&bin, Some(&our_lib_dir())) {
+        compare("the original's headers", &read(&root().join("ctests/expected/layout.out")), "our headers", &text);
+    }
+}
+
+/// Each header alone, and all of them, as strict C and as C++.
+#[test]
+fn headers_compile_in_every_dialect() {
+    const HEADERS: &[&str] =
+        &["nn", "bus", "inproc", "ipc", "pair", "pipeline", "pubsub", "reqrep", "survey", "tcp", "ws"];
+    let include = if flag("NN_ORACLE_ONLY") { PathBuf::from("/usr/include") } else { root().join("include") };
+    let dir = TempDir::new().expect("a temporary folder");
+
+    let mut sources: Vec<String> =
+        HEADERS.iter().map(|h| format!("#include <nanomsg/{h}.h>\nint main(void) {{ return 0; }}\n")).collect();
+    let everything: String = HEADERS.iter().rev().map(|h| format!("#include <nanomsg/{h}.h>\n")).collect();
+    sources.push(format!(
+        "{everything}{everything}int main(void) {{ return nn_errno() + (int) NN_CMSG_SPACE(1) + NN_PAIR + NN_BUS; }}\n"
+    ));
+
+    let compilers: &[(&str, &str, &[&str])] = &[
+        ("CC", "cc", &["-x", "c", "-std=c99"]),
+        ("CC", "cc", &["-x", "c", "-std=c11"]),
+        ("CXX", "c++", &["-x", "c++", "-std=c++98"]),
+        ("CXX", "c++", &["-x", "c++", "-std=c++17"]),
+    ];
+    for (variable, default, dialect) in compilers {
+        let compiler = env::var(variable).unwrap_or_else(|_| (*default).to_owned());
+        if Command::new(&compiler).arg("--version").output().is_err() {
+            assert!(env::var("CI").is_err(), "{compiler} is not installed");
+            eprintln!("{dialect:?} is skipped: {compiler} is not installed");
+            continue;
+        }
+        for text in &sources {
+            let source = dir.path().join("header.src");
+            fs::write(&source, text).expect("a source file");
+            let mut command = Command::new(&compiler);
+            command.args(*dialect).args(["-pedantic", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]);
+            succeed(command.arg("-I").arg(&include).arg(&source));
+        }
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn our_lib_dir() -> PathBuf {
+    let dir = env::var_os("NN_LIB_DIR").map_or_else(|| root().join("target/lib"), PathBuf::from);
+    assert!(dir.join("libnanomsg.so.5").exists(), "{} has no libnanomsg.so.5: build the library first", dir.display());
+    dir
+}
+
+fn against_ours() -> [String; 3] {
+    [
+        format!("-I{}", root().join("include").display()),
+        format!("-L{}", our_lib_dir().display()),
+        "-l:libnanomsg.so.5".to_owned(),
+    ]
+}
+
+fn flag(name: &str) -> bool {
+    env::var(name).is_ok_and(|v| v == "1")
+}
+
+/// Is the library that `-lnanomsg` finds the original? It alone exports its internal names.
+fn original_is_installed() -> bool {
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        let dir = TempDir::new().expect("a temporary folder");
+        let source = dir.path().join("probe.c");
+        let text = "#include <nanomsg/nn.h>\nextern const int SYM_VALUE_NAMES_LEN;\n\
+                    int main(void) { return nn_errno() + SYM_VALUE_NAMES_LEN; }\n";
+        fs::write(&source, text).expect("a source file");
+        let mut command = c_compiler();
+        command.arg("-o").arg(dir.path().join("probe")).arg(&source).arg("-lnanomsg");
+        command.output().is_ok_and(|output| output.status.success())
+    })
+}
+
+fn c_compiler() -> Command {
+    Command::new(env::var("CC").unwrap_or_else(|_| "cc".to_owned()))
+}
+
+fn compile(name: &str, bin: &Path, link: &[String]) {
+    let mut command = c_compiler();
+    // ctest.h cuts addresses to size on purpose.
+    command.args(["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Wno-format-truncation", "-pthread"]);
+    command.arg("-o").arg(bin).arg(root().join("ctests").join(format!("{name}.c")));
+    succeed(command.args(link));
+}
+
+fn succeed(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Runs a program on the original, or on the library in the folder. It ends by itself, its watchdog sees to that.
+/// What it prints goes to a file: a pipe would stay open as long as any child of the program lives.
+fn execute(bin: &Path, ours: Option<&Path>) -> Outcome {
+    let (out, err) = (bin.with_extension("stdout"), bin.with_extension("stderr"));
+    let mut command = Command::new(bin);
+    command.stdout(File::create(&out).expect("an output file"));
+    command.stderr(File::create(&err).expect("an output file"));
+    for name in ["LD_LIBRARY_PATH", "LD_PRELOAD", "NN_ORACLE", "NN_PRINT_ERRORS"] {
+        command.env_remove(name);
+    }
+    match ours {
+        Some(dir) => command.env("LD_LIBRARY_PATH", dir),
+        None => command.env("NN_ORACLE", "1"),
+    };
+    let status = command.status().unwrap_or_else(|e| panic!("{}: {e}", bin.display()));
+    let text = read(&out);
+    match status.code() {
+        Some(0) => Outcome::Printed(text),
+        Some(77) => Outcome::Skipped(text.trim_start_matches("skipped: ").trim_end().to_owned()),
+        _ => panic!(
+            "{} on {} ended with {status}\n--- it printed\n{text}--- and on stderr\n{}",
+            bin.file_name().map_or_else(Default::default, |n| n.to_string_lossy()),
+            if ours.is_some() { "our library" } else { "the original" },
+            read(&err),
+        ),
+    }
+}
+
+/// Bytes that are no UTF-8 (some addresses are not) are shown as what they stand for.
+fn read(path: &Path) -> String {
+    let bytes = fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    match str::from_utf8(&bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().map(|&b| if b.is_ascii() { char::from(b).to_string() } else { format!("\\x{b:02x}") }).collect(),
+    }
+}
+
+/// The base names of the files with the extension.
+fn names(folder: &str, extension: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(root().join(folder)).unwrap_or_else(|e| panic!("{folder}: {e}"));
+    entries
+        .map(|entry| entry.expect("a folder entry").path())
+        .filter(|path| path.extension().is_some_and(|e| e == extension))
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .collect()
+}
+
+/// Panics with the first difference and its surroundings.
+fn compare(left_name: &str, left: &str, right_name: &str, right: &str) {
+    const BEFORE: usize = 4;
+    const AFTER: usize = 12;
+    if left == right {
+        return;
+    }
+    let (l, r): (Vec<&str>, Vec<&str>) = (left.lines().collect(), right.lines().collect());
+    let same = l.iter().zip(&r).take_while(|(a, b)| a == b).count();
+    let mut report = format!("- {left_name}\n+ {right_name}\nfrom line {}\n", same + 1);
+    for line in &l[same.saturating_sub(BEFORE)..same] {
+        report += &format!("  {line}\n");
+    }
+    for (sign, lines) in [('-', &l), ('+', &r)] {
+        for line in lines.iter().skip(same).take(AFTER) {
+            report += &format!("{sign} {line}\n");
+        }
+        if lines.len() > same + AFTER {
+            report += &format!("{sign} ... {} more lines\n", lines.len() - same - AFTER);
+        }
+    }
+    panic!("the outputs differ\n{report}");
+}
