@@ -37,6 +37,23 @@ static void try_connect(const char *pattern)
     MUST(nn_close(s));
 }
 
+static void reach(const char *bind_pattern, const char *connect_pattern)
+{
+    char bound[NN_SOCKADDR_MAX], connected[NN_SOCKADDR_MAX], buf[4];
+    int port = ct_port(), a = ct_socket(NN_PAIR), b = ct_socket(NN_PAIR);
+    snprintf(bound, sizeof bound, "tcp://%s:%d", bind_pattern, port);
+    snprintf(connected, sizeof connected, "tcp://%s:%d", connect_pattern, port);
+    MUST(nn_bind(a, bound));
+    MUST(nn_connect(b, connected));
+    CONNECTED(a);
+    CONNECTED(b);
+    CHECK(nn_send(a, "hi", 2, 0) == 2 && nn_recv(b, buf, sizeof buf, 0) == 2);
+    CHECK(nn_send(b, "hi", 2, 0) == 2 && nn_recv(a, buf, sizeof buf, 0) == 2);
+    printf("%s is reached by %s\n", bind_pattern, connect_pattern);
+    MUST(nn_close(b));
+    MUST(nn_close(a));
+}
+
 static const char *const ports[] = {
     "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:00", "127.0.0.1:65536", "127.0.0.1:99999999999999999999",
     "127.0.0.1:-1", "127.0.0.1:+PORT", "127.0.0.1: PORT", "127.0.0.1:PORT ", "127.0.0.1:PORTx", "127.0.0.1:x",
@@ -120,6 +137,29 @@ int main(void)
     CALL(nn_close(b));
     CALL(nn_bind(a, addr));
     CALL(nn_close(a));
+
+    printf("-- addresses that reach each other\n");
+    reach("127.0.0.1", "127.0.0.1");
+    reach("*", "127.0.0.1");
+    reach("0.0.0.0", "127.0.0.1");
+    reach("[127.0.0.1]", "[127.0.0.1]");
+    reach("127.0.0.1", "localhost");
+    reach("127.0.0.1", "LocalHost");
+    reach("127.0.0.2", "127.0.0.2");
+    reach("*", "127.0.0.1;127.0.0.1");
+    reach("*", "127.0.0.3;127.0.0.2");
+    reach("*", "*;127.0.0.1");
+    reach("*", "127.0.0.1;localhost");
+
+    QUIRK("Q-B11", "a source address that is not local makes the connector try again, not abort") {
+        int s = ct_socket(NN_PAIR);
+        MUST(ct_set(s, NN_RECONNECT_IVL, 10));
+        snprintf(addr, sizeof addr, "tcp://203.0.113.7;127.0.0.1:%d", ct_port());
+        CHECK(nn_connect(s, addr) == 1);
+        ct_nap(100);
+        CHECK(PEERS(s) == 0);
+        CHECK(nn_close(s) == 0);
+    }
 
     printf("-- the name of an interface\n");
     QUIRK("tcp interface", "the name of a network interface stands for its address") {

@@ -80,15 +80,14 @@ int main(void)
     }
     printf("waiting connectors close at once\n");
 
-    QUIRK("Q-B26", "a large NN_RECONNECT_IVL_MAX with a small NN_RECONNECT_IVL does not overflow") {
-        int s = ct_socket(NN_PAIR);
-        CHECK(ct_set(s, NN_RECONNECT_IVL, INT_MAX) == 0);
-        CHECK(ct_set(s, NN_RECONNECT_IVL_MAX, INT_MAX) == 0);
-        CHECK(nn_connect(s, ct_address(TCP, addr)) == 1);
-        EVENTUALLY(ct_stat(s, NN_STAT_CONNECT_ERRORS) >= 2);
-        ct_nap(50);
-        CHECK(ct_stat(s, NN_STAT_CONNECT_ERRORS) == 2);
-        MUST(nn_close(s));
-    }
+    /* The largest interval there is. */
+    int s = ct_socket(NN_PAIR);
+    MUST(ct_set(s, NN_RECONNECT_IVL, INT_MAX));
+    MUST(ct_set(s, NN_RECONNECT_IVL_MAX, INT_MAX));
+    CALL(nn_connect(s, ct_address(TCP, addr)));
+    EVENTUALLY(ct_stat(s, NN_STAT_CONNECT_ERRORS) >= 2);
+    ct_nap(50);
+    CHECK(ct_stat(s, NN_STAT_CONNECT_ERRORS) == 2);
+    MUST(nn_close(s));
     return 0;
 }

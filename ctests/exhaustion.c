@@ -100,6 +100,9 @@ static void accepting(void)
         QUIRK("Q-R22", "waiting for descriptors takes no processor time") {
             CHECK(used < CLOCKS_PER_SEC / 10);
         }
+        QUIRK("Q-B18", "NN_STAT_ACCEPT_ERRORS counts what could not be accepted") {
+            CHECK(ct_stat(s, NN_STAT_ACCEPT_ERRORS) >= 1);
+        }
         MUST(nn_close(s));
         close(fd);
     }

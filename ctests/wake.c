@@ -114,6 +114,44 @@ static void by_term(void)
     CALL(nn_socket(AF_SP, NN_PAIR));
 }
 
+/* In the midst of traffic: every call of every thread ends with EBADF. */
+static int busy[2];
+
+static void *talk(void *arg)
+{
+    char buf[100] = {0};
+    int number = (int) (intptr_t) arg, s = busy[number % 2];
+    for (;;) {
+        int rc = number & 2 ? nn_send(s, buf, sizeof buf, 0) : nn_recv(s, buf, sizeof buf, 0);
+        if (rc < 0)
+            return nn_errno() == EBADF ? busy : NULL;
+    }
+}
+
+static void amid_traffic(void)
+{
+    for (enum ct_transport t = IPC; t <= TCP; t++) {
+        pthread_t threads[8];
+        void *bad;
+        int ended = 0;
+        ct_pair(t, busy);
+        for (int i = 0; i < 2; i++) {
+            MUST(ct_set(busy[i], NN_SNDTIMEO, -1));
+            MUST(ct_set(busy[i], NN_RCVTIMEO, -1));
+        }
+        for (int i = 0; i < 8; i++)
+            MUST(pthread_create(&threads[i], NULL, talk, (void *) (intptr_t) i));
+        EVENTUALLY(ct_stat(busy[0], NN_STAT_MESSAGES_RECEIVED) > 100);
+        CALL(nn_close(busy[0]));
+        CALL(nn_close(busy[1]));
+        for (int i = 0; i < 8; i++) {
+            pthread_join(threads[i], &bad);
+            ended += bad != NULL;
+        }
+        printf("%s: %d of 8 ended with EBADF\n", ct_scheme[t], ended);
+    }
+}
+
 static int shared, closed, refused;
 
 static void *closer(void *unused)
@@ -147,6 +185,7 @@ int main(void)
     ct_dir();
     ct_in_child("nn_close", by_close);
     ct_in_child("nn_term", by_term);
+    ct_in_child("amid traffic", amid_traffic);
     ct_in_child("many close", by_many);
     return 0;
 }

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use crate::error::Result;
-use crate::message::{Body, Chunk, INLINE_MAX, Message};
+use crate::message::{Body, INLINE_MAX, Message};
 
 /// Names a pipe for as long as its socket lives: the slot may be used again, the serial is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,7 +31,7 @@ pub struct Inbox {
     /// Records of `[length or LARGE, opcode, bytes…]`.
     records: Vec<u8>,
     head: usize,
-    large: VecDeque<Chunk>,
+    large: VecDeque<Body>,
     bytes: usize,
     count: usize,
 }
@@ -40,6 +40,10 @@ impl Inbox {
     /// Payload bytes held.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    pub fn len(&self) -> usize {
+        self.count
     }
 
     pub fn is_empty(&self) -> bool {
@@ -60,7 +64,12 @@ impl Inbox {
         self.count += 1;
     }
 
-    pub fn push_large(&mut self, opcode: u8, payload: Chunk) {
+    /// Queues a body of any size without looking at where it lives, if it is not small.
+    pub fn push(&mut self, opcode: u8, body: Body) {
+        if body.len() <= INLINE_MAX { self.push_small(opcode, body.as_slice()) } else { self.push_large(opcode, body) }
+    }
+
+    pub fn push_large(&mut self, opcode: u8, payload: Body) {
         self.records.extend_from_slice(&[LARGE, opcode]);
         self.bytes += payload.len();
         self.count += 1;
@@ -73,7 +82,7 @@ impl Inbox {
         let &[length, opcode] = self.records[self.head..].first_chunk::<2>()?;
         self.head += 2;
         let body = if length == LARGE {
-            Body::Chunk(self.large.pop_front()?)
+            self.large.pop_front()?
         } else {
             let end = self.head + usize::from(length);
             let mut bytes = [0; INLINE_MAX];
@@ -264,7 +273,7 @@ mod tests {
     fn inbox_keeps_the_order_of_small_and_large() {
         let mut inbox = Inbox::default();
         inbox.push_small(0, b"a");
-        inbox.push_large(2, Chunk::copy_of(&[7; 500]).unwrap());
+        inbox.push_large(2, Body::copy_of(&[7; 500]).unwrap());
         inbox.push_small(1, b"");
         assert_eq!(inbox.bytes(), 501);
         assert_eq!(inbox.pop().unwrap().body.as_slice(), b"a");
@@ -279,7 +288,7 @@ mod tests {
         fn inboxes_join_in_order(first in proptest::collection::vec(0usize..300, 0..20), second in proptest::collection::vec(0usize..300, 0..20), popped in 0usize..5) {
             let push = |inbox: &mut Inbox, len: usize| {
                 let bytes = vec![len as u8; len];
-                if len <= INLINE_MAX { inbox.push_small(0, &bytes) } else { inbox.push_large(0, Chunk::copy_of(&bytes).unwrap()) }
+                inbox.push(0, Body::copy_of(&bytes).unwrap());
             };
             let (mut a, mut b) = (Inbox::default(), Inbox::default());
             first.iter().for_each(|&len| push(&mut a, len));

@@ -31,7 +31,7 @@ macro_rules! programs {
 
         mod program {
             $(#[test] fn $now() { super::run(stringify!($now)); })*
-            $(#[test] #[ignore = "needs a pattern or a transport still to come"]
+            $(#[test] #[ignore = "needs a pattern, a transport or nn_device, still to come"]
               fn $later() { super::run(stringify!($later)); })*
         }
     };
@@ -45,14 +45,14 @@ programs! {
         handles endpoints addr_generic addr_inproc addr_ipc addr_tcp addr_tcp_ipv6
         options_socket options_levels options_name
         // Sending, receiving, waiting.
-        send_errors iovec ownership msghdr_control timeouts poll event_fds device
+        send_errors iovec ownership msghdr_control timeouts poll event_fds
         // PAIR over the transports.
         pair_sizes pair_reconnect pair_second_peer inproc_queue
         wire_greeting wire_frames wire_limits ipc_files os_sockets backoff
         // The life of the library.
         statistics print_errors term wake signals threads linger linger_exit fork exhaustion;
     later:
-        later_fresh later_options later_ws_options later_compatible later_device later_priority;
+        later_fresh later_options later_ws_options later_compatible later_device later_device_pair later_priority;
 }
 
 /// What a program printed, or why it does not apply here.
@@ -245,7 +245,10 @@ fn read(path: &Path) -> String {
     let bytes = fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     match str::from_utf8(&bytes) {
         Ok(text) => text.to_owned(),
-        Err(_) => bytes.iter().map(|&b| if b.is_ascii() { char::from(b).to_string() } else { format!("\\x{b:02x}") }).collect(),
+        Err(_) => bytes
+            .iter()
+            .map(|&b| if b.is_ascii() { char::from(b).to_string() } else { format!("\\x{b:02x}") })
+            .collect(),
     }
 }
 

@@ -686,10 +686,9 @@ impl Driver<'_> {
 
     /// What a peer still sends to an ending connection is of no use; its end is.
     fn read_to_nothing(&mut self, source: usize) {
-        use std::io::Read;
         let Some(connection) = self.connection(source) else { return };
         let stream = Arc::clone(connection.session.stream());
-        let outcome = with_scratch(|scratch| (&*stream).read(scratch));
+        let outcome = with_scratch(|scratch| sys::recv(&stream, scratch));
         match outcome {
             Ok(0) => self.end(source, End::Closed),
             Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => self.end(source, End::Closed),

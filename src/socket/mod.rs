@@ -154,8 +154,8 @@ impl Socket {
         {
             reactor.poller.notify();
         }
-        for (parker, sleep) in after.wakes {
-            parker.finish_wake(sleep);
+        for parker in after.wakes {
+            parker.wake();
         }
         for (neighbour, note) in after.posts {
             neighbour.post(note);
@@ -207,12 +207,17 @@ impl Socket {
         if !held.pattern.receives() {
             return Err(Error::NotSupported);
         }
-        let mut result = self.try_recv(&mut held);
-        if matches!(result, Err(Error::WouldBlock)) {
+        let mut message = self.try_recv(&mut held);
+        if matches!(message, Err(Error::WouldBlock)) {
             let limit = if dont_wait { Limit::Once } else { Limit::of(held.options.recv_timeout) };
-            (held, result) = self.wait_until(held, Want::Recv, limit, |state| self.try_recv(state));
+            let waited;
+            (held, waited) = self.wait_until(held, Want::Recv, limit, |state| {
+                message = self.try_recv(state);
+                message.as_ref().map(drop).map_err(|error| *error)
+            });
+            waited?;
         }
-        let message = result?;
+        let message = message?;
         held.stats.messages_received += 1;
         held.stats.bytes_received += message.body.len() as u64;
         held.pipes.tempo.received();

@@ -13,17 +13,68 @@ use parking_lot::Mutex;
 use super::Socket;
 use super::pipes::PipeEnd;
 use super::state::State;
+use crate::pipe::{Inbox, PipeId};
+use crate::sys::Parker;
 use crate::transport::inproc::{Link, Note, Party, PipeEvents, Side};
 
+/// On cache lines of its own: neighbours write here while the socket's own threads work.
 #[derive(Default)]
+#[repr(align(128))]
 pub(super) struct Mailbox {
-    notes: Mutex<VecDeque<Note>>,
+    inner: Mutex<Mail>,
+    /// Notes wait that no attendant was woken for.
     pending: AtomicBool,
+}
+
+#[derive(Default)]
+struct Mail {
+    /// The oldest note lies here and not in the queue: with one note at a time, the usual case, its memory is not used.
+    first: Option<Note>,
+    more: VecDeque<Note>,
+    /// A caller of ours that sleeps or spins with nothing else to do: it is woken, and reads the mail itself.
+    attendant: Option<Arc<Parker>>,
+}
+
+impl Mail {
+    fn push(&mut self, note: Note) {
+        if self.first.is_none() { self.first = Some(note) } else { self.more.push_back(note) }
+    }
+
+    fn pop(&mut self) -> Option<Note> {
+        let next = self.more.pop_front();
+        std::mem::replace(&mut self.first, next)
+    }
+}
+
+impl Mailbox {
+    /// Names the calling thread as the one to wake for mail. False: there is some already.
+    pub(super) fn attend(&self, parker: &Arc<Parker>) -> bool {
+        let mut mail = self.inner.lock();
+        let empty = mail.first.is_none();
+        if empty {
+            mail.attendant = Some(Arc::clone(parker));
+        }
+        empty
+    }
+
+    pub(super) fn stop_attending(&self, parker: &Arc<Parker>) {
+        let mut mail = self.inner.lock();
+        if mail.attendant.as_ref().is_some_and(|attendant| Arc::ptr_eq(attendant, parker)) {
+            mail.attendant = None;
+        }
+    }
 }
 
 impl PipeEvents for Socket {
     fn post(&self, note: Note) {
-        self.mailbox.notes.lock().push_back(note);
+        let mut mail = self.mailbox.inner.lock();
+        mail.push(note);
+        let attendant = mail.attendant.take();
+        drop(mail);
+        if let Some(attendant) = attendant {
+            attendant.wake();
+            return;
+        }
         self.mailbox.pending.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         self.read_mail();
@@ -35,12 +86,17 @@ impl Socket {
         while self.mailbox.pending.load(Ordering::SeqCst) {
             let Some(mut held) = self.try_lock() else { return };
             // Letting `held` go looks into the mailbox again.
-            self.mailbox.pending.store(false, Ordering::SeqCst);
-            loop {
-                let note = self.mailbox.notes.lock().pop_front();
-                let Some(note) = note else { break };
-                held.take_note(self, note);
-            }
+            self.take_mail(&mut held);
+        }
+    }
+
+    /// Reads all notes, under our lock.
+    pub(super) fn take_mail(&self, state: &mut State) {
+        self.mailbox.pending.store(false, Ordering::SeqCst);
+        loop {
+            let note = self.mailbox.inner.lock().pop();
+            let Some(note) = note else { return };
+            state.take_note(self, note);
         }
     }
 
@@ -59,7 +115,7 @@ impl State {
             Note::Refused { link } => self.unlink(socket, link.endpoint(Side::Connector)),
             Note::Ready(pipe) | Note::Writable(pipe) => {
                 let link = self.pipes.get(pipe).and_then(|pipe| match &pipe.end {
-                    PipeEnd::Inproc { link, side } => Some((Arc::clone(link), *side)),
+                    PipeEnd::Inproc { link, side, .. } => Some((Arc::clone(link), *side)),
                     PipeEnd::Stream(_) => None,
                 });
                 if link.is_some_and(|(link, side)| link.is_writable(side)) {
@@ -71,8 +127,8 @@ impl State {
         }
     }
 
-    fn attach(&mut self, link: &Arc<Link>, side: Side) -> Option<crate::pipe::PipeId> {
-        let id = self.add_pipe(link.endpoint(side), PipeEnd::Inproc { link: Arc::clone(link), side })?;
+    fn attach(&mut self, link: &Arc<Link>, side: Side) -> Option<PipeId> {
+        let id = self.add_pipe(link.endpoint(side), PipeEnd::Inproc { link: Arc::clone(link), side, taken: Inbox::default() })?;
         link.attach(side, id, self.options.recv_buffer as usize);
         Some(id)
     }
@@ -92,7 +148,9 @@ impl State {
         let Some(id) = self.attach(&link, Side::Connector) else {
             link.close(Side::Connector);
             self.pipes.after.posts.extend(link.about_peer(Side::Connector, Note::Gone));
-            self.unlink(socket, endpoint);
+            if let Some(name) = self.endpoints.get(&endpoint).and_then(|known| known.connects_to()) {
+                socket.library.names.decline(name, &socket.party(endpoint));
+            }
             return;
         };
         self.stats.established_connections += 1;
@@ -120,9 +178,9 @@ impl State {
         if self.closing {
             return;
         }
-        for endpoint in self.endpoints.values() {
+        for (&id, endpoint) in &self.endpoints {
             if let Some(name) = endpoint.inproc_name() {
-                self.pipes.after.posts.extend(socket.library.names.retry(name));
+                self.pipes.after.posts.extend(socket.library.names.retry(name, &socket.party(id)));
             }
         }
     }

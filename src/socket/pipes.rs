@@ -14,16 +14,16 @@ use crate::codec::length_prefix::LengthPrefix;
 use crate::message::{Message, Outgoing};
 use crate::pattern::{self, Busy};
 use crate::pipe::{Inbox, Outbox, PipeId};
-use crate::sys::{self, Parker, Sleep};
-use crate::transport::inproc::{Link, Note, Post, Side};
+use crate::sys::{self, Parker};
+use crate::transport::inproc::{Announce, Link, Note, Post, Side};
 
 /// What is left to do once the lock is free.
 #[derive(Default)]
 pub(super) struct After {
     /// Notes to other sockets.
-    pub posts: Vec<Post>,
+    pub posts: SmallVec<[Post; 1]>,
     /// Threads to wake from their sleep.
-    pub wakes: SmallVec<[(Arc<Parker>, Sleep); 2]>,
+    pub wakes: SmallVec<[Arc<Parker>; 2]>,
     /// Pipes whose outbox this thread has undertaken to write.
     pub flushes: SmallVec<[PipeId; 1]>,
     /// The driver sleeps and has to look.
@@ -81,7 +81,12 @@ pub(super) struct Pipe {
 
 pub(super) enum PipeEnd {
     Stream(StreamEnd),
-    Inproc { link: Arc<Link>, side: Side },
+    Inproc {
+        link: Arc<Link>,
+        side: Side,
+        /// Messages taken over from the link and not received yet.
+        taken: Inbox,
+    },
 }
 
 pub(super) struct StreamEnd {
@@ -174,7 +179,7 @@ impl PipeTable {
     pub(super) fn has_unread(&mut self, id: PipeId) -> bool {
         match self.get(id).map(|pipe| &pipe.end) {
             Some(PipeEnd::Stream(stream)) => !stream.inbox.is_empty(),
-            Some(PipeEnd::Inproc { link, side }) => link.has_messages(*side),
+            Some(PipeEnd::Inproc { link, side, .. }) => link.has_messages(*side),
             None => false,
         }
     }
@@ -267,9 +272,9 @@ impl pattern::Pipes for PipeTable {
         let Some(pipe) = self.get(id).filter(|pipe| !pipe.ended) else { return Err(Busy) };
         let sent = match &pipe.end {
             PipeEnd::Stream(_) => self.send_stream(id, message, last),
-            PipeEnd::Inproc { link, side } => match link.send(*side, message, last) {
-                Some(sent) => {
-                    if sent.wake_receiver {
+            PipeEnd::Inproc { link, side, .. } => match link.send(*side, message, last) {
+                Some(Announce(needed)) => {
+                    if needed {
                         let post = link.about_peer(*side, Note::Readable);
                         self.after.posts.extend(post);
                     }
@@ -291,7 +296,7 @@ impl pattern::Pipes for PipeTable {
         let Some(pipe) = self.get(id).filter(|pipe| !pipe.ended) else { return false };
         let writable = match &pipe.end {
             PipeEnd::Stream(stream) => stream.has_room(send_buffer),
-            PipeEnd::Inproc { link, side } => link.is_writable(*side),
+            PipeEnd::Inproc { link, side, .. } => link.is_writable(*side),
         };
         pipe.full = !writable;
         writable
@@ -311,8 +316,8 @@ impl pattern::Pipes for PipeTable {
                 }
                 (message, more)
             }
-            PipeEnd::Inproc { link, side } => {
-                let received = link.recv(*side)?;
+            PipeEnd::Inproc { link, side, taken } => {
+                let received = link.recv(*side, taken)?;
                 if received.wake_sender {
                     let post = link.about_peer(*side, Note::Writable);
                     self.after.posts.extend(post);

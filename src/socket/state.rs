@@ -159,7 +159,7 @@ impl State {
     pub(super) fn remove_pipe(&mut self, socket: &Socket, id: PipeId) {
         self.detach_pipe(socket, id);
         let Some(pipe) = self.pipes.remove(id) else { return };
-        if let PipeEnd::Inproc { link, side } = pipe.end {
+        if let PipeEnd::Inproc { link, side, .. } = pipe.end {
             link.close(side);
             self.pipes.after.posts.extend(link.about_peer(side, Note::Gone));
             self.unlink(socket, pipe.endpoint);
@@ -207,10 +207,8 @@ impl State {
 
     /// A thread has left the lock for good, or has given back the lease.
     pub(super) fn wake_closer(&mut self) {
-        if let Some(closer) = &self.closer
-            && let Some(sleep) = closer.wake()
-        {
-            self.pipes.after.wakes.push((Arc::clone(closer), sleep));
+        if let Some(closer) = &self.closer {
+            self.pipes.after.wakes.push(Arc::clone(closer));
         }
     }
 

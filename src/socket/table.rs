@@ -228,7 +228,8 @@ pub fn term() {
         }
         handles.phase = Phase::Terminating;
     }
-    for handle in 0..library.handles.lock().next {
+    let used = library.handles.lock().next;
+    for handle in 0..used {
         // Closed already, or never opened: fine.
         let _ = close(handle as i32);
     }

@@ -12,7 +12,7 @@ use super::options::timeout;
 use super::state::State;
 use super::{Held, Socket};
 use crate::error::{Error, Result};
-use crate::sys::{Parker, Sleep, Unparked, current_parker};
+use crate::sys::{Parker, Unparked, current_parker};
 
 /// What a caller waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub(super) struct Waiters {
     list: VecDeque<(Arc<Parker>, Want)>,
 }
 
-type Wakes = SmallVec<[(Arc<Parker>, Sleep); 2]>;
+type Wakes = SmallVec<[Arc<Parker>; 2]>;
 
 impl Waiters {
     pub(super) fn is_empty(&self) -> bool {
@@ -78,9 +78,8 @@ impl Waiters {
     fn wake(&mut self, wakes: &mut Wakes, concerned: impl Fn(Want) -> bool) {
         if let Some(at) = self.list.iter().position(|(_, want)| concerned(*want))
             && let Some((parker, _)) = self.list.remove(at)
-            && let Some(sleep) = parker.wake()
         {
-            wakes.push((parker, sleep));
+            wakes.push(parker);
         }
     }
 
@@ -149,13 +148,13 @@ impl State {
 
 impl Socket {
     /// Repeats `attempt` until it says anything but "not now", or the time is over.
-    pub(super) fn wait_until<'a, T>(
+    pub(super) fn wait_until<'a>(
         &'a self,
         mut held: Held<'a>,
         want: Want,
         limit: Limit,
-        mut attempt: impl FnMut(&mut State) -> Result<T>,
-    ) -> (Held<'a>, Result<T>) {
+        mut attempt: impl FnMut(&mut State) -> Result<()>,
+    ) -> (Held<'a>, Result<()>) {
         held.inside += 1;
         // Nothing that was gathered waits while its sender does.
         if !held.pipes.gathered.is_empty() {
@@ -209,8 +208,13 @@ impl Socket {
     fn park<'a>(&'a self, mut held: Held<'a>, want: Want, deadline: Option<Instant>) -> (Held<'a>, Unparked) {
         let parker = current_parker();
         parker.prepare();
+        let alone = !held.drives();
+        if alone && !self.mailbox.attend(&parker) {
+            self.take_mail(&mut held);
+            return (held, Unparked::Woken);
+        }
         held.waiters.add(&parker, want);
-        let spins = !held.drives() && self.library.may_spin() && held.spin.is_worth_it();
+        let spins = alone && self.library.may_spin() && held.spin.is_worth_it();
         drop(held);
         let hit = spins && parker.spin(Instant::now() + SPIN);
         let outcome = if hit { Unparked::Woken } else { parker.park(deadline) };
@@ -219,6 +223,11 @@ impl Socket {
             held.spin.learn(hit);
         }
         held.waiters.remove(&parker);
+        if alone {
+            // Whoever has woken us for mail has left the reading to us.
+            self.mailbox.stop_attending(&parker);
+            self.take_mail(&mut held);
+        }
         (held, outcome)
     }
 }

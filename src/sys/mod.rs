@@ -7,10 +7,10 @@ mod process;
 mod socket;
 mod watch;
 
-pub use park::{Parker, Sleep, Unparked, current_parker};
+pub use park::{Parker, Unparked, current_parker};
 pub use poller::{Events, Interest, Poller};
 pub use process::{at_exit, generation, on_fork, without_signals};
-pub use socket::{EventFd, fill, poll_readable, unsent};
+pub use socket::{EventFd, fill, poll_readable, recv, send, unsent};
 pub use watch::{Nest, NestEvents};
 
 #[cfg(not(target_os = "linux"))]

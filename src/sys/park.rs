@@ -11,6 +11,8 @@ use super::EventFd;
 #[derive(Debug, Default)]
 pub struct Parker {
     state: AtomicU32,
+    /// Where the last wakeup came from.
+    waker_cpu: AtomicU32,
     /// Only for threads that also wait for descriptors (nn_poll over several sockets).
     event: OnceLock<EventFd>,
 }
@@ -21,13 +23,6 @@ pub enum Unparked {
     TimedOut,
     /// A signal handler ran.
     Interrupted,
-}
-
-/// What a thread sleeps on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sleep {
-    Futex,
-    Descriptor,
 }
 
 const AWAKE: u32 = 0;
@@ -45,17 +40,24 @@ impl Parker {
         self.state.load(Ordering::Acquire) == WOKEN
     }
 
-    /// Spins until woken or until `end`. Returns whether it was woken.
+    /// Spins until woken or until `end`. Returns whether it was woken. If the last wakeup came from a thread on this very
+    /// processor, it is given the processor instead of being waited for: it cannot run while we spin.
     pub fn spin(&self, end: Instant) -> bool {
         loop {
-            for _ in 0..64 {
-                if self.is_woken() {
-                    return true;
+            if self.waker_cpu.load(Ordering::Relaxed) != cpu() {
+                for _ in 0..32 {
+                    if self.is_woken() {
+                        return true;
+                    }
+                    std::hint::spin_loop();
                 }
-                std::hint::spin_loop();
+            }
+            std::thread::yield_now();
+            if self.is_woken() {
+                return true;
             }
             if Instant::now() >= end {
-                return self.is_woken();
+                return false;
             }
         }
     }
@@ -120,23 +122,18 @@ impl Parker {
         self.state.store(AWAKE, Ordering::Release);
     }
 
-    /// First half of a wakeup: cheap, fit for being called under a lock. If the thread really sleeps,
-    /// [`Parker::finish_wake`] has to follow.
-    pub fn wake(&self) -> Option<Sleep> {
+    /// Wakes the owner, now or when it next wants to sleep. For use when no lock is held: the owner runs at once.
+    pub fn wake(&self) {
+        self.waker_cpu.store(cpu(), Ordering::Relaxed);
         match self.state.swap(WOKEN, Ordering::AcqRel) {
-            ASLEEP => Some(Sleep::Futex),
-            POLLING => Some(Sleep::Descriptor),
-            _ => None,
-        }
-    }
-
-    /// Second half of a wakeup: the system call.
-    pub fn finish_wake(&self, sleep: Sleep) {
-        if sleep == Sleep::Descriptor {
-            if let Some(event) = self.event.get() {
-                event.signal();
+            ASLEEP => {}
+            POLLING => {
+                if let Some(event) = self.event.get() {
+                    event.signal();
+                }
+                return;
             }
-            return;
+            _ => return,
         }
         // SAFETY: the futex word lives in `self`; FUTEX_WAKE uses no other pointer.
         unsafe {
@@ -148,6 +145,12 @@ impl Parker {
             )
         };
     }
+}
+
+/// The processor this thread runs on.
+fn cpu() -> u32 {
+    // SAFETY: no arguments; an error is a number that no processor has.
+    unsafe { libc::sched_getcpu() as u32 }
 }
 
 thread_local! {
@@ -168,7 +171,7 @@ mod tests {
     fn a_wakeup_before_the_sleep_is_not_lost() {
         let parker = Parker::default();
         parker.prepare();
-        assert_eq!(parker.wake(), None);
+        parker.wake();
         assert_eq!(parker.park(None), Unparked::Woken);
     }
 
@@ -185,9 +188,7 @@ mod tests {
         parker.prepare();
         let sleeper = Arc::clone(&parker);
         let thread = std::thread::spawn(move || sleeper.park(None));
-        if let Some(sleep) = parker.wake() {
-            parker.finish_wake(sleep);
-        }
+        parker.wake();
         assert_eq!(thread.join().unwrap(), Unparked::Woken);
     }
 }

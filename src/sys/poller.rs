@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use super::EventFd;
+use super::socket::direct;
 
 #[derive(Debug)]
 pub struct Poller {
@@ -103,9 +104,10 @@ impl Poller {
         let millis = timeout.map_or(-1, |limit| limit.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as i32);
         events.list.clear();
         // SAFETY: the buffer has room for BATCH events and belongs to the caller for the whole call.
-        let found =
-            unsafe { libc::epoll_wait(self.epoll.as_raw_fd(), events.list.as_mut_ptr(), BATCH as i32, millis) };
-        let found = check(found)? as usize;
+        let found = unsafe {
+            let no_mask = std::ptr::null::<libc::sigset_t>();
+            direct!(SYS_epoll_pwait, self.epoll.as_raw_fd(), events.list.as_mut_ptr(), BATCH as libc::c_int, millis, no_mask, 8)?
+        };
         // SAFETY: the kernel has written the first `found` entries, at most BATCH, which is the capacity.
         unsafe { events.list.set_len(found) };
         if events.list.iter().any(|event| event.u64 == NOTIFY) {

@@ -4,14 +4,15 @@
 //! to its peer, who reads it under its own lock.
 #![forbid(unsafe_code)]
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
-use crate::message::{Message, Outgoing};
-use crate::pipe::PipeId;
+use crate::message::{Body, Message, Outgoing};
+use crate::pipe::{Inbox, PipeId};
 
 /// What one socket tells another.
 #[derive(Clone)]
@@ -80,41 +81,75 @@ pub struct Link {
 struct End {
     party: Party,
     pipe: OnceLock<PipeId>,
-    /// What this side receives.
-    queue: Mutex<Queue>,
+    incoming: Incoming,
 }
 
+/// What a side receives. On cache lines of its own: each one that moves between two processors takes its time.
+#[derive(Default)]
+#[repr(align(128))]
+struct Incoming {
+    queue: Mutex<Queue>,
+    held: Held,
+}
+
+/// What this side is to receive and has not taken over yet.
 #[derive(Default)]
 struct Queue {
-    messages: VecDeque<Message>,
-    bytes: usize,
+    messages: Inbox,
     /// The receiver's NN_RCVBUF when the link was made.
     limit: usize,
     /// The one message the sender may hand over beyond the limit.
-    slot: Option<Message>,
+    slot: Option<Box<Body>>,
     /// The receiver knows that there are messages.
     announced: bool,
     closed: bool,
 }
 
-impl Queue {
-    /// An empty queue takes anything; otherwise the sum has to stay below the limit. Empty messages count by number.
-    fn fits(&self, size: usize) -> bool {
-        self.messages.is_empty()
-            || (self.bytes + size < self.limit && (size > 0 || self.messages.len() < self.limit))
+/// What is queued and what the receiver has taken over but not handed out, together: the limit is about both. The
+/// receiver counts down without the queue's lock.
+#[derive(Default)]
+struct Held {
+    bytes: AtomicUsize,
+    count: AtomicUsize,
+    /// The slot is taken: the receiver has to look into it after each message.
+    blocked: AtomicBool,
+}
+
+/// Empty messages take no bytes of a queue's limit; this many of them fill it all the same.
+const EMPTY_MAX: usize = 64 * 1024;
+
+impl Incoming {
+    /// An empty queue takes anything; otherwise the sum has to stay below the limit.
+    fn fits(&self, size: usize, limit: usize) -> bool {
+        match self.held.count.load(Ordering::SeqCst) {
+            0 => true,
+            count => {
+                self.held.bytes.load(Ordering::SeqCst) + size < limit && (size > 0 || count < EMPTY_MAX)
+            }
+        }
     }
 
-    fn push(&mut self, message: Message) {
-        self.bytes += message.body.len();
-        self.messages.push_back(message);
+    fn push(&self, queue: &mut Queue, body: Body) {
+        self.held.bytes.fetch_add(body.len(), Ordering::SeqCst);
+        self.held.count.fetch_add(1, Ordering::SeqCst);
+        queue.messages.push(0, body);
+    }
+
+    /// Moves the waiting message into the queue if there is room now.
+    fn empty_slot(&self, queue: &mut Queue) -> bool {
+        let Some(waiting) = queue.slot.take() else { return false };
+        if !self.fits(waiting.len(), queue.limit) {
+            queue.slot = Some(waiting);
+            return false;
+        }
+        self.held.blocked.store(false, Ordering::SeqCst);
+        self.push(queue, *waiting);
+        true
     }
 }
 
-/// What has to follow a send.
-pub struct Sent {
-    pub wake_receiver: bool,
-    pub writable: bool,
-}
+/// The receiver has to be told that there are messages.
+pub struct Announce(pub bool);
 
 /// What has to follow a receive.
 pub struct Received {
@@ -125,7 +160,11 @@ pub struct Received {
 
 impl Link {
     fn new(binder: &Party, connector: &Party) -> Arc<Self> {
-        let end = |party: &Party| End { party: party.clone(), pipe: OnceLock::new(), queue: Mutex::default() };
+        let end = |party: &Party| End {
+            party: party.clone(),
+            pipe: OnceLock::new(),
+            incoming: Incoming::default(),
+        };
         Arc::new(Self { sides: [end(binder), end(connector)] })
     }
 
@@ -140,7 +179,7 @@ impl Link {
     /// A side takes the link: its pipe, and how much it lets wait.
     pub fn attach(&self, side: Side, pipe: PipeId, limit: usize) {
         let end = self.end(side);
-        end.queue.lock().limit = limit;
+        end.incoming.queue.lock().limit = limit;
         // Set once: a link is offered to each side once.
         let _ = end.pipe.set(pipe);
     }
@@ -157,60 +196,64 @@ impl Link {
     }
 
     pub fn is_writable(&self, from: Side) -> bool {
-        let queue = self.end(from.other()).queue.lock();
+        let queue = self.end(from.other()).incoming.queue.lock();
         queue.slot.is_none() && !queue.closed
     }
 
     /// Moves a message over. `None`: no room, and the message is as it was.
-    pub fn send(&self, from: Side, outgoing: &mut Outgoing<'_>, last: bool) -> Option<Sent> {
-        let mut queue = self.end(from.other()).queue.lock();
+    pub fn send(&self, from: Side, outgoing: &mut Outgoing<'_>, last: bool) -> Option<Announce> {
+        let incoming = &self.end(from.other()).incoming;
+        let mut queue = incoming.queue.lock();
         if queue.slot.is_some() || queue.closed {
             return None;
         }
         let body = if last { outgoing.take_body() } else { outgoing.share_body() };
         let body = body.and_then(|body| body.prepend(&outgoing.header)).ok()?;
-        let message = Message::new(body);
-        if queue.fits(message.body.len()) {
-            queue.push(message);
+        if incoming.fits(body.len(), queue.limit) {
+            incoming.push(&mut queue, body);
         } else {
-            queue.slot = Some(message);
+            queue.slot = Some(Box::new(body));
+            incoming.held.blocked.store(true, Ordering::SeqCst);
+            // The receiver may have made room before it could see that.
+            incoming.empty_slot(&mut queue);
         }
-        let wake_receiver = !std::mem::replace(&mut queue.announced, true);
-        Some(Sent { wake_receiver, writable: queue.slot.is_none() })
+        Some(Announce(!std::mem::replace(&mut queue.announced, true)))
     }
 
-    pub fn recv(&self, side: Side) -> Option<Received> {
-        let mut queue = self.end(side).queue.lock();
-        let message = queue.messages.pop_front()?;
-        queue.bytes -= message.body.len();
-        let wake_sender = match queue.slot.take() {
-            Some(waiting) if queue.fits(waiting.body.len()) => {
-                queue.push(waiting);
-                true
-            }
-            waiting => {
-                queue.slot = waiting;
-                false
-            }
-        };
-        let more = !queue.messages.is_empty();
-        queue.announced = more;
-        Some(Received { message, more, wake_sender })
+    /// The oldest message. `taken` belongs to the receiver alone: what it has taken over with one lock.
+    pub fn recv(&self, side: Side, taken: &mut Inbox) -> Option<Received> {
+        let incoming = &self.end(side).incoming;
+        if taken.is_empty() {
+            taken.append(&mut incoming.queue.lock().messages);
+        }
+        let message = taken.pop()?;
+        incoming.held.bytes.fetch_sub(message.body.len(), Ordering::SeqCst);
+        incoming.held.count.fetch_sub(1, Ordering::SeqCst);
+        let wake_sender =
+            incoming.held.blocked.load(Ordering::SeqCst) && incoming.empty_slot(&mut incoming.queue.lock());
+        if taken.is_empty() {
+            let mut queue = incoming.queue.lock();
+            taken.append(&mut queue.messages);
+            queue.announced = !taken.is_empty();
+        }
+        Some(Received { message, more: !taken.is_empty(), wake_sender })
     }
 
     pub fn has_messages(&self, side: Side) -> bool {
-        !self.end(side).queue.lock().messages.is_empty()
+        self.end(side).incoming.held.count.load(Ordering::SeqCst) > 0
     }
 
     /// A side leaves: what it has sent stays with the receiver, what it has not read is dropped.
     pub fn close(&self, side: Side) {
-        let mut outgoing = self.end(side.other()).queue.lock();
+        let receiver = &self.end(side.other()).incoming;
+        let mut outgoing = receiver.queue.lock();
         outgoing.closed = true;
+        receiver.held.blocked.store(false, Ordering::SeqCst);
         if let Some(waiting) = outgoing.slot.take() {
-            outgoing.push(waiting);
+            receiver.push(&mut outgoing, *waiting);
         }
         drop(outgoing);
-        *self.end(side).queue.lock() = Queue { closed: true, ..Queue::default() };
+        *self.end(side).incoming.queue.lock() = Queue { closed: true, ..Queue::default() };
     }
 }
 
@@ -229,7 +272,15 @@ struct Name {
 
 struct Connector {
     party: Party,
-    linked: bool,
+    state: Standing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Waiting,
+    Linked,
+    /// It would not take the link it was given (it has another peer); it asks again when that changes.
+    Declined,
 }
 
 impl Name {
@@ -239,8 +290,8 @@ impl Name {
         let Some(socket) = binder.socket.upgrade() else { return Vec::new() };
         let mut posts: Vec<Post> = Vec::new();
         for connector in &mut self.connectors {
-            if !connector.linked && compatible(binder.protocol, connector.party.protocol) {
-                connector.linked = true;
+            if connector.state == Standing::Waiting && compatible(binder.protocol, connector.party.protocol) {
+                connector.state = Standing::Linked;
                 let link = Link::new(binder, &connector.party);
                 posts.push((Arc::clone(&socket), Note::Offer { link, waited }));
             }
@@ -268,7 +319,7 @@ impl Registry {
     pub fn connect(&self, name: &[u8], party: Party) -> Vec<Post> {
         let mut names = self.names.lock();
         let entry = names.entry(name.to_vec()).or_default();
-        entry.connectors.push(Connector { party, linked: false });
+        entry.connectors.push(Connector { party, state: Standing::Waiting });
         entry.offers(self.compatible, false)
     }
 
@@ -287,17 +338,32 @@ impl Registry {
 
     /// A connector has lost its link, or was not given one.
     pub fn unlink(&self, name: &[u8], party: &Party) {
+        self.set_standing(name, party, Standing::Waiting);
+    }
+
+    /// A connector cannot take a link now.
+    pub fn decline(&self, name: &[u8], party: &Party) {
+        self.set_standing(name, party, Standing::Declined);
+    }
+
+    fn set_standing(&self, name: &[u8], party: &Party, state: Standing) {
         let mut names = self.names.lock();
         let connectors = names.get_mut(name).map(|entry| &mut entry.connectors);
         for connector in connectors.into_iter().flatten().filter(|connector| connector.party.is(party)) {
-            connector.linked = false;
+            connector.state = state;
         }
     }
 
-    /// A socket with an endpoint of this name has a pipe less: connectors without a link may try again.
-    pub fn retry(&self, name: &[u8]) -> Vec<Post> {
+    /// A socket with an endpoint of this name has a pipe less: its connector, or those that wait for it, may try again.
+    pub fn retry(&self, name: &[u8], party: &Party) -> Vec<Post> {
         let mut names = self.names.lock();
-        names.get_mut(name).map(|entry| entry.offers(self.compatible, false)).unwrap_or_default()
+        let Some(entry) = names.get_mut(name) else { return Vec::new() };
+        for connector in &mut entry.connectors {
+            if connector.state == Standing::Declined && connector.party.is(party) {
+                connector.state = Standing::Waiting;
+            }
+        }
+        entry.offers(self.compatible, false)
     }
 }
 
@@ -326,11 +392,16 @@ mod tests {
         link.send(Side::Connector, &mut Outgoing::borrowed(&vec![0; size]), true).is_some()
     }
 
+    fn recv(link: &Link) -> Option<Received> {
+        link.recv(Side::Binder, &mut Inbox::default())
+    }
+
     #[test]
     fn nineteen_in_the_queue_and_one_in_the_slot() {
         let link = link(200);
+        let mut taken = Inbox::default();
         assert_eq!((0..30).take_while(|_| send(&link, 10)).count(), 20);
-        assert!(link.recv(Side::Binder).unwrap().wake_sender);
+        assert!(link.recv(Side::Binder, &mut taken).unwrap().wake_sender);
         assert!(send(&link, 10));
         assert!(!send(&link, 10));
     }
@@ -339,23 +410,23 @@ mod tests {
     fn an_empty_queue_takes_a_message_above_the_limit() {
         let link = link(200);
         assert!(send(&link, 256));
-        assert_eq!(link.recv(Side::Binder).unwrap().message.body.len(), 256);
+        assert_eq!(recv(&link).unwrap().message.body.len(), 256);
     }
 
     #[test]
     fn empty_messages_have_a_limit_too() {
         let link = link(50);
-        assert_eq!((0..1000).take_while(|_| send(&link, 0)).count(), 51);
+        assert_eq!((0..2 * EMPTY_MAX).take_while(|_| send(&link, 0)).count(), EMPTY_MAX + 1);
     }
 
     #[test]
     fn only_the_first_message_is_announced() {
         let link = link(200);
-        let mut one = |_| link.send(Side::Connector, &mut Outgoing::borrowed(b"x"), true).unwrap().wake_receiver;
-        assert_eq!([one(()), one(()), one(())], [true, false, false]);
-        while link.recv(Side::Binder).is_some() {}
-        let again = link.send(Side::Connector, &mut Outgoing::borrowed(b"x"), true).unwrap();
-        assert!(again.wake_receiver);
+        let one = || link.send(Side::Connector, &mut Outgoing::borrowed(b"x"), true).unwrap().0;
+        assert_eq!([one(), one(), one()], [true, false, false]);
+        let mut taken = Inbox::default();
+        while link.recv(Side::Binder, &mut taken).is_some() {}
+        assert!(one());
     }
 
     #[test]
@@ -363,7 +434,8 @@ mod tests {
         let link = link(15);
         assert!(send(&link, 10) && send(&link, 10));
         link.close(Side::Connector);
-        assert_eq!(std::iter::from_fn(|| link.recv(Side::Binder)).count(), 2);
+        let mut taken = Inbox::default();
+        assert_eq!(std::iter::from_fn(|| link.recv(Side::Binder, &mut taken)).count(), 2);
     }
 
     #[test]
@@ -372,7 +444,7 @@ mod tests {
         let mut message = Outgoing::borrowed(b"body");
         message.header.extend_from_slice(b"head");
         link.send(Side::Connector, &mut message, true).unwrap();
-        assert_eq!(link.recv(Side::Binder).unwrap().message.body.as_slice(), b"headbody");
+        assert_eq!(recv(&link).unwrap().message.body.as_slice(), b"headbody");
     }
 
     #[test]
@@ -384,9 +456,13 @@ mod tests {
         assert_eq!(registry.bind(b"a", party(&nobody, 3, 16)).unwrap().len(), 1);
         assert_eq!(registry.bind(b"a", party(&nobody, 4, 16)).err(), Some(Error::AddressInUse));
         assert_eq!(registry.connect(b"a", party(&nobody, 5, 16)).len(), 1);
-        assert!(registry.retry(b"a").is_empty(), "both are linked");
-        registry.unlink(b"a", &party(&nobody, 1, 16));
-        assert_eq!(registry.retry(b"a").len(), 1);
+        let (first, binder) = (party(&nobody, 1, 16), party(&nobody, 3, 16));
+        assert!(registry.retry(b"a", &binder).is_empty(), "both are linked");
+        registry.unlink(b"a", &first);
+        assert_eq!(registry.retry(b"a", &binder).len(), 1);
+        registry.decline(b"a", &first);
+        assert!(registry.retry(b"a", &binder).is_empty(), "the connector has another peer");
+        assert_eq!(registry.retry(b"a", &first).len(), 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! claims.
 #![forbid(unsafe_code)]
 
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 
 use socket2::Socket;
@@ -22,6 +22,9 @@ pub const SCRATCH: usize = 64 * 1024;
 
 /// Unfinished frames above this size are read straight into their own memory.
 const LARGE: usize = 4 * 1024;
+
+/// A body above this size is refused at once if the machine could never hold it.
+const ABSURD: usize = 1 << 30;
 
 /// Memory given to a large body before its peer has shown that it sends such.
 const FIRST_RESERVE: usize = 256 * 1024;
@@ -81,7 +84,7 @@ impl Session {
     /// Sends our greeting at once, without waiting for the peer's.
     pub fn start(stream: Socket, framing: LengthPrefix, protocol: u16) -> Result<Self, End> {
         let greeting = sp_header::encode(protocol);
-        match stream.send_with_flags(&greeting, libc::MSG_NOSIGNAL) {
+        match sys::send(&stream, &greeting) {
             // A fresh connection has room for eight bytes.
             Ok(sp_header::LEN) => {}
             _ => return Err(End::Broken),
@@ -122,7 +125,7 @@ impl Session {
             None => {
                 let kept = self.partial.len();
                 scratch[..kept].copy_from_slice(&self.partial);
-                match (&*self.stream).read(&mut scratch[kept..]) {
+                match sys::recv(&self.stream, &mut scratch[kept..]) {
                     Ok(0) => return Err(End::Closed),
                     Ok(received) => kept + received,
                     Err(error) => return not_now(&error),
@@ -131,7 +134,7 @@ impl Session {
         };
         if let Some(large) = self.large.take() {
             self.proven = self.proven.max(large.chunk.len());
-            frames.push_large(0, large.chunk);
+            frames.push_large(0, large.chunk.into());
         }
         self.decode(&scratch[..received], limit, frames)
     }
@@ -160,9 +163,10 @@ impl Session {
                     bytes = rest;
                 }
                 Some((body, rest)) => {
-                    frames.push_large(0, Chunk::copy_of(body).map_err(|_| End::Broken)?);
+                    frames.push_large(0, Chunk::copy_of(body).map_err(|_| End::Broken)?.into());
                     bytes = rest;
                 }
+                None if payload > ABSURD && Chunk::with_capacity(payload).is_err() => return Err(End::Broken),
                 None if payload > LARGE => {
                     let room = payload.min(FIRST_RESERVE.max(self.proven));
                     let mut chunk = Chunk::with_capacity(room).map_err(|_| End::Broken)?;
