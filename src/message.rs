@@ -126,6 +126,18 @@ impl Body {
         }
     }
 
+    /// Makes this a copy of at most [`INLINE_MAX`] bytes.
+    #[inline]
+    pub fn set_small(&mut self, data: &[u8]) {
+        if !matches!(self, Self::Inline { .. }) {
+            *self = Self::empty();
+        }
+        if let Self::Inline { bytes, start, end } = self {
+            bytes[..data.len()].copy_from_slice(data);
+            (*start, *end) = (0, data.len() as u8);
+        }
+    }
+
     #[inline]
     pub fn as_slice(&self) -> &[u8] {
         match self {
@@ -222,14 +234,9 @@ pub struct Message {
     pub opcode: u8,
 }
 
-impl Message {
-    pub fn new(body: Body) -> Self {
-        Self { header: Header::new(), body, opcode: 0 }
-    }
-
-    /// Bytes of header and body together: the size every limit is about.
-    pub fn size(&self) -> usize {
-        self.header.len() + self.body.len()
+impl Default for Message {
+    fn default() -> Self {
+        Self { header: Header::new(), body: Body::empty(), opcode: 0 }
     }
 }
 

@@ -76,29 +76,42 @@ impl Inbox {
         self.large.push_back(payload);
     }
 
-    /// The oldest message, its whole payload still in the body.
+    /// Queues `front` and `back` as one small message.
     #[inline]
-    pub fn pop(&mut self) -> Option<Message> {
-        let &[length, opcode] = self.records[self.head..].first_chunk::<2>()?;
+    pub fn push_joined(&mut self, front: &[u8], back: &[u8]) {
+        let length = front.len() + back.len();
+        debug_assert!(length <= INLINE_MAX);
+        self.records.extend_from_slice(&[length as u8, 0]);
+        self.records.extend_from_slice(front);
+        self.records.extend_from_slice(back);
+        self.bytes += length;
+        self.count += 1;
+    }
+
+    /// Takes the oldest message, its whole payload in the body. False: there is none.
+    #[inline]
+    pub fn pop(&mut self, message: &mut Message) -> bool {
+        let Some(&[length, opcode]) = self.records[self.head..].first_chunk::<2>() else { return false };
         self.head += 2;
-        let body = if length == LARGE {
-            self.large.pop_front()?
+        message.header.clear();
+        message.opcode = opcode;
+        if length == LARGE {
+            let Some(body) = self.large.pop_front() else { return false };
+            message.body = body;
         } else {
             let end = self.head + usize::from(length);
-            let mut bytes = [0; INLINE_MAX];
-            bytes[..usize::from(length)].copy_from_slice(&self.records[self.head..end]);
+            message.body.set_small(&self.records[self.head..end]);
             self.head = end;
-            Body::Inline { bytes, start: 0, end: length }
-        };
+        }
         self.count -= 1;
-        self.bytes -= body.len();
+        self.bytes -= message.body.len();
         if self.count == 0 {
             self.head = 0;
             self.records.clear();
             self.records.shrink_to(IDLE_BUFFER);
             self.large.shrink_to(4);
         }
-        Some(Message { opcode, ..Message::new(body) })
+        true
     }
 
     /// Moves everything from `other` behind what is here. Costs nothing when this inbox is empty.
@@ -276,11 +289,13 @@ mod tests {
         inbox.push_large(2, Body::copy_of(&[7; 500]).unwrap());
         inbox.push_small(1, b"");
         assert_eq!(inbox.bytes(), 501);
-        assert_eq!(inbox.pop().unwrap().body.as_slice(), b"a");
-        let large = inbox.pop().unwrap();
-        assert_eq!((large.body.as_slice(), large.opcode), (&[7; 500][..], 2));
-        assert!(inbox.pop().unwrap().body.is_empty());
-        assert!(inbox.pop().is_none() && inbox.is_empty() && inbox.bytes() == 0);
+        let mut message = Message::default();
+        assert!(inbox.pop(&mut message));
+        assert_eq!(message.body.as_slice(), b"a");
+        assert!(inbox.pop(&mut message));
+        assert_eq!((message.body.as_slice(), message.opcode), (&[7; 500][..], 2));
+        assert!(inbox.pop(&mut message) && message.body.as_slice().is_empty());
+        assert!(!inbox.pop(&mut message) && inbox.is_empty() && inbox.bytes() == 0);
     }
 
     proptest! {
@@ -294,12 +309,14 @@ mod tests {
             first.iter().for_each(|&len| push(&mut a, len));
             second.iter().for_each(|&len| push(&mut b, len));
             let mut expected: VecDeque<usize> = first.iter().chain(&second).copied().collect();
+            let mut message = Message::default();
             for _ in 0..popped.min(first.len()) {
-                prop_assert_eq!(a.pop().unwrap().body.len(), expected.pop_front().unwrap());
+                prop_assert!(a.pop(&mut message));
+                prop_assert_eq!(message.body.len(), expected.pop_front().unwrap());
             }
             a.append(&mut b);
             prop_assert!(b.is_empty());
-            while let Some(message) = a.pop() {
+            while a.pop(&mut message) {
                 prop_assert_eq!(message.body.len(), expected.pop_front().unwrap());
             }
             prop_assert!(expected.is_empty());

@@ -25,6 +25,7 @@ use self::errno::guard;
 use self::msghdr::{Receiving, Sending};
 use self::symbols::{NN_POLLIN, NN_POLLOUT};
 use crate::error::Error;
+use crate::message::Message;
 use crate::socket::ready::{self, Item};
 use crate::socket::{Given, device, table};
 
@@ -292,7 +293,8 @@ pub unsafe extern "C" fn nn_recv(s: c_int, buf: *mut c_void, len: usize, flags: 
         let socket = table::find(s)?;
         let part = nn_iovec { iov_base: buf, iov_len: len };
         let receiving = Receiving::part(&part)?;
-        let message = socket.recv(args::dont_wait(flags))?;
+        let mut message = Message::default();
+        socket.recv(&mut message, args::dont_wait(flags))?;
         // SAFETY: the caller of C owns len bytes at buf, or the variable.
         unsafe { receiving.deliver(message) }
     })
@@ -330,7 +332,8 @@ pub unsafe extern "C" fn nn_recvmsg(s: c_int, msghdr: *mut nn_msghdr, flags: c_i
         let socket = table::find(s)?;
         // SAFETY: the caller of C owns msghdr and everything it points to.
         let receiving = unsafe { Receiving::msghdr(msghdr) }?;
-        let message = socket.recv(args::dont_wait(flags))?;
+        let mut message = Message::default();
+        socket.recv(&mut message, args::dont_wait(flags))?;
         // SAFETY: as above.
         unsafe { receiving.deliver(message) }
     })

@@ -33,13 +33,12 @@ pub struct Busy;
 /// What a pattern can do with its pipes.
 pub trait Pipes {
     /// Hands the message to a pipe. With `last` the body may be taken out of it; otherwise it stays, for other pipes.
-    fn send(&mut self, pipe: PipeId, message: &mut Outgoing<'_>, last: bool) -> std::result::Result<(), Busy>;
+    /// Answers whether the pipe would take another one; if not, [`Pattern::writable`] follows when it does.
+    fn send(&mut self, pipe: PipeId, message: &mut Outgoing<'_>, last: bool) -> std::result::Result<bool, Busy>;
 
-    /// Whether the pipe would take another message. If not, [`Pattern::writable`] follows when it does.
-    fn is_writable(&mut self, pipe: PipeId) -> bool;
-
-    /// The oldest message that came in, its header still in the body, and whether there are more.
-    fn recv(&mut self, pipe: PipeId) -> Option<(Message, bool)>;
+    /// Puts the oldest message that came in into `message`, its header still in the body, and answers whether there are
+    /// more. `None`: there is none.
+    fn recv(&mut self, pipe: PipeId, message: &mut Message) -> Option<bool>;
 }
 
 /// A socket type's behaviour. `send` and `recv` answer at once; `WouldBlock` means "not now", and waiting is done above.
@@ -60,7 +59,8 @@ pub trait Pattern: Send {
     fn blocked(&mut self, pipe: PipeId);
 
     fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes, now: Instant) -> Result<()>;
-    fn recv(&mut self, pipes: &mut dyn Pipes, now: Instant) -> Result<Message>;
+    /// Writes what is received into `message`: passing it up by value would cost a copy for each step.
+    fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes, now: Instant) -> Result<()>;
 
     /// What NN_SNDFD and NN_RCVFD say.
     fn can_send(&self) -> bool;

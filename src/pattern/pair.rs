@@ -47,8 +47,8 @@ impl Pattern for Pair {
         self.peer.send(message, pipes).map_err(|_| Error::WouldBlock)
     }
 
-    fn recv(&mut self, pipes: &mut dyn Pipes, _now: Instant) -> Result<Message> {
-        self.peer.recv(pipes).ok_or(Error::WouldBlock)
+    fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
+        if self.peer.recv(message, pipes) { Ok(()) } else { Err(Error::WouldBlock) }
     }
 
     fn can_send(&self) -> bool {
@@ -80,20 +80,17 @@ mod tests {
     }
 
     impl Pipes for Desk {
-        fn send(&mut self, pipe: PipeId, message: &mut Outgoing<'_>, _last: bool) -> std::result::Result<(), Busy> {
+        fn send(&mut self, pipe: PipeId, message: &mut Outgoing<'_>, _last: bool) -> std::result::Result<bool, Busy> {
             if self.room == 0 {
                 return Err(Busy);
             }
             self.room -= 1;
             self.sent.push((pipe, [&message.header[..], message.body()].concat()));
-            Ok(())
+            Ok(self.room > 0)
         }
-        fn is_writable(&mut self, _pipe: PipeId) -> bool {
-            self.room > 0
-        }
-        fn recv(&mut self, _pipe: PipeId) -> Option<(Message, bool)> {
-            let body = Body::copy_of(self.incoming.pop_front()?).unwrap();
-            Some((Message::new(body), !self.incoming.is_empty()))
+        fn recv(&mut self, _pipe: PipeId, message: &mut Message) -> Option<bool> {
+            message.body = Body::copy_of(self.incoming.pop_front()?).unwrap();
+            Some(!self.incoming.is_empty())
         }
     }
 
@@ -115,7 +112,9 @@ mod tests {
             self.pair.send(&mut Outgoing::borrowed(body), &mut self.desk, self.now)
         }
         fn recv(&mut self) -> Result<Vec<u8>> {
-            self.pair.recv(&mut self.desk, self.now).map(|message| message.body.as_slice().to_vec())
+            let mut message = Message::default();
+            self.pair.recv(&mut message, &mut self.desk, self.now)?;
+            Ok(message.body.as_slice().to_vec())
         }
     }
 

@@ -13,7 +13,7 @@ impl Socket {
         let mut held = self.enter()?;
         held.closing = true;
         let state = &mut *held;
-        state.waiters.wake_all(&mut state.pipes.after.wakes);
+        state.waiters.wake_all(&mut state.pipes.after().wakes);
         state.interrupt();
         state.pipes.flush_gathered(None);
         held = self.wait_alone(held);

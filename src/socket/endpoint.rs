@@ -80,7 +80,7 @@ impl Socket {
         held.network += 1;
         // Callers that slept on their own have something to drive now.
         let woken = &mut *held;
-        woken.waiters.wake_all(&mut woken.pipes.after.wakes);
+        woken.waiters.wake_all(&mut woken.pipes.after().wakes);
         held.commands.push(command(id));
         Ok(id)
     }
@@ -98,7 +98,9 @@ impl Socket {
         if kind == Kind::InprocConnect {
             held.stats.inprogress_connections += 1;
         }
-        held.pipes.after.posts.extend(posts);
+        if !posts.is_empty() {
+            held.pipes.after().posts.extend(posts);
+        }
         Ok(id)
     }
 

@@ -83,10 +83,10 @@ impl Drop for Held<'_> {
         if state.needs_turn() {
             state.interrupt();
         }
-        let after = if state.pipes.after.is_empty() { None } else { Some(std::mem::take(&mut state.pipes.after)) };
+        let after = state.pipes.after.take();
         drop(state);
         if let Some(after) = after {
-            self.socket.perform(after);
+            self.socket.perform(*after);
         }
         if kick {
             self.socket.kick();
@@ -201,33 +201,28 @@ impl Socket {
         result
     }
 
-    /// Receives one message, waiting as NN_RCVTIMEO says.
-    pub fn recv(&self, dont_wait: bool) -> Result<Message> {
+    /// Receives one message into `message`, waiting as NN_RCVTIMEO says.
+    pub fn recv(&self, message: &mut Message, dont_wait: bool) -> Result<()> {
         let mut held = self.enter()?;
         if !held.pattern.receives() {
             return Err(Error::NotSupported);
         }
-        let mut message = self.try_recv(&mut held);
-        if matches!(message, Err(Error::WouldBlock)) {
+        let mut result = self.try_recv(&mut held, message);
+        if result == Err(Error::WouldBlock) {
             let limit = if dont_wait { Limit::Once } else { Limit::of(held.options.recv_timeout) };
-            let waited;
-            (held, waited) = self.wait_until(held, Want::Recv, limit, |state| {
-                message = self.try_recv(state);
-                message.as_ref().map(drop).map_err(|error| *error)
-            });
-            waited?;
+            (held, result) = self.wait_until(held, Want::Recv, limit, |state| self.try_recv(state, message));
         }
-        let message = message?;
+        result?;
         held.stats.messages_received += 1;
         held.stats.bytes_received += message.body.len() as u64;
         held.pipes.tempo.received();
-        Ok(message)
+        Ok(())
     }
 
-    fn try_recv(&self, state: &mut State) -> Result<Message> {
+    fn try_recv(&self, state: &mut State, message: &mut Message) -> Result<()> {
         // Patterns with clocks ask for the time through their deadline; receiving itself costs no clock reading.
         let now = if state.pattern.deadline().is_some() { Instant::now() } else { state.pipes.tempo.now() };
-        let result = state.pattern.recv(&mut state.pipes, now);
+        let result = state.pattern.recv(message, &mut state.pipes, now);
         state.settle(self, now);
         result
     }

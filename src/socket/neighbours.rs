@@ -140,14 +140,14 @@ impl State {
             self.stats.accepted_connections += 1;
         }
         let answer = if accepted { Note::Accepted { link: Arc::clone(&link) } } else { Note::Refused { link: Arc::clone(&link) } };
-        self.pipes.after.posts.extend(link.to_peer(Side::Binder, answer));
+        self.pipes.post(link.to_peer(Side::Binder, answer));
     }
 
     fn take_accepted(&mut self, socket: &Socket, link: Arc<Link>) {
         let endpoint = link.endpoint(Side::Connector);
         let Some(id) = self.attach(&link, Side::Connector) else {
             link.close(Side::Connector);
-            self.pipes.after.posts.extend(link.about_peer(Side::Connector, Note::Gone));
+            self.pipes.post(link.about_peer(Side::Connector, Note::Gone));
             if let Some(name) = self.endpoints.get(&endpoint).and_then(|known| known.connects_to()) {
                 socket.library.names.decline(name, &socket.party(endpoint));
             }
@@ -159,7 +159,7 @@ impl State {
         {
             self.stats.inprogress_connections -= 1;
         }
-        self.pipes.after.posts.extend(link.about_peer(Side::Connector, Note::Ready));
+        self.pipes.post(link.about_peer(Side::Connector, Note::Ready));
         self.pipe_writable(socket, id);
     }
 
@@ -180,7 +180,7 @@ impl State {
         }
         for (&id, endpoint) in &self.endpoints {
             if let Some(name) = endpoint.inproc_name() {
-                self.pipes.after.posts.extend(socket.library.names.retry(name, &socket.party(id)));
+                self.pipes.after().posts.extend(socket.library.names.retry(name, &socket.party(id)));
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::message::{Message, Outgoing};
 use crate::pattern::{self, Busy};
 use crate::pipe::{Inbox, Outbox, PipeId};
 use crate::sys::{self, Parker};
-use crate::transport::inproc::{Announce, Link, Note, Post, Side};
+use crate::transport::inproc::{Link, Note, Post, Side};
 
 /// What is left to do once the lock is free.
 #[derive(Default)]
@@ -28,8 +28,6 @@ pub(super) struct After {
     pub flushes: SmallVec<[PipeId; 1]>,
     /// The driver sleeps and has to look.
     pub notify: bool,
-    /// A pipe has begun to gather.
-    pub gathering: bool,
     /// What NN_SNDFD and NN_RCVFD say may have changed.
     pub readiness: bool,
     /// Lines for stderr.
@@ -38,7 +36,7 @@ pub(super) struct After {
 }
 
 /// What the worker has to be told.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct ForWorker {
     /// Watch the socket's poller again.
     pub arm: bool,
@@ -47,17 +45,6 @@ pub(super) struct ForWorker {
     /// The same, soon: gathered output waits.
     pub gathering: bool,
     pub deadline: Option<Instant>,
-}
-
-impl After {
-    pub(super) fn is_empty(&self) -> bool {
-        self.posts.is_empty()
-            && self.wakes.is_empty()
-            && self.flushes.is_empty()
-            && self.lines.is_empty()
-            && !(self.notify || self.gathering || self.readiness)
-            && self.worker == ForWorker::default()
-    }
 }
 
 /// A message that its sender writes itself, from its own memory, once the lock is free.
@@ -119,7 +106,10 @@ pub(super) struct PipeTable {
     pub send_buffer: usize,
     pub recv_buffer: usize,
     pub tempo: Tempo,
-    pub after: After,
+    /// Made when there is something to write down: most of the time there is not.
+    pub after: Option<Box<After>>,
+    /// A pipe has begun to gather.
+    pub gathering: bool,
     /// Filled only while the sender's memory is at hand (`direct_allowed`).
     pub direct: SmallVec<[Direct; 1]>,
     pub direct_allowed: bool,
@@ -134,6 +124,17 @@ pub(super) struct PipeTable {
 }
 
 impl PipeTable {
+    /// Where to write down what has to be done without the lock.
+    pub(super) fn after(&mut self) -> &mut After {
+        self.after.get_or_insert_default()
+    }
+
+    pub(super) fn post(&mut self, post: Option<Post>) {
+        if let Some(post) = post {
+            self.after().posts.push(post);
+        }
+    }
+
     pub(super) fn insert(&mut self, endpoint: i32, end: PipeEnd) -> PipeId {
         let serial = self.next_serial;
         self.next_serial = serial.wrapping_add(1);
@@ -198,7 +199,7 @@ impl PipeTable {
         if !stream.flushing && !stream.stuck && !stream.outbox.is_empty() {
             stream.flushing = true;
             stream.gathered = None;
-            self.after.flushes.push(id);
+            self.after().flushes.push(id);
         }
     }
 
@@ -217,7 +218,7 @@ impl PipeTable {
         self.gathered.is_empty()
     }
 
-    fn send_stream(&mut self, id: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<(), Busy> {
+    fn send_stream(&mut self, id: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<bool, Busy> {
         let (gather, now) = (self.tempo.gathers(), self.tempo.now());
         let send_buffer = self.send_buffer;
         let direct_allowed = self.direct_allowed;
@@ -231,7 +232,7 @@ impl PipeTable {
             stream.flushing = true;
             let direct = Direct { pipe: id, stream: Arc::clone(&stream.stream), framing: stream.framing };
             self.direct.push(direct);
-            return Ok(());
+            return Ok(true);
         }
         let mut prefix = [0; LengthPrefix::LONGEST];
         let head = stream.framing.encode(size, &mut prefix);
@@ -244,19 +245,32 @@ impl PipeTable {
             stream.outbox.push_bytes([&prefix[..head], &message.header, &[]]);
             stream.outbox.push_body(body, 0);
         }
+        let has_room = stream.has_room(send_buffer);
         if stream.flushing || stream.stuck {
-            return Ok(());
+            return Ok(has_room);
         }
         if gather && stream.outbox.bytes() < GATHER {
             if stream.gathered.is_none() {
                 stream.gathered = Some(now);
                 self.gathered.push(id);
-                self.after.gathering = true;
+                self.gathering = true;
             }
         } else {
             self.start_flush(id);
         }
-        Ok(())
+        Ok(has_room)
+    }
+
+    /// Whether the pipe would take another message. If not, the pattern is told when it does.
+    pub(super) fn is_writable(&mut self, id: PipeId) -> bool {
+        let send_buffer = self.send_buffer;
+        let Some(pipe) = self.get(id).filter(|pipe| !pipe.ended) else { return false };
+        let writable = match &pipe.end {
+            PipeEnd::Stream(stream) => stream.has_room(send_buffer),
+            PipeEnd::Inproc { link, side, .. } => link.is_writable(*side),
+        };
+        pipe.full = !writable;
+        writable
     }
 }
 
@@ -268,22 +282,22 @@ impl StreamEnd {
 }
 
 impl pattern::Pipes for PipeTable {
-    fn send(&mut self, id: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<(), Busy> {
+    fn send(&mut self, id: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<bool, Busy> {
         let Some(pipe) = self.get(id).filter(|pipe| !pipe.ended) else { return Err(Busy) };
         let sent = match &pipe.end {
             PipeEnd::Stream(_) => self.send_stream(id, message, last),
             PipeEnd::Inproc { link, side, .. } => match link.send(*side, message, last) {
-                Some(Announce(needed)) => {
-                    if needed {
+                Some(sent) => {
+                    if sent.announce {
                         let post = link.about_peer(*side, Note::Readable);
-                        self.after.posts.extend(post);
+                        self.post(post);
                     }
-                    Ok(())
+                    Ok(sent.writable)
                 }
                 None => Err(Busy),
             },
         };
-        if sent.is_err()
+        if sent != Ok(true)
             && let Some(pipe) = self.get(id)
         {
             pipe.full = true;
@@ -291,43 +305,34 @@ impl pattern::Pipes for PipeTable {
         sent
     }
 
-    fn is_writable(&mut self, id: PipeId) -> bool {
-        let send_buffer = self.send_buffer;
-        let Some(pipe) = self.get(id).filter(|pipe| !pipe.ended) else { return false };
-        let writable = match &pipe.end {
-            PipeEnd::Stream(stream) => stream.has_room(send_buffer),
-            PipeEnd::Inproc { link, side, .. } => link.is_writable(*side),
-        };
-        pipe.full = !writable;
-        writable
-    }
-
-    fn recv(&mut self, id: PipeId) -> Option<(Message, bool)> {
+    fn recv(&mut self, id: PipeId, message: &mut Message) -> Option<bool> {
         let resume_below = self.recv_buffer / 2;
         let pipe = self.get(id)?;
-        let (message, more) = match &mut pipe.end {
+        let more = match &mut pipe.end {
             PipeEnd::Stream(stream) => {
-                let message = stream.inbox.pop()?;
+                if !stream.inbox.pop(message) {
+                    return None;
+                }
                 let more = !stream.inbox.is_empty();
                 if stream.paused && stream.inbox.bytes() <= resume_below {
                     stream.paused = false;
                     let source = stream.source;
                     self.resumed.push(source);
                 }
-                (message, more)
+                more
             }
             PipeEnd::Inproc { link, side, taken } => {
-                let received = link.recv(*side, taken)?;
+                let received = link.recv(*side, taken, message)?;
                 if received.wake_sender {
                     let post = link.about_peer(*side, Note::Writable);
-                    self.after.posts.extend(post);
+                    self.post(post);
                 }
-                (received.message, received.more)
+                received.more
             }
         };
         if !more && self.get(id).is_some_and(|pipe| pipe.ended) {
             self.drained.push(id);
         }
-        Some((message, more))
+        Some(more)
     }
 }

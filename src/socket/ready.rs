@@ -71,7 +71,7 @@ impl Socket {
         drop(pair);
         let mut held = self.enter()?;
         held.shows_readiness = true;
-        held.pipes.after.readiness = true;
+        held.pipes.after().readiness = true;
         // From now on the worker hears of every event, also right after a caller has left.
         if self.reactor.get().is_some() && held.lease.take() {
             held.leave_lease();

@@ -90,7 +90,9 @@ impl State {
 
     /// Makes a sleeping driver look.
     pub(super) fn interrupt(&mut self) {
-        self.pipes.after.notify |= self.lease.interrupt();
+        if self.lease.interrupt() {
+            self.pipes.after().notify = true;
+        }
     }
 
     /// A connection has passed its greeting. `None`: the pattern refuses it.
@@ -161,7 +163,7 @@ impl State {
         let Some(pipe) = self.pipes.remove(id) else { return };
         if let PipeEnd::Inproc { link, side, .. } = pipe.end {
             link.close(side);
-            self.pipes.after.posts.extend(link.about_peer(side, Note::Gone));
+            self.pipes.post(link.about_peer(side, Note::Gone));
             self.unlink(socket, pipe.endpoint);
         }
     }
@@ -171,23 +173,22 @@ impl State {
         while let Some(id) = self.pipes.drained.pop() {
             self.remove_pipe(socket, id);
         }
-        self.pipes.after.readiness |= self.shows_readiness;
-        self.watch_gathering();
+        self.show_readiness();
+        if std::mem::take(&mut self.pipes.gathering) && !std::mem::replace(&mut self.gather_watched, true) {
+            self.pipes.after().worker.gathering = true;
+            self.lease.start_ticking();
+        }
     }
 
-    fn watch_gathering(&mut self) {
-        if self.pipes.after.gathering {
-            self.pipes.after.gathering = false;
-            if !std::mem::replace(&mut self.gather_watched, true) {
-                self.pipes.after.worker.gathering = true;
-                self.lease.start_ticking();
-            }
+    fn show_readiness(&mut self) {
+        if self.shows_readiness {
+            self.pipes.after().readiness = true;
         }
     }
 
     /// Something happened that blocked callers may have waited for.
     pub(super) fn changed(&mut self) {
-        self.pipes.after.readiness |= self.shows_readiness;
+        self.show_readiness();
         self.wake_ready();
         self.interrupt();
     }
@@ -198,17 +199,17 @@ impl State {
             return;
         }
         if self.pattern.can_recv() {
-            self.waiters.wake_receiver(&mut self.pipes.after.wakes);
+            self.waiters.wake_receiver(&mut self.pipes.after().wakes);
         }
         if self.pattern.can_send() {
-            self.waiters.wake_sender(&mut self.pipes.after.wakes);
+            self.waiters.wake_sender(&mut self.pipes.after().wakes);
         }
     }
 
     /// A thread has left the lock for good, or has given back the lease.
     pub(super) fn wake_closer(&mut self) {
         if let Some(closer) = &self.closer {
-            self.pipes.after.wakes.push(Arc::clone(closer));
+            self.pipes.after().wakes.push(Arc::clone(closer));
         }
     }
 
@@ -225,8 +226,8 @@ impl State {
         let urgent = self.shows_readiness || self.unsettled > 0 || self.pipes.stuck > 0;
         match self.lease.leave(urgent) {
             Leave::Nothing => {}
-            Leave::Arm => self.pipes.after.worker.arm = true,
-            Leave::Report => self.pipes.after.worker.report = true,
+            Leave::Arm => self.pipes.after().worker.arm = true,
+            Leave::Report => self.pipes.after().worker.report = true,
         }
         self.tell_deadline();
         self.wake_closer();
@@ -238,7 +239,7 @@ impl State {
             && self.known_deadline.is_none_or(|known| next < known)
         {
             self.known_deadline = Some(next);
-            self.pipes.after.worker.deadline = Some(next);
+            self.pipes.after().worker.deadline = Some(next);
         }
     }
 
@@ -254,7 +255,7 @@ impl State {
             let address = String::from_utf8_lossy(&endpoint.address);
             let text = std::io::Error::from_raw_os_error(code).to_string();
             let text = text.split(" (os error").next().unwrap_or(&text);
-            self.pipes.after.lines.push(format!("nanomsg: socket.{name}[{address}]: Error: {text}"));
+            self.pipes.after().lines.push(format!("nanomsg: socket.{name}[{address}]: Error: {text}"));
         }
     }
 

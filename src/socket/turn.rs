@@ -118,7 +118,7 @@ impl Socket {
         }
         held.inside -= 1;
         if held.lease.leave_armed() {
-            held.pipes.after.worker.arm = true;
+            held.pipes.after().worker.arm = true;
         }
         held.wake_closer();
         held.wake_leader();
@@ -140,7 +140,7 @@ impl State {
     /// If callers sleep while nobody drives, one of them has to.
     fn wake_leader(&mut self) {
         if !self.waiters.is_empty() {
-            self.waiters.wake_first(&mut self.pipes.after.wakes);
+            self.waiters.wake_first(&mut self.pipes.after().wakes);
         }
     }
 

@@ -137,8 +137,8 @@ impl State {
     /// The calling thread stops waiting: whoever waits still must not miss what it leaves.
     pub(super) fn pass_on(&mut self) {
         self.wake_ready();
-        if self.drives() && self.lease.is_free() {
-            self.waiters.wake_first(&mut self.pipes.after.wakes);
+        if self.drives() && self.lease.is_free() && !self.waiters.is_empty() {
+            self.waiters.wake_first(&mut self.pipes.after().wakes);
         }
         if self.closing {
             self.wake_closer();

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
-use crate::message::{Body, Message, Outgoing};
+use crate::message::{Body, INLINE_MAX, Message, Outgoing};
 use crate::pipe::{Inbox, PipeId};
 
 /// What one socket tells another.
@@ -89,13 +89,18 @@ struct End {
 #[repr(align(128))]
 struct Incoming {
     queue: Mutex<Queue>,
-    held: Held,
+    account: Account,
 }
 
 /// What this side is to receive and has not taken over yet.
 #[derive(Default)]
 struct Queue {
     messages: Inbox,
+    /// All there ever were, and how many of them the receiver had handed out when we last looked.
+    sent: usize,
+    sent_bytes: usize,
+    received: usize,
+    received_bytes: usize,
     /// The receiver's NN_RCVBUF when the link was made.
     limit: usize,
     /// The one message the sender may hand over beyond the limit.
@@ -105,12 +110,12 @@ struct Queue {
     closed: bool,
 }
 
-/// What is queued and what the receiver has taken over but not handed out, together: the limit is about both. The
-/// receiver counts down without the queue's lock.
+/// The receiver's account, on a line of its own: it counts each message it hands out without the queue's lock.
 #[derive(Default)]
-struct Held {
-    bytes: AtomicUsize,
-    count: AtomicUsize,
+#[repr(align(128))]
+struct Account {
+    received_bytes: AtomicUsize,
+    received: AtomicUsize,
     /// The slot is taken: the receiver has to look into it after each message.
     blocked: AtomicBool,
 }
@@ -119,41 +124,57 @@ struct Held {
 const EMPTY_MAX: usize = 64 * 1024;
 
 impl Incoming {
-    /// An empty queue takes anything; otherwise the sum has to stay below the limit.
-    fn fits(&self, size: usize, limit: usize) -> bool {
-        match self.held.count.load(Ordering::SeqCst) {
+    /// Whether a message fits: an empty queue takes anything; otherwise the sum has to stay below the limit. What the
+    /// receiver has handed out is looked up only if the answer depends on it.
+    fn fits(&self, queue: &mut Queue, size: usize) -> bool {
+        let fits = |queue: &Queue| match queue.sent - queue.received {
             0 => true,
             count => {
-                self.held.bytes.load(Ordering::SeqCst) + size < limit && (size > 0 || count < EMPTY_MAX)
+                queue.sent_bytes - queue.received_bytes + size < queue.limit && (size > 0 || count < EMPTY_MAX)
             }
+        };
+        if fits(queue) {
+            return true;
         }
-    }
-
-    fn push(&self, queue: &mut Queue, body: Body) {
-        self.held.bytes.fetch_add(body.len(), Ordering::SeqCst);
-        self.held.count.fetch_add(1, Ordering::SeqCst);
-        queue.messages.push(0, body);
+        queue.received = self.account.received.load(Ordering::SeqCst);
+        queue.received_bytes = self.account.received_bytes.load(Ordering::SeqCst);
+        fits(queue)
     }
 
     /// Moves the waiting message into the queue if there is room now.
     fn empty_slot(&self, queue: &mut Queue) -> bool {
         let Some(waiting) = queue.slot.take() else { return false };
-        if !self.fits(waiting.len(), queue.limit) {
+        if !self.fits(queue, waiting.len()) {
             queue.slot = Some(waiting);
             return false;
         }
-        self.held.blocked.store(false, Ordering::SeqCst);
-        self.push(queue, *waiting);
+        self.account.blocked.store(false, Ordering::SeqCst);
+        queue.push(*waiting);
         true
     }
 }
 
-/// The receiver has to be told that there are messages.
-pub struct Announce(pub bool);
+impl Queue {
+    fn push(&mut self, body: Body) {
+        self.count(body.len());
+        self.messages.push(0, body);
+    }
+
+    fn count(&mut self, size: usize) {
+        self.sent += 1;
+        self.sent_bytes += size;
+    }
+}
+
+/// What has to follow a send.
+pub struct Sent {
+    /// The receiver has to be told that there are messages.
+    pub announce: bool,
+    pub writable: bool,
+}
 
 /// What has to follow a receive.
 pub struct Received {
-    pub message: Message,
     pub more: bool,
     pub wake_sender: bool,
 }
@@ -201,46 +222,59 @@ impl Link {
     }
 
     /// Moves a message over. `None`: no room, and the message is as it was.
-    pub fn send(&self, from: Side, outgoing: &mut Outgoing<'_>, last: bool) -> Option<Announce> {
+    pub fn send(&self, from: Side, outgoing: &mut Outgoing<'_>, last: bool) -> Option<Sent> {
         let incoming = &self.end(from.other()).incoming;
         let mut queue = incoming.queue.lock();
         if queue.slot.is_some() || queue.closed {
             return None;
         }
-        let body = if last { outgoing.take_body() } else { outgoing.share_body() };
-        let body = body.and_then(|body| body.prepend(&outgoing.header)).ok()?;
-        if incoming.fits(body.len(), queue.limit) {
-            incoming.push(&mut queue, body);
+        let size = outgoing.size();
+        let fits = incoming.fits(&mut queue, size);
+        if fits && size <= INLINE_MAX {
+            queue.count(size);
+            queue.messages.push_joined(&outgoing.header, outgoing.body());
         } else {
-            queue.slot = Some(Box::new(body));
-            incoming.held.blocked.store(true, Ordering::SeqCst);
-            // The receiver may have made room before it could see that.
-            incoming.empty_slot(&mut queue);
+            let body = if last { outgoing.take_body() } else { outgoing.share_body() };
+            let body = body.and_then(|body| body.prepend(&outgoing.header)).ok()?;
+            if fits {
+                queue.push(body);
+            } else {
+                queue.slot = Some(Box::new(body));
+                incoming.account.blocked.store(true, Ordering::SeqCst);
+                // The receiver may have made room before it could see that.
+                incoming.empty_slot(&mut queue);
+            }
         }
-        Some(Announce(!std::mem::replace(&mut queue.announced, true)))
+        let announce = !std::mem::replace(&mut queue.announced, true);
+        Some(Sent { announce, writable: queue.slot.is_none() })
     }
 
-    /// The oldest message. `taken` belongs to the receiver alone: what it has taken over with one lock.
-    pub fn recv(&self, side: Side, taken: &mut Inbox) -> Option<Received> {
-        let incoming = &self.end(side).incoming;
+    /// Takes the oldest message. `taken` belongs to the receiver alone: what it has taken over with one lock.
+    pub fn recv(&self, side: Side, taken: &mut Inbox, message: &mut Message) -> Option<Received> {
+        let Incoming { queue, account } = &self.end(side).incoming;
         if taken.is_empty() {
-            taken.append(&mut incoming.queue.lock().messages);
+            taken.append(&mut queue.lock().messages);
         }
-        let message = taken.pop()?;
-        incoming.held.bytes.fetch_sub(message.body.len(), Ordering::SeqCst);
-        incoming.held.count.fetch_sub(1, Ordering::SeqCst);
+        if !taken.pop(message) {
+            return None;
+        }
+        // Only this side writes the account.
+        let bytes = account.received_bytes.load(Ordering::Relaxed) + message.body.len();
+        account.received_bytes.store(bytes, Ordering::SeqCst);
+        account.received.store(account.received.load(Ordering::Relaxed) + 1, Ordering::SeqCst);
         let wake_sender =
-            incoming.held.blocked.load(Ordering::SeqCst) && incoming.empty_slot(&mut incoming.queue.lock());
+            account.blocked.load(Ordering::SeqCst) && self.end(side).incoming.empty_slot(&mut queue.lock());
         if taken.is_empty() {
-            let mut queue = incoming.queue.lock();
+            let mut queue = queue.lock();
             taken.append(&mut queue.messages);
             queue.announced = !taken.is_empty();
         }
-        Some(Received { message, more: !taken.is_empty(), wake_sender })
+        Some(Received { more: !taken.is_empty(), wake_sender })
     }
 
     pub fn has_messages(&self, side: Side) -> bool {
-        self.end(side).incoming.held.count.load(Ordering::SeqCst) > 0
+        let incoming = &self.end(side).incoming;
+        incoming.queue.lock().sent != incoming.account.received.load(Ordering::SeqCst)
     }
 
     /// A side leaves: what it has sent stays with the receiver, what it has not read is dropped.
@@ -248,12 +282,15 @@ impl Link {
         let receiver = &self.end(side.other()).incoming;
         let mut outgoing = receiver.queue.lock();
         outgoing.closed = true;
-        receiver.held.blocked.store(false, Ordering::SeqCst);
+        receiver.account.blocked.store(false, Ordering::SeqCst);
         if let Some(waiting) = outgoing.slot.take() {
-            receiver.push(&mut outgoing, *waiting);
+            outgoing.push(*waiting);
         }
         drop(outgoing);
-        *self.end(side).incoming.queue.lock() = Queue { closed: true, ..Queue::default() };
+        let mut incoming = self.end(side).incoming.queue.lock();
+        incoming.closed = true;
+        incoming.slot = None;
+        incoming.messages = Inbox::default();
     }
 }
 
@@ -392,8 +429,10 @@ mod tests {
         link.send(Side::Connector, &mut Outgoing::borrowed(&vec![0; size]), true).is_some()
     }
 
-    fn recv(link: &Link) -> Option<Received> {
-        link.recv(Side::Binder, &mut Inbox::default())
+    fn recv(link: &Link, taken: &mut Inbox) -> Option<(Received, Vec<u8>)> {
+        let mut message = Message::default();
+        let received = link.recv(Side::Binder, taken, &mut message)?;
+        Some((received, message.body.as_slice().to_vec()))
     }
 
     #[test]
@@ -401,7 +440,7 @@ mod tests {
         let link = link(200);
         let mut taken = Inbox::default();
         assert_eq!((0..30).take_while(|_| send(&link, 10)).count(), 20);
-        assert!(link.recv(Side::Binder, &mut taken).unwrap().wake_sender);
+        assert!(recv(&link, &mut taken).unwrap().0.wake_sender);
         assert!(send(&link, 10));
         assert!(!send(&link, 10));
     }
@@ -410,7 +449,7 @@ mod tests {
     fn an_empty_queue_takes_a_message_above_the_limit() {
         let link = link(200);
         assert!(send(&link, 256));
-        assert_eq!(recv(&link).unwrap().message.body.len(), 256);
+        assert_eq!(recv(&link, &mut Inbox::default()).unwrap().1.len(), 256);
     }
 
     #[test]
@@ -422,10 +461,10 @@ mod tests {
     #[test]
     fn only_the_first_message_is_announced() {
         let link = link(200);
-        let one = || link.send(Side::Connector, &mut Outgoing::borrowed(b"x"), true).unwrap().0;
+        let one = || link.send(Side::Connector, &mut Outgoing::borrowed(b"x"), true).unwrap().announce;
         assert_eq!([one(), one(), one()], [true, false, false]);
         let mut taken = Inbox::default();
-        while link.recv(Side::Binder, &mut taken).is_some() {}
+        while recv(&link, &mut taken).is_some() {}
         assert!(one());
     }
 
@@ -435,7 +474,7 @@ mod tests {
         assert!(send(&link, 10) && send(&link, 10));
         link.close(Side::Connector);
         let mut taken = Inbox::default();
-        assert_eq!(std::iter::from_fn(|| link.recv(Side::Binder, &mut taken)).count(), 2);
+        assert_eq!(std::iter::from_fn(|| recv(&link, &mut taken)).count(), 2);
     }
 
     #[test]
@@ -444,7 +483,7 @@ mod tests {
         let mut message = Outgoing::borrowed(b"body");
         message.header.extend_from_slice(b"head");
         link.send(Side::Connector, &mut message, true).unwrap();
-        assert_eq!(recv(&link).unwrap().message.body.as_slice(), b"headbody");
+        assert_eq!(recv(&link, &mut Inbox::default()).unwrap().1, b"headbody");
     }
 
     #[test]

@@ -50,14 +50,15 @@ impl Exclusive {
     pub fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes) -> Result<(), Busy> {
         let Some(pipe) = self.pipe.filter(|_| self.writable) else { return Err(Busy) };
         let sent = pipes.send(pipe, message, true);
-        self.writable = sent.is_ok() && pipes.is_writable(pipe);
-        sent
+        self.writable = sent == Ok(true);
+        sent.map(drop)
     }
 
-    pub fn recv(&mut self, pipes: &mut dyn Pipes) -> Option<Message> {
-        let pipe = self.pipe.filter(|_| self.readable)?;
-        let received = pipes.recv(pipe);
-        self.readable = matches!(received, Some((_, true)));
-        received.map(|(message, _)| message)
+    /// Whether there was a message.
+    pub fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes) -> bool {
+        let Some(pipe) = self.pipe.filter(|_| self.readable) else { return false };
+        let received = pipes.recv(pipe, message);
+        self.readable = received == Some(true);
+        received.is_some()
     }
 }
