@@ -1,4 +1,4 @@
-# Daily verbs. `make help` lists them.
+# Daily verbs; `make` or `make help` lists them.
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -8,18 +8,98 @@ INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 
 REAL := libnanomsg.so.6.0.1
-LIB := target/lib
+NAMES := libnanomsg.so.6 libnanomsg.so.5 libnanomsg.so
+STAGE := target/lib
 VENV := target/venv
+PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv
 
-.PHONY: help build header check-header test unit ctest compat pytest lint loom bench bench-quick demo install clean deps
+.PHONY: help deps build header check-header test unit ctest compat pytest loom lint bench bench-quick demo install \
+        uninstall clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
+## deps          Debian packages that the tests and benchmarks compare with (installs them if it may)
+deps:
+	@missing=; for package in $(PEERS); do dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
+	if [ -z "$$missing" ]; then exit 0; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
+	else echo "to compare with other libraries, install:$$missing"; fi
+
 ## build         the library, under all its names, in target/lib
 build:
 	$(CARGO) build --release --lib
-	@mkdir -p $(LIB)
-	@cp -f target/release/libnanomsg.so $(LIB)/.new && mv -f $(LIB)/.new $(LIB)/$(REAL)
-	@cp -f target/release/libnanomsg.a $(LIB)/
-	@for name in libnanomsg.so.6 libnanomsg.so.5 libnanomsg.so; do ln -sf $(REAL) $(LIB)/$$name; done
+	@mkdir -p $(STAGE)
+	@cp -f target/release/libnanomsg.so $(STAGE)/.new && mv -f $(STAGE)/.new $(STAGE)/$(REAL)
+	@cp -f target/release/libnanomsg.a $(STAGE)/
+	@for name in $(NAMES); do ln -sf $(REAL) $(STAGE)/$$name; done
+
+## header        include/nanomsg/*.h anew from the Rust source
+header:
+	UPDATE_HEADERS=1 $(CARGO) test --release --test headers -- --nocapture
+
+## check-header  whether they are up to date
+check-header:
+	$(CARGO) test --release --test headers
+
+## test          everything: rooms, headers, exports, C programs, nanocat, interleavings, Python
+test: build
+	$(CARGO) test --release
+	$(MAKE) loom pytest
+
+## unit          the tests inside the rooms
+unit:
+	$(CARGO) test --release --lib
+
+## ctest         C programs that print the same on Debian's libnanomsg and on this one
+ctest: build
+	$(CARGO) test --release --test ctests
+
+## compat        the same, with headers, exports and Debian's nanocat
+compat: build
+	$(CARGO) test --release --test headers --test exports --test ctests --test nanocat
+
+## loom          every interleaving of the lease and the mailbox
+loom:
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --release --test loom_lease
+
+## pytest        the Python binding
+pytest: build
+	@test -x $(VENV)/bin/pytest || { $(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install -q pytest; }
+	NANOMSG_LIBRARY=$(CURDIR)/$(STAGE)/libnanomsg.so.6 $(VENV)/bin/python -m pytest -q bindings/python
+
+## lint          formatting and clippy
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --release --all-targets -- -D warnings
+
+## bench         against libnanomsg, libnng, libzmq and bare sockets; writes docs/benchmarks.md
+bench: build
+	$(PYTHON) benches/run.py
+
+## bench-quick   fewer rows, under a minute, no file written
+bench-quick: build
+	$(PYTHON) benches/run.py --quick
+
+## demo          a C and a Python program that talk through the library
+demo: build
+	PYTHON=$(PYTHON) examples/hello/run.sh
+
+## install       into DESTDIR/PREFIX
+install: build
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/nanomsg
+	install -m 755 $(STAGE)/$(REAL) $(DESTDIR)$(LIBDIR)/
+	for name in $(NAMES); do ln -sf $(REAL) $(DESTDIR)$(LIBDIR)/$$name; done
+	install -m 644 $(STAGE)/libnanomsg.a $(DESTDIR)$(LIBDIR)/
+	install -m 644 include/nanomsg/*.h $(DESTDIR)$(INCLUDEDIR)/nanomsg/
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$(INCLUDEDIR)' '' 'Name: nanomsg' \
+		'Description: High-Performance Scalability Protocols' 'Version: 1.2.2' 'Libs: -L$${libdir} -lnanomsg' \
+		'Libs.private: -lpthread -ldl -lm' 'Cflags: -I$${includedir}' > $(DESTDIR)$(LIBDIR)/pkgconfig/nanomsg.pc
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(REAL) $(NAMES) libnanomsg.a pkgconfig/nanomsg.pc)
+	rm -rf $(DESTDIR)$(INCLUDEDIR)/nanomsg
+
+clean:
+	$(CARGO) clean

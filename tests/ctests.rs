@@ -50,9 +50,9 @@ programs! {
         pair_sizes pair_reconnect pair_second_peer inproc_queue
         wire_greeting wire_frames wire_limits ipc_files os_sockets backoff
         // The life of the library.
-        statistics print_errors term wake signals threads linger linger_exit fork exhaustion;
+        statistics print_errors term wake signals threads linger linger_exit fork exhaustion device;
     later:
-        later_fresh later_options later_ws_options later_compatible later_device later_device_pair later_priority;
+        later_fresh later_options later_ws_options later_compatible later_device later_priority;
 }
 
 /// What a program printed, or why it does not apply here.

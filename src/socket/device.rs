@@ -1,11 +1,134 @@
-//! nn_device: two raw sockets, forwarding.
+//! nn_device: forwarding between two raw sockets, or within one, in the calling thread.
 #![forbid(unsafe_code)]
 
-use super::table;
-use crate::error::{Error, Result};
+use std::sync::Arc;
 
-/// Forwards messages between two raw sockets, or back into one, until an error ends it.
+use super::Socket;
+use super::ready::{self, Entry};
+use super::table;
+use super::wait::Limit;
+use crate::error::{Error, Result};
+use crate::message::{Body, Message, Outgoing};
+
+/// Forwards messages between two raw sockets, or back into one (the other handle negative), headers included. Returns
+/// only when no direction works any more, with the error that ended the one from `first` to `second`.
 pub fn device(first: i32, second: i32) -> Result<()> {
-    let _ = (table::find(first)?, table::find(second)?);
-    Err(Error::NotSupported)
+    if first < 0 && second < 0 {
+        return Err(Error::BadSocket);
+    }
+    if first < 0 || second < 0 {
+        let socket = find_raw(first.max(second))?;
+        return Err(run(&mut [Way::new(&socket, &socket)], true));
+    }
+    let (first, second) = (table::find(first)?, table::find(second)?);
+    let (first, second) = (raw(&first)?, raw(&second)?);
+    let matching = first.protocol / 16 == second.protocol / 16
+        && first.receives() == second.sends()
+        && first.sends() == second.receives();
+    if !matching {
+        return Err(Error::Invalid);
+    }
+    let there = Way::new(&first, &second);
+    let back = Way::new(&second, &first);
+    match (first.receives(), second.receives()) {
+        (true, true) => Err(run(&mut [there, back], false)),
+        (true, false) => Err(run(&mut [there], true)),
+        (false, _) => Err(run(&mut [back], true)),
+    }
+}
+
+fn find_raw(handle: i32) -> Result<Arc<Socket>> {
+    let found = table::find(handle)?;
+    raw(&found)
+}
+
+fn raw(socket: &Arc<Socket>) -> Result<Arc<Socket>> {
+    if socket.raw { Ok(Arc::clone(socket)) } else { Err(Error::Invalid) }
+}
+
+/// One direction.
+struct Way {
+    from: Arc<Socket>,
+    to: Arc<Socket>,
+    /// Received, and not taken by the other side yet.
+    pending: Option<Message>,
+    /// Until when the present step may take: NN_RCVTIMEO or NN_SNDTIMEO, counted from its start.
+    limit: Option<Limit>,
+    ended: Option<Error>,
+}
+
+impl Way {
+    fn new(from: &Arc<Socket>, to: &Arc<Socket>) -> Self {
+        Self { from: Arc::clone(from), to: Arc::clone(to), pending: None, limit: None, ended: None }
+    }
+
+    /// Moves messages until one has to wait or the direction ends.
+    fn go(&mut self) {
+        loop {
+            let step = if self.pending.is_some() { self.send() } else { self.receive() };
+            match step {
+                Ok(()) => self.limit = None,
+                Err(Error::WouldBlock) => {
+                    let limit = *self.limit.get_or_insert_with(|| match self.pending {
+                        Some(_) => self.to.send_limit(),
+                        None => self.from.recv_limit(),
+                    });
+                    if limit.is_over() {
+                        self.ended = Some(Error::TimedOut);
+                    }
+                    return;
+                }
+                Err(error) => {
+                    self.ended = Some(error);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Result<()> {
+        let mut message = Message::default();
+        self.from.recv(&mut message, true)?;
+        self.pending = Some(message);
+        Ok(())
+    }
+
+    fn send(&mut self) -> Result<()> {
+        let Some(Message { header, body, opcode }) = self.pending.take() else { return Ok(()) };
+        let mut outgoing = Outgoing::owned(body);
+        outgoing.header.clone_from(&header);
+        outgoing.opcode = opcode;
+        let sent = self.to.send(&mut outgoing, true);
+        if sent == Err(Error::WouldBlock) {
+            let body = outgoing.into_body().unwrap_or_else(Body::empty);
+            self.pending = Some(Message { header, body, opcode });
+        }
+        sent.map(drop)
+    }
+
+    fn entry(&self) -> Entry {
+        match self.pending {
+            Some(_) => Entry::sendable(&self.to),
+            None => Entry::receivable(&self.from),
+        }
+    }
+}
+
+/// Drives all directions until the last has ended; the answer is the first one's error. `interruptible`: a signal ends
+/// it, as it does a device with one direction.
+fn run(ways: &mut [Way], interruptible: bool) -> Error {
+    loop {
+        for way in ways.iter_mut().filter(|way| way.ended.is_none()) {
+            way.go();
+        }
+        let mut entries: Vec<Entry> = ways.iter().filter(|way| way.ended.is_none()).map(Way::entry).collect();
+        if entries.is_empty() {
+            return ways.first().and_then(|way| way.ended).unwrap_or(Error::BadSocket);
+        }
+        let limit = ways.iter().filter(|way| way.ended.is_none()).filter_map(|way| way.limit).min();
+        match ready::wait(&mut entries, limit.unwrap_or(Limit::Never)) {
+            Err(Error::Interrupted) if interruptible => return Error::Interrupted,
+            _ => {}
+        }
+    }
 }

@@ -171,6 +171,22 @@ impl Socket {
         }
     }
 
+    fn sends(&self) -> bool {
+        self.lock().pattern.sends()
+    }
+
+    fn receives(&self) -> bool {
+        self.lock().pattern.receives()
+    }
+
+    fn send_limit(&self) -> Limit {
+        Limit::of(self.lock().options.send_timeout)
+    }
+
+    fn recv_limit(&self) -> Limit {
+        Limit::of(self.lock().options.recv_timeout)
+    }
+
     /// Sends one message, waiting as NN_SNDTIMEO says. Returns the length of the body. On an error the message still has
     /// its body.
     pub fn send(&self, message: &mut Outgoing<'_>, dont_wait: bool) -> Result<usize> {

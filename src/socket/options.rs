@@ -117,7 +117,8 @@ impl Options {
             if bytes.len() > NAME_MAX {
                 return Err(Error::Invalid);
             }
-            self.name = bytes.to_vec();
+            // A C string, for whoever has counted its NUL.
+            self.name = bytes.split(|&byte| byte == 0).next().unwrap_or_default().to_vec();
             return Ok(());
         }
         // The size is tested before the option's number.

@@ -108,17 +108,6 @@ pub struct Item {
     pub can_send: bool,
 }
 
-impl Item {
-    fn is_ready(&self) -> bool {
-        self.can_recv || self.can_send
-    }
-
-    fn look(&mut self, state: &State) {
-        self.can_recv = self.want_recv && state.pattern.can_recv();
-        self.can_send = self.want_send && state.pattern.can_send();
-    }
-}
-
 /// Waits until an entry is ready (or the time is over, `None` for no limit) and returns how many are. An entry that wants
 /// nothing is not looked at.
 pub fn poll(items: &mut [Item], timeout: Option<Duration>) -> Result<usize> {
@@ -126,39 +115,68 @@ pub fn poll(items: &mut [Item], timeout: Option<Duration>) -> Result<usize> {
         if timeout.is_zero() { Limit::Once } else { Limit::Until(Instant::now() + timeout) }
     });
     let mut entries = Vec::new();
-    let mut watches: Vec<Watch> = Vec::new();
-    for (index, item) in items.iter_mut().enumerate() {
+    for item in &mut *items {
         (item.can_recv, item.can_send) = (false, false);
         if !item.want_recv && !item.want_send {
             continue;
         }
         let socket = Arc::clone(&*table::find(item.handle)?);
-        let held = socket.enter()?;
-        if (item.want_recv && !held.pattern.receives()) || (item.want_send && !held.pattern.sends()) {
+        if (item.want_recv && !socket.receives()) || (item.want_send && !socket.sends()) {
             return Err(Error::NoSuchOption);
         }
-        drop(held);
-        let known = watches.iter().position(|watch| Arc::ptr_eq(&watch.socket, &socket));
-        let watch = known.unwrap_or_else(|| {
-            watches.push(Watch { socket, leading: false });
-            watches.len() - 1
-        });
-        entries.push((index, watch));
+        entries.push(Entry { socket, want: (item.want_recv, item.want_send), can: (false, false) });
+    }
+    wait(&mut entries, limit)?;
+    let wanting = items.iter_mut().filter(|item| item.want_recv || item.want_send);
+    for (item, entry) in wanting.zip(&entries) {
+        (item.can_recv, item.can_send) = entry.can;
+    }
+    Ok(entries.iter().filter(|entry| entry.is_ready()).count())
+}
+
+/// A socket, and whether one wants to receive or to send (in this order), and can.
+pub(super) struct Entry {
+    socket: Arc<Socket>,
+    want: (bool, bool),
+    can: (bool, bool),
+}
+
+impl Entry {
+    pub(super) fn receivable(socket: &Arc<Socket>) -> Self {
+        Self { socket: Arc::clone(socket), want: (true, false), can: (false, false) }
+    }
+
+    pub(super) fn sendable(socket: &Arc<Socket>) -> Self {
+        Self { socket: Arc::clone(socket), want: (false, true), can: (false, false) }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.can.0 || self.can.1
+    }
+
+    fn look(&mut self, state: &State) {
+        self.can = (self.want.0 && state.pattern.can_recv(), self.want.1 && state.pattern.can_send());
+    }
+}
+
+/// Waits until an entry is ready, the time is over, or one of the sockets is closed.
+pub(super) fn wait(entries: &mut [Entry], limit: Limit) -> Result<()> {
+    let mut watches: Vec<Watch> = Vec::new();
+    for entry in &*entries {
+        if !watches.iter().any(|watch| Arc::ptr_eq(&watch.socket, &entry.socket)) {
+            watches.push(Watch { socket: Arc::clone(&entry.socket), leading: false });
+        }
     }
     match &watches[..] {
-        [only] => poll_one(&only.socket, items, &entries, limit),
-        _ => poll_many(&mut watches, items, &entries, limit),
+        [only] => wait_one(&only.socket, entries, limit),
+        _ => wait_many(&mut watches, entries, limit),
     }
 }
 
-fn count(items: &[Item]) -> usize {
-    items.iter().filter(|item| item.is_ready()).count()
-}
-
-fn poll_one(socket: &Socket, items: &mut [Item], entries: &[(usize, usize)], limit: Limit) -> Result<usize> {
+fn wait_one(socket: &Socket, entries: &mut [Entry], limit: Limit) -> Result<()> {
     let mut look = |state: &mut State| {
-        entries.iter().for_each(|&(index, _)| items[index].look(state));
-        if entries.iter().any(|&(index, _)| items[index].is_ready()) { Ok(()) } else { Err(Error::WouldBlock) }
+        entries.iter_mut().for_each(|entry| entry.look(state));
+        if entries.iter().any(Entry::is_ready) { Ok(()) } else { Err(Error::WouldBlock) }
     };
     let mut held = socket.enter()?;
     let mut result = look(&mut held);
@@ -167,8 +185,7 @@ fn poll_one(socket: &Socket, items: &mut [Item], entries: &[(usize, usize)], lim
     }
     drop(held);
     match result {
-        // A socket closed meanwhile ends the call early, with nothing ready.
-        Ok(()) | Err(Error::WouldBlock | Error::TimedOut | Error::BadSocket) => Ok(count(items)),
+        Ok(()) | Err(Error::WouldBlock | Error::TimedOut | Error::BadSocket) => Ok(()),
         Err(error) => Err(error),
     }
 }
@@ -182,12 +199,12 @@ struct Watch {
 
 /// Several sockets: takes every lease that is free, waits for all their pollers at once, and turns those that are ready.
 /// The other sockets wake this thread through its parker.
-fn poll_many(watches: &mut [Watch], items: &mut [Item], entries: &[(usize, usize)], limit: Limit) -> Result<usize> {
+fn wait_many(watches: &mut [Watch], entries: &mut [Entry], limit: Limit) -> Result<()> {
     let parker = current_parker();
     for watch in &*watches {
         watch.socket.lock().inside += 1;
     }
-    let result = wait_many(watches, items, entries, limit, &parker);
+    let result = watch_all(watches, entries, limit, &parker);
     for watch in watches {
         let mut held = watch.socket.lock();
         held.waiters.remove(&parker);
@@ -197,22 +214,16 @@ fn poll_many(watches: &mut [Watch], items: &mut [Item], entries: &[(usize, usize
         }
         held.pass_on();
     }
-    result.map(|()| count(items))
+    result
 }
 
-fn wait_many(
-    watches: &mut [Watch],
-    items: &mut [Item],
-    entries: &[(usize, usize)],
-    limit: Limit,
-    parker: &Arc<Parker>,
-) -> Result<()> {
+fn watch_all(watches: &mut [Watch], entries: &mut [Entry], limit: Limit, parker: &Arc<Parker>) -> Result<()> {
     let mut turning = vec![true; watches.len()];
     loop {
         parker.prepare();
         let mut next: Option<Instant> = limit.deadline();
         let mut ready = limit == Limit::Once;
-        for (at, watch) in watches.iter_mut().enumerate() {
+        for (watch, turning) in watches.iter_mut().zip(&mut turning) {
             let mut held = watch.socket.lock();
             held.waiters.remove(parker);
             if held.closing {
@@ -222,15 +233,13 @@ fn wait_many(
             if watch.leading {
                 held.lease.wake();
                 held.pipes.flush_gathered(None);
-                while std::mem::take(&mut turning[at]) || held.needs_turn() {
+                while std::mem::take(turning) || held.needs_turn() {
                     (held, _) = watch.socket.turn(held, Some(Duration::ZERO));
                 }
             }
-            for &(index, of) in entries {
-                if of == at {
-                    items[index].look(&held);
-                    ready |= items[index].is_ready();
-                }
+            for entry in entries.iter_mut().filter(|entry| Arc::ptr_eq(&entry.socket, &watch.socket)) {
+                entry.look(&held);
+                ready |= entry.is_ready();
             }
             held.waiters.add(parker, Want::Both);
             if watch.leading {
@@ -238,20 +247,17 @@ fn wait_many(
                 next = [next, held.next_deadline()].into_iter().flatten().min();
             }
         }
-        if ready || matches!(limit, Limit::Until(at) if at <= Instant::now()) {
+        if ready || limit.is_over() {
             return Ok(());
         }
         if !parker.begin_polling() {
             continue;
         }
         let event = parker.event()?;
-        let mut fds = vec![event.as_fd().as_raw_fd()];
         let led: Vec<usize> = (0..watches.len()).filter(|&at| watches[at].leading).collect();
-        for &at in &led {
-            if let Some(reactor) = watches[at].socket.reactor.get() {
-                fds.push(reactor.poller.as_fd().as_raw_fd());
-            }
-        }
+        let pollers = led.iter().filter_map(|&at| watches[at].socket.reactor.get());
+        let fds: Vec<_> =
+            std::iter::once(event.as_fd()).chain(pollers.map(|reactor| reactor.poller.as_fd())).collect();
         let timeout = next.map(|next| next.saturating_duration_since(Instant::now()));
         let polled = poll_readable(&fds, timeout);
         parker.end_polling();
@@ -259,8 +265,8 @@ fn wait_many(
         if polled[0] {
             event.clear();
         }
+        let due = next.is_some_and(|next| next <= Instant::now());
         for (&at, &readable) in led.iter().zip(&polled[1..]) {
-            let due = next.is_some_and(|next| next <= Instant::now());
             turning[at] = readable || due;
         }
     }

@@ -24,7 +24,7 @@ pub(super) enum Want {
 }
 
 /// How long a caller waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Limit {
     /// Not at all, but what the kernel has is looked at once.
     Once,
@@ -44,6 +44,10 @@ impl Limit {
             Self::Until(at) => Some(at.saturating_duration_since(Instant::now())),
             Self::Never => None,
         }
+    }
+
+    pub(super) fn is_over(self) -> bool {
+        matches!(self, Self::Until(at) if at <= Instant::now())
     }
 
     pub(super) fn deadline(self) -> Option<Instant> {
