@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::io::{self, IoSlice};
+use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 use socket2::Socket as Stream;
@@ -9,10 +10,11 @@ use socket2::Socket as Stream;
 use super::io::Command;
 use super::pipes::Direct;
 use super::state::State;
+use super::wait::{Limit, Want};
 use super::{Held, Socket};
 use crate::codec::length_prefix::LengthPrefix;
+use crate::error::{Error, Result};
 use crate::message::Outgoing;
-use crate::pattern::Pipes;
 use crate::pipe::{Outbox, PipeId};
 use crate::sys;
 
@@ -64,24 +66,37 @@ fn write_all(stream: &Stream, batch: &mut Outbox) -> Wrote {
     Wrote::All
 }
 
+/// A large message is worth waiting for: while the kernel makes room its sender writes on from its own memory, instead of
+/// copying the rest and coming back.
+const PATIENT: usize = 16 * 1024;
+
+/// How long a sender waits for room at a time. A peer that does not read is left with a copy of the rest.
+const PATIENCE: Duration = Duration::from_millis(2);
+
 impl Socket {
     /// Ends a send: writes the message from its sender's memory to the pipes that were idle.
-    pub(super) fn write_through(&self, mut held: Held<'_>, message: &mut Outgoing<'_>) {
+    pub(super) fn write_through(&self, mut held: Held<'_>, message: &mut Outgoing<'_>, dont_wait: bool) {
         if held.pipes.direct.is_empty() {
             return;
         }
         let direct = std::mem::take(&mut held.pipes.direct);
+        let patient = !dont_wait && direct.len() == 1 && message.size() >= PATIENT;
         held.inside += 1;
         drop(held);
-        let mut done: SmallVec<[(Wrote, Outbox); 1]> = SmallVec::new();
-        for target in &direct {
-            done.push(write_one(target, message));
-        }
+        let mut done: SmallVec<[(Wrote, usize); 1]> =
+            direct.iter().map(|target| Framed::new(target, message).write(&target.stream, 0)).collect();
         let mut held = self.lock();
+        held.pipes.tempo.wrote(Instant::now());
+        if patient {
+            held = self.write_on(held, &direct[0], message, &mut done[0]);
+        }
         held.inside -= 1;
-        held.pipes.tempo.wrote(std::time::Instant::now());
-        for (target, (wrote, rest)) in direct.iter().zip(done) {
-            held.wrote(self, target.pipe, &wrote, rest);
+        for (target, (wrote, written)) in direct.iter().zip(done) {
+            match if let Wrote::Part = wrote { rest(target, message, written) } else { Ok(Outbox::default()) } {
+                Ok(rest) => held.wrote(target.pipe, &wrote, rest),
+                // Half a frame is on the wire and there is no memory for the other half.
+                Err(_) => held.wrote(target.pipe, &Wrote::Failed, Outbox::default()),
+            }
             if let Some(stream) = held.pipes.stream(target.pipe) {
                 stream.flushing = false;
             }
@@ -92,6 +107,32 @@ impl Socket {
         if held.closing {
             held.wake_closer();
         }
+    }
+
+    /// Goes on writing a large message as the kernel makes room.
+    fn write_on<'a>(
+        &'a self,
+        mut held: Held<'a>,
+        target: &Direct,
+        message: &Outgoing<'_>,
+        done: &mut (Wrote, usize),
+    ) -> Held<'a> {
+        while let (Wrote::Part, written) = *done {
+            held.wrote(target.pipe, &Wrote::Part, Outbox::default());
+            let limit = Limit::Until(Instant::now() + PATIENCE);
+            let waited;
+            (held, waited) = self.wait_until(held, Want::Send, limit, |state| {
+                let stuck = state.pipes.stream(target.pipe).is_some_and(|stream| stream.stuck);
+                if stuck { Err(Error::WouldBlock) } else { Ok(()) }
+            });
+            if waited.is_err() {
+                break;
+            }
+            drop(held);
+            *done = Framed::new(target, message).write(&target.stream, written);
+            held = self.lock();
+        }
+        held
     }
 
     /// Writes a pipe's outbox until it is empty or the kernel is full. The caller has set `flushing`.
@@ -110,7 +151,7 @@ impl Socket {
             let wrote = write_all(&target, &mut batch);
             held = self.lock();
             held.inside -= 1;
-            held.wrote(self, id, &wrote, batch);
+            held.wrote(id, &wrote, batch);
         }
         held.room_changed(self, id);
         if held.closing {
@@ -119,56 +160,65 @@ impl Socket {
     }
 }
 
-/// Frames a message and writes it in one call, no copy. What the kernel did not take is copied.
-fn write_one(target: &Direct, message: &mut Outgoing<'_>) -> (Wrote, Outbox) {
-    let mut prefix = [0; LengthPrefix::LONGEST];
-    let size = message.size();
-    let head = target.framing.encode(size, &mut prefix);
-    let total = head + size;
-    let parts = [&prefix[..head], &message.header, message.body()];
-    let sent = if total <= JOINED { send_joined(&target.stream, parts) } else { send(&target.stream, &parts.map(IoSlice::new)) };
-    let written = match sent {
-        Ok(written) if written == total => return (Wrote::All, Outbox::default()),
-        Ok(written) => written,
-        Err(error) => match failure(&error) {
-            Wrote::Part => 0,
-            failed => return (failed, Outbox::default()),
-        },
-    };
-    let mut rest = Outbox::default();
-    let front = head + message.header.len();
-    let body_done = written.saturating_sub(front);
-    if Outbox::copies(message.body().len() - body_done) {
-        let mut skip = written;
-        let parts = parts.map(|part| {
+/// A message with its prefix, as it goes over the wire; nothing is copied.
+struct Framed<'a> {
+    prefix: [u8; LengthPrefix::LONGEST],
+    head: usize,
+    header: &'a [u8],
+    body: &'a [u8],
+}
+
+impl<'a> Framed<'a> {
+    fn new(target: &Direct, message: &'a Outgoing<'_>) -> Self {
+        let mut prefix = [0; LengthPrefix::LONGEST];
+        let head = target.framing.encode(message.size(), &mut prefix);
+        Self { prefix, head, header: &message.header, body: message.body() }
+    }
+
+    fn total(&self) -> usize {
+        self.head + self.header.len() + self.body.len()
+    }
+
+    /// Everything from byte `skip` on.
+    fn parts(&self, mut skip: usize) -> [&[u8]; 3] {
+        [&self.prefix[..self.head], self.header, self.body].map(|part| {
             let skipped = skip.min(part.len());
             skip -= skipped;
             &part[skipped..]
-        });
-        rest.push_bytes(parts);
-    } else {
-        let header = message.header.clone();
-        match message.share_body() {
-            Ok(body) => {
-                let mut skip = written;
-                let parts = [&prefix[..head], &header, &[]].map(|part: &[u8]| {
-                    let skipped = skip.min(part.len());
-                    skip -= skipped;
-                    &part[skipped..]
-                });
-                rest.push_bytes(parts);
-                rest.push_body(body, body_done);
-            }
-            // Half a frame is on the wire and there is no memory for the other half.
-            Err(_) => return (Wrote::Failed, Outbox::default()),
+        })
+    }
+
+    /// Writes from byte `from` on, once; tells how far that has brought it.
+    fn write(&self, stream: &Stream, from: usize) -> (Wrote, usize) {
+        let parts = self.parts(from);
+        let rest = self.total() - from;
+        let sent = if rest <= JOINED { send_joined(stream, parts) } else { send(stream, &parts.map(IoSlice::new)) };
+        match sent {
+            Ok(sent) if sent == rest => (Wrote::All, from + sent),
+            Ok(sent) => (Wrote::Part, from + sent),
+            Err(error) => (failure(&error), from),
         }
     }
-    (Wrote::Part, rest)
+}
+
+/// What is left of a message from byte `written` on, in memory that outlives the call.
+fn rest(target: &Direct, message: &mut Outgoing<'_>, written: usize) -> Result<Outbox> {
+    let mut rest = Outbox::default();
+    let framed = Framed::new(target, message);
+    let [prefix, header, body] = framed.parts(written);
+    if Outbox::copies(body.len()) {
+        rest.push_bytes([prefix, header, body]);
+    } else {
+        let done = framed.body.len() - body.len();
+        rest.push_bytes([prefix, header, &[]]);
+        rest.push_body(message.share_body()?, done);
+    }
+    Ok(rest)
 }
 
 impl State {
     /// Notes how a write ended and queues what it left over.
-    fn wrote(&mut self, socket: &Socket, id: PipeId, wrote: &Wrote, rest: Outbox) {
+    fn wrote(&mut self, id: PipeId, wrote: &Wrote, rest: Outbox) {
         let Some(stream) = self.pipes.stream(id) else { return };
         let source = stream.source;
         match wrote {
@@ -192,7 +242,6 @@ impl State {
                 self.changed();
             }
         }
-        let _ = socket;
     }
 
     /// Tells the pattern if the pipe has become full, or has room again.

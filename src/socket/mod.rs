@@ -203,7 +203,7 @@ impl Socket {
         result?;
         held.stats.messages_sent += 1;
         held.stats.bytes_sent += length as u64;
-        self.write_through(held, message);
+        self.write_through(held, message, dont_wait);
         Ok(length)
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::io::Io;
+use super::io::{Command, Io};
 use super::pipes::ForWorker;
 use super::state::State;
 use super::{Held, Socket};
@@ -66,7 +66,8 @@ impl Socket {
             let left = deadline.saturating_duration_since(Instant::now());
             timeout = Some(timeout.map_or(left, |timeout| timeout.min(left)));
         }
-        if !commands.is_empty() || !resumed.is_empty() {
+        // Most commands change what is to be waited for; the wait for room is one itself.
+        if !resumed.is_empty() || !commands.iter().all(|command| matches!(command, Command::AwaitRoom(..))) {
             timeout = Some(Duration::ZERO);
         }
         if timeout != Some(Duration::ZERO) {

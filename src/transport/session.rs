@@ -150,7 +150,10 @@ impl Session {
             self.greeted = true;
             bytes = rest;
         }
-        frames.reserve(bytes.len());
+        if self.framing.decode(bytes)?.is_some_and(|first| first.payload <= INLINE_MAX as u64) {
+            // Small frames come in swarms.
+            frames.reserve(bytes.len());
+        }
         while let Some(frame) = self.framing.decode(bytes)? {
             if limit.is_some_and(|limit| frame.payload > limit) {
                 return Err(End::Broken);
