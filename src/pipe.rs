@@ -202,7 +202,10 @@ impl Outbox {
     }
 
     /// Offers the content to `write`, which says how many bytes it took.
-    pub fn write<E>(&mut self, write: impl FnOnce(&[IoSlice<'_>]) -> std::result::Result<usize, E>) -> std::result::Result<usize, E> {
+    pub fn write<E>(
+        &mut self,
+        write: impl FnOnce(&[IoSlice<'_>]) -> std::result::Result<usize, E>,
+    ) -> std::result::Result<usize, E> {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let mut used = 0;
         for (slot, piece) in slices.iter_mut().zip(&self.pieces) {

@@ -4,8 +4,8 @@
 //! has only just left. It starts with the first socket that needs it and ends with the last one.
 #![forbid(unsafe_code)]
 
-use std::collections::{BinaryHeap, HashMap};
 use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Weak};
@@ -79,8 +79,12 @@ impl Worker {
     /// Starts the thread. Fails when descriptors or threads have run out.
     pub fn start() -> io::Result<Arc<Self>> {
         let (requests, inbox) = crossbeam_channel::unbounded();
-        let shared =
-            Arc::new(Shared { nest: Nest::new()?, requests, next_key: AtomicUsize::new(0), fast: AtomicBool::new(false) });
+        let shared = Arc::new(Shared {
+            nest: Nest::new()?,
+            requests,
+            next_key: AtomicUsize::new(0),
+            fast: AtomicBool::new(false),
+        });
         let mut rounds = Rounds {
             shared: Arc::clone(&shared),
             inbox,

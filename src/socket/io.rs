@@ -92,7 +92,12 @@ enum Stage {
     Greeting,
     Open(PipeId),
     /// No longer the pattern's. The peer gets what was accepted, and is given time to read it.
-    Ending { pipe: PipeId, give_up: Option<Instant>, pause: Duration, shut: bool },
+    Ending {
+        pipe: PipeId,
+        give_up: Option<Instant>,
+        pause: Duration,
+        shut: bool,
+    },
 }
 
 enum Point {

@@ -128,7 +128,8 @@ impl State {
     }
 
     fn attach(&mut self, link: &Arc<Link>, side: Side) -> Option<PipeId> {
-        let id = self.add_pipe(link.endpoint(side), PipeEnd::Inproc { link: Arc::clone(link), side, taken: Inbox::default() })?;
+        let id = self
+            .add_pipe(link.endpoint(side), PipeEnd::Inproc { link: Arc::clone(link), side, taken: Inbox::default() })?;
         link.attach(side, id, self.options.recv_buffer as usize);
         Some(id)
     }
@@ -139,7 +140,11 @@ impl State {
         if accepted && waited {
             self.stats.accepted_connections += 1;
         }
-        let answer = if accepted { Note::Accepted { link: Arc::clone(&link) } } else { Note::Refused { link: Arc::clone(&link) } };
+        let answer = if accepted {
+            Note::Accepted { link: Arc::clone(&link) }
+        } else {
+            Note::Refused { link: Arc::clone(&link) }
+        };
         self.pipes.post(link.to_peer(Side::Binder, answer));
     }
 

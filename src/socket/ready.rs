@@ -256,8 +256,7 @@ fn watch_all(watches: &mut [Watch], entries: &mut [Entry], limit: Limit, parker:
         let event = parker.event()?;
         let led: Vec<usize> = (0..watches.len()).filter(|&at| watches[at].leading).collect();
         let pollers = led.iter().filter_map(|&at| watches[at].socket.reactor.get());
-        let fds: Vec<_> =
-            std::iter::once(event.as_fd()).chain(pollers.map(|reactor| reactor.poller.as_fd())).collect();
+        let fds: Vec<_> = std::iter::once(event.as_fd()).chain(pollers.map(|reactor| reactor.poller.as_fd())).collect();
         let timeout = next.map(|next| next.saturating_duration_since(Instant::now()));
         let polled = poll_readable(&fds, timeout);
         parker.end_polling();

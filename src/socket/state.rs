@@ -271,7 +271,13 @@ impl State {
         Priorities { send: self.options.send_priority as u8, recv: self.options.recv_priority as u8 }
     }
 
-    pub(super) fn set_pattern_option(&mut self, _socket: &Socket, _level: i32, _option: i32, _bytes: &[u8]) -> Result<()> {
+    pub(super) fn set_pattern_option(
+        &mut self,
+        _socket: &Socket,
+        _level: i32,
+        _option: i32,
+        _bytes: &[u8],
+    ) -> Result<()> {
         Err(Error::NoSuchOption)
     }
 

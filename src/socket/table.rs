@@ -181,8 +181,8 @@ pub fn open(domain: i32, protocol: i32) -> Result<i32> {
     let handle = library.allocate()?;
     let protocol = u16::try_from(protocol).map_err(|_| Error::Invalid);
     let generation = library.generation;
-    let opened = protocol
-        .and_then(|protocol| Socket::new(Arc::clone(&library), generation, protocol, raw, handle.to_string()));
+    let opened =
+        protocol.and_then(|protocol| Socket::new(Arc::clone(&library), generation, protocol, raw, handle.to_string()));
     match opened {
         Ok(socket) => {
             sys::at_exit(at_exit);

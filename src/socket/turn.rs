@@ -195,4 +195,3 @@ impl Driven for Socket {
         held.next(pace)
     }
 }
-

@@ -106,7 +106,15 @@ impl Poller {
         // SAFETY: the buffer has room for BATCH events and belongs to the caller for the whole call.
         let found = unsafe {
             let no_mask = std::ptr::null::<libc::sigset_t>();
-            direct!(SYS_epoll_pwait, self.epoll.as_raw_fd(), events.list.as_mut_ptr(), BATCH as libc::c_int, millis, no_mask, 8)?
+            direct!(
+                SYS_epoll_pwait,
+                self.epoll.as_raw_fd(),
+                events.list.as_mut_ptr(),
+                BATCH as libc::c_int,
+                millis,
+                no_mask,
+                8
+            )?
         };
         // SAFETY: the kernel has written the first `found` entries, at most BATCH, which is the capacity.
         unsafe { events.list.set_len(found) };

@@ -16,8 +16,8 @@ pub fn fill(socket: &Socket, first: &mut Vec<u8>, limit: usize, second: &mut [u8
     // SAFETY: initialised bytes may be seen as possibly uninitialised ones; `recv_vectored` promises never to write
     // uninitialised bytes into them.
     let second = unsafe { &mut *(std::ptr::from_mut(second) as *mut [MaybeUninit<u8>]) };
-    let (received, _) = socket
-        .recv_vectored(&mut [MaybeUninitSlice::new(&mut spare[..limit]), MaybeUninitSlice::new(second)])?;
+    let (received, _) =
+        socket.recv_vectored(&mut [MaybeUninitSlice::new(&mut spare[..limit]), MaybeUninitSlice::new(second)])?;
     let into_first = received.min(limit);
     // SAFETY: the kernel has initialised the first `into_first` bytes of the spare capacity.
     unsafe { first.set_len(old + into_first) };

@@ -105,7 +105,9 @@ fn named_interface(name: &str, ipv4_only: bool) -> Option<SocketAddr> {
 pub fn with_scope(ip: IpAddr, port: u16, scope: u32) -> SocketAddr {
     match ip {
         IpAddr::V4(_) => SocketAddr::new(ip, port),
-        IpAddr::V6(ip) => SocketAddr::V6(SocketAddrV6::new(ip, port, 0, if ip.is_unicast_link_local() { scope } else { 0 })),
+        IpAddr::V6(ip) => {
+            SocketAddr::V6(SocketAddrV6::new(ip, port, 0, if ip.is_unicast_link_local() { scope } else { 0 }))
+        }
     }
 }
 
@@ -204,8 +206,16 @@ mod tests {
     #[test]
     fn hosts_are_literals_or_names() {
         for bad in [
-            "*:5599", ":5555", "-hostname:1", "abc.123.---.#:1", ".123:1", "abc...123:1", "no_underscore:1",
-            "[localhost]:1", "x;y;127.0.0.1:1", "[::1]:1",
+            "*:5599",
+            ":5555",
+            "-hostname:1",
+            "abc.123.---.#:1",
+            ".123:1",
+            "abc...123:1",
+            "no_underscore:1",
+            "[localhost]:1",
+            "x;y;127.0.0.1:1",
+            "[::1]:1",
         ] {
             assert_eq!(parse_remote(bad.as_bytes(), true), Err(Error::Invalid), "{bad}");
         }

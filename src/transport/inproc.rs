@@ -129,9 +129,7 @@ impl Incoming {
     fn fits(&self, queue: &mut Queue, size: usize) -> bool {
         let fits = |queue: &Queue| match queue.sent - queue.received {
             0 => true,
-            count => {
-                queue.sent_bytes - queue.received_bytes + size < queue.limit && (size > 0 || count < EMPTY_MAX)
-            }
+            count => queue.sent_bytes - queue.received_bytes + size < queue.limit && (size > 0 || count < EMPTY_MAX),
         };
         if fits(queue) {
             return true;
@@ -181,11 +179,7 @@ pub struct Received {
 
 impl Link {
     fn new(binder: &Party, connector: &Party) -> Arc<Self> {
-        let end = |party: &Party| End {
-            party: party.clone(),
-            pipe: OnceLock::new(),
-            incoming: Incoming::default(),
-        };
+        let end = |party: &Party| End { party: party.clone(), pipe: OnceLock::new(), incoming: Incoming::default() };
         Arc::new(Self { sides: [end(binder), end(connector)] })
     }
 

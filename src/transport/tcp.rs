@@ -73,8 +73,7 @@ impl Dialer for TcpDialer {
         if let Some(local) = self.0.local {
             socket.set_reuse_address(true)?;
             // `*` means any address of the family that is dialled.
-            let any: IpAddr =
-                if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+            let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
             let local = if local.ip().is_unspecified() { SocketAddr::new(any, 0) } else { local };
             socket.bind(&local.into())?;
         }
