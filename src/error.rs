@@ -3,10 +3,10 @@
 
 use std::io;
 
-pub type Result<T> = std::result::Result<T, Error>;
+pub(crate) type Result<T> = std::result::Result<T, Error>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Error {
+pub(crate) enum Error {
     /// The socket is closed, closing, or never was (EBADF).
     BadSocket,
     /// The library was terminated (ETERM).
@@ -18,6 +18,7 @@ pub enum Error {
     /// A signal handler ran while the caller waited (EINTR).
     Interrupted,
     /// The pattern does not allow this now (EFSM).
+    #[expect(dead_code, reason = "for the patterns that take turns")]
     WrongState,
     /// The socket type never allows this (ENOTSUP).
     NotSupported,
@@ -45,13 +46,6 @@ pub enum Error {
     NoMemory,
     /// What the operating system said, as its own error number.
     Os(i32),
-}
-
-impl Error {
-    /// The caller could try again later: the operation itself was fine.
-    pub fn is_would_block(self) -> bool {
-        matches!(self, Self::WouldBlock)
-    }
 }
 
 impl From<io::Error> for Error {

@@ -11,28 +11,28 @@ use smallvec::SmallVec;
 use crate::error::{Error, Result};
 
 /// The routing header: usually empty, one request id, or a short backtrace.
-pub type Header = SmallVec<[u8; 16]>;
+pub(crate) type Header = SmallVec<[u8; 16]>;
 
 /// Bodies up to this many bytes are stored inside the message.
-pub const INLINE_MAX: usize = 104;
+pub(crate) const INLINE_MAX: usize = 104;
 
 /// Bytes kept free in front of a chunk's data. `ffi` writes there what it needs to find the chunk again behind a bare
 /// pointer.
-pub const HEADROOM: usize = 32;
+pub(crate) const HEADROOM: usize = 32;
 
 /// Bytes kept free in front of that, so that a short header can be put before a body without moving it.
 const LEAD: usize = 32;
 
 /// Heap memory for one body: `bytes[start..]`, with at least [`HEADROOM`] bytes before it.
 #[derive(Debug)]
-pub struct Chunk {
+pub(crate) struct Chunk {
     bytes: Vec<u8>,
     start: usize,
 }
 
 impl Chunk {
     /// An empty chunk with room for `capacity` bytes. Fails with `NoMemory` and never aborts.
-    pub fn with_capacity(capacity: usize) -> Result<Self> {
+    pub(crate) fn with_capacity(capacity: usize) -> Result<Self> {
         let start = LEAD + HEADROOM;
         let total = capacity.checked_add(start).ok_or(Error::NoMemory)?;
         let mut bytes = Vec::new();
@@ -41,51 +41,47 @@ impl Chunk {
         Ok(Self { bytes, start })
     }
 
-    pub fn copy_of(data: &[u8]) -> Result<Self> {
+    pub(crate) fn copy_of(data: &[u8]) -> Result<Self> {
         let mut chunk = Self::with_capacity(data.len())?;
         chunk.bytes.extend_from_slice(data);
         Ok(chunk)
     }
 
     /// The vector and the offset of the data in it: what `ffi` needs to turn a chunk into a pointer.
-    pub fn into_parts(self) -> (Vec<u8>, usize) {
+    pub(crate) fn into_parts(self) -> (Vec<u8>, usize) {
         (self.bytes, self.start)
     }
 
     /// The inverse of [`Chunk::into_parts`]. `start` must leave the headroom free and lie inside `bytes`.
-    pub fn from_parts(bytes: Vec<u8>, start: usize) -> Self {
+    pub(crate) fn from_parts(bytes: Vec<u8>, start: usize) -> Self {
         assert!(start >= HEADROOM && start <= bytes.len());
         Self { bytes, start }
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len() - self.start
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    pub fn as_slice(&self) -> &[u8] {
+    pub(crate) fn as_slice(&self) -> &[u8] {
         &self.bytes[self.start..]
     }
 
     /// Room left before the memory would have to grow.
-    pub fn spare(&self) -> usize {
+    pub(crate) fn spare(&self) -> usize {
         self.bytes.capacity() - self.bytes.len()
     }
 
     /// Makes room for `more` further bytes. Fails with `NoMemory` and leaves the chunk as it was.
-    pub fn reserve(&mut self, more: usize) -> Result<()> {
+    pub(crate) fn reserve(&mut self, more: usize) -> Result<()> {
         self.bytes.try_reserve_exact(more).map_err(|_| Error::NoMemory)
     }
 
-    pub fn extend(&mut self, data: &[u8]) {
+    pub(crate) fn extend(&mut self, data: &[u8]) {
         self.bytes.extend_from_slice(data);
     }
 
     /// The vector itself, for a read straight into its spare capacity: nothing before `len` may be touched.
-    pub fn tail(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
@@ -104,19 +100,19 @@ impl Chunk {
 
 /// The payload, wherever it lives.
 #[derive(Debug)]
-pub enum Body {
+pub(crate) enum Body {
     Inline { bytes: [u8; INLINE_MAX], start: u8, end: u8 },
     Chunk(Chunk),
     Shared { chunk: Arc<Chunk>, skip: usize },
 }
 
 impl Body {
-    pub const fn empty() -> Self {
+    pub(crate) const fn empty() -> Self {
         Self::Inline { bytes: [0; INLINE_MAX], start: 0, end: 0 }
     }
 
     #[inline]
-    pub fn copy_of(data: &[u8]) -> Result<Self> {
+    pub(crate) fn copy_of(data: &[u8]) -> Result<Self> {
         if data.len() <= INLINE_MAX {
             let mut bytes = [0; INLINE_MAX];
             bytes[..data.len()].copy_from_slice(data);
@@ -128,7 +124,7 @@ impl Body {
 
     /// Makes this a copy of at most [`INLINE_MAX`] bytes.
     #[inline]
-    pub fn set_small(&mut self, data: &[u8]) {
+    pub(crate) fn set_small(&mut self, data: &[u8]) {
         if !matches!(self, Self::Inline { .. }) {
             *self = Self::empty();
         }
@@ -139,7 +135,7 @@ impl Body {
     }
 
     #[inline]
-    pub fn as_slice(&self) -> &[u8] {
+    pub(crate) fn as_slice(&self) -> &[u8] {
         match self {
             Self::Inline { bytes, start, end } => &bytes[usize::from(*start)..usize::from(*end)],
             Self::Chunk(chunk) => chunk.as_slice(),
@@ -147,16 +143,13 @@ impl Body {
         }
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.as_slice().len()
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Drops the first `count` bytes, of which there must be that many.
-    pub fn skip(&mut self, count: usize) {
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the patterns with headers"))]
+    pub(crate) fn skip(&mut self, count: usize) {
         assert!(count <= self.len());
         match self {
             Self::Inline { start, .. } => *start += count as u8,
@@ -166,7 +159,7 @@ impl Body {
     }
 
     /// The bytes of `front` and then these: how header and body travel where there is no wire.
-    pub fn prepend(mut self, front: &[u8]) -> Result<Self> {
+    pub(crate) fn prepend(mut self, front: &[u8]) -> Result<Self> {
         if front.is_empty() {
             return Ok(self);
         }
@@ -190,7 +183,7 @@ impl Body {
     }
 
     /// A second body with the same bytes. A chunk becomes shared; only small bodies are copied.
-    pub fn share(&mut self) -> Self {
+    pub(crate) fn share(&mut self) -> Self {
         match self {
             Self::Inline { bytes, start, end } => Self::Inline { bytes: *bytes, start: *start, end: *end },
             Self::Shared { chunk, skip } => Self::Shared { chunk: Arc::clone(chunk), skip: *skip },
@@ -204,7 +197,7 @@ impl Body {
     }
 
     /// The body as a chunk of its own: without a copy where nobody else shares it.
-    pub fn into_chunk(self) -> Result<Chunk> {
+    pub(crate) fn into_chunk(self) -> Result<Chunk> {
         match self {
             Self::Inline { .. } => Chunk::copy_of(self.as_slice()),
             Self::Chunk(chunk) => Ok(chunk),
@@ -227,7 +220,7 @@ impl From<Chunk> for Body {
 
 /// A message as a socket hands it out.
 #[derive(Debug)]
-pub struct Message {
+pub(crate) struct Message {
     pub header: Header,
     pub body: Body,
     /// The WebSocket opcode it came with; 0 on every other transport.
@@ -243,7 +236,7 @@ impl Default for Message {
 /// A message on its way out. The body may still be the caller's own memory: it is copied only if it has to outlive the
 /// call.
 #[derive(Debug)]
-pub struct Outgoing<'a> {
+pub(crate) struct Outgoing<'a> {
     pub header: Header,
     pub opcode: u8,
     payload: Payload<'a>,
@@ -256,28 +249,28 @@ enum Payload<'a> {
 }
 
 impl<'a> Outgoing<'a> {
-    pub fn borrowed(body: &'a [u8]) -> Self {
+    pub(crate) fn borrowed(body: &'a [u8]) -> Self {
         Self { header: Header::new(), opcode: 0, payload: Payload::Borrowed(body) }
     }
 
-    pub fn owned(body: Body) -> Self {
+    pub(crate) fn owned(body: Body) -> Self {
         Self { header: Header::new(), opcode: 0, payload: Payload::Owned(body) }
     }
 
     #[inline]
-    pub fn body(&self) -> &[u8] {
+    pub(crate) fn body(&self) -> &[u8] {
         match &self.payload {
             Payload::Borrowed(body) => body,
             Payload::Owned(body) => body.as_slice(),
         }
     }
 
-    pub fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.header.len() + self.body().len()
     }
 
     /// The body, leaving an empty one behind. Borrowed bytes are copied.
-    pub fn take_body(&mut self) -> Result<Body> {
+    pub(crate) fn take_body(&mut self) -> Result<Body> {
         match std::mem::replace(&mut self.payload, Payload::Borrowed(&[])) {
             Payload::Borrowed(body) => Body::copy_of(body).inspect_err(|_| self.payload = Payload::Borrowed(body)),
             Payload::Owned(body) => Ok(body),
@@ -285,7 +278,7 @@ impl<'a> Outgoing<'a> {
     }
 
     /// A body with the same bytes that may outlive the call; this message keeps its own.
-    pub fn share_body(&mut self) -> Result<Body> {
+    pub(crate) fn share_body(&mut self) -> Result<Body> {
         if let Payload::Borrowed(body) = self.payload {
             self.payload = Payload::Owned(Body::copy_of(body)?);
         }
@@ -294,7 +287,7 @@ impl<'a> Outgoing<'a> {
     }
 
     /// What is left of an owned body: a failed send gives it back through this.
-    pub fn into_body(self) -> Option<Body> {
+    pub(crate) fn into_body(self) -> Option<Body> {
         match self.payload {
             Payload::Owned(body) => Some(body),
             Payload::Borrowed(_) => None,

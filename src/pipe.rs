@@ -8,12 +8,11 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-use crate::error::Result;
 use crate::message::{Body, INLINE_MAX, Message};
 
 /// Names a pipe for as long as its socket lives: the slot may be used again, the serial is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PipeId {
+pub(crate) struct PipeId {
     pub slot: u32,
     pub serial: u32,
 }
@@ -27,7 +26,7 @@ const _: () = assert!(INLINE_MAX < LARGE as usize);
 
 /// Whole frames in the order they arrived.
 #[derive(Debug, Default)]
-pub struct Inbox {
+pub(crate) struct Inbox {
     /// Records of `[length or LARGE, opcode, bytes…]`.
     records: Vec<u8>,
     head: usize,
@@ -38,25 +37,21 @@ pub struct Inbox {
 
 impl Inbox {
     /// Payload bytes held.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    pub fn len(&self) -> usize {
-        self.count
-    }
-
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
     }
 
     /// Makes room for about `bytes` bytes of records at once.
-    pub fn reserve(&mut self, bytes: usize) {
+    pub(crate) fn reserve(&mut self, bytes: usize) {
         self.records.reserve(bytes);
     }
 
     #[inline]
-    pub fn push_small(&mut self, opcode: u8, payload: &[u8]) {
+    pub(crate) fn push_small(&mut self, opcode: u8, payload: &[u8]) {
         debug_assert!(payload.len() <= INLINE_MAX);
         self.records.extend_from_slice(&[payload.len() as u8, opcode]);
         self.records.extend_from_slice(payload);
@@ -65,11 +60,11 @@ impl Inbox {
     }
 
     /// Queues a body of any size without looking at where it lives, if it is not small.
-    pub fn push(&mut self, opcode: u8, body: Body) {
+    pub(crate) fn push(&mut self, opcode: u8, body: Body) {
         if body.len() <= INLINE_MAX { self.push_small(opcode, body.as_slice()) } else { self.push_large(opcode, body) }
     }
 
-    pub fn push_large(&mut self, opcode: u8, payload: Body) {
+    pub(crate) fn push_large(&mut self, opcode: u8, payload: Body) {
         self.records.extend_from_slice(&[LARGE, opcode]);
         self.bytes += payload.len();
         self.count += 1;
@@ -78,7 +73,7 @@ impl Inbox {
 
     /// Queues `front` and `back` as one small message.
     #[inline]
-    pub fn push_joined(&mut self, front: &[u8], back: &[u8]) {
+    pub(crate) fn push_joined(&mut self, front: &[u8], back: &[u8]) {
         let length = front.len() + back.len();
         debug_assert!(length <= INLINE_MAX);
         self.records.extend_from_slice(&[length as u8, 0]);
@@ -90,7 +85,7 @@ impl Inbox {
 
     /// Takes the oldest message, its whole payload in the body. False: there is none.
     #[inline]
-    pub fn pop(&mut self, message: &mut Message) -> bool {
+    pub(crate) fn pop(&mut self, message: &mut Message) -> bool {
         let Some(&[length, opcode]) = self.records[self.head..].first_chunk::<2>() else { return false };
         self.head += 2;
         message.header.clear();
@@ -115,7 +110,7 @@ impl Inbox {
     }
 
     /// Moves everything from `other` behind what is here. Costs nothing when this inbox is empty.
-    pub fn append(&mut self, other: &mut Self) {
+    pub(crate) fn append(&mut self, other: &mut Self) {
         if self.is_empty() {
             std::mem::swap(self, other);
         } else {
@@ -130,7 +125,7 @@ impl Inbox {
 
 /// Frames that the kernel has not taken yet, already in wire format.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     pieces: VecDeque<Piece>,
     bytes: usize,
     /// A buffer kept for the next batch.
@@ -160,22 +155,22 @@ const SLICES: usize = 32;
 
 impl Outbox {
     /// Bytes that wait, prefixes included.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.bytes == 0
     }
 
     /// Whether a body of this size would be copied if it were queued.
-    pub fn copies(body: usize) -> bool {
+    pub(crate) fn copies(body: usize) -> bool {
         body < COPY_MAX
     }
 
     /// Queues bytes that continue or start a frame.
     #[inline]
-    pub fn push_bytes(&mut self, parts: [&[u8]; 3]) {
+    pub(crate) fn push_bytes(&mut self, parts: [&[u8]; 3]) {
         if !matches!(self.pieces.back(), Some(Piece::Bytes { .. })) {
             let bytes = std::mem::take(&mut self.spare);
             self.pieces.push_back(Piece::Bytes { bytes, done: 0 });
@@ -188,13 +183,13 @@ impl Outbox {
     }
 
     /// Queues a body behind its prefix, from its byte `done` on, without a copy.
-    pub fn push_body(&mut self, body: Body, done: usize) {
+    pub(crate) fn push_body(&mut self, body: Body, done: usize) {
         self.bytes += body.len() - done;
         self.pieces.push_back(Piece::Body { body, done });
     }
 
     /// Takes the whole content for a write, leaving an empty outbox that keeps the spare buffer.
-    pub fn take(&mut self) -> Self {
+    pub(crate) fn take(&mut self) -> Self {
         let spare = std::mem::take(&mut self.spare);
         let content = std::mem::take(self);
         self.spare = spare;
@@ -202,10 +197,7 @@ impl Outbox {
     }
 
     /// Offers the content to `write`, which says how many bytes it took.
-    pub fn write<E>(
-        &mut self,
-        write: impl FnOnce(&[IoSlice<'_>]) -> std::result::Result<usize, E>,
-    ) -> std::result::Result<usize, E> {
+    pub(crate) fn write<E>(&mut self, write: impl FnOnce(&[IoSlice<'_>]) -> Result<usize, E>) -> Result<usize, E> {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let mut used = 0;
         for (slot, piece) in slices.iter_mut().zip(&self.pieces) {
@@ -237,7 +229,7 @@ impl Outbox {
     }
 
     /// Puts what a write left over back in front of what was queued meanwhile.
-    pub fn restore(&mut self, mut rest: Self) {
+    pub(crate) fn restore(&mut self, mut rest: Self) {
         if rest.spare.capacity() > self.spare.capacity() {
             self.spare = std::mem::take(&mut rest.spare);
         }
@@ -250,33 +242,15 @@ impl Outbox {
     }
 
     /// Gives back memory that only a busy pipe needs.
-    pub fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         if self.is_empty() {
             self.spare = Vec::new();
             self.pieces = VecDeque::new();
         }
     }
 
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = Self::default();
-    }
-
-    /// Queues one frame, copying a small body and keeping a large one. On `NoMemory` nothing is queued.
-    pub fn push_frame(
-        &mut self,
-        prefix: &[u8],
-        header: &[u8],
-        body: &[u8],
-        owned: impl FnOnce() -> Result<Body>,
-    ) -> Result<()> {
-        if Self::copies(body.len()) {
-            self.push_bytes([prefix, header, body]);
-        } else {
-            let body = owned()?;
-            self.push_bytes([prefix, header, &[]]);
-            self.push_body(body, 0);
-        }
-        Ok(())
     }
 }
 
@@ -333,7 +307,12 @@ mod tests {
                 let body = vec![index as u8; size];
                 expected.extend_from_slice(b"head");
                 expected.extend_from_slice(&body);
-                outbox.push_frame(b"he", b"ad", &body, || Body::copy_of(&body)).unwrap();
+                if Outbox::copies(size) {
+                    outbox.push_bytes([b"he", b"ad", &body]);
+                } else {
+                    outbox.push_bytes([b"he", b"ad", b""]);
+                    outbox.push_body(Body::copy_of(&body).unwrap(), 0);
+                }
             }
             let mut seen = Vec::new();
             while !outbox.is_empty() {

@@ -7,7 +7,7 @@ use super::{FrameHead, Violation};
 const MESSAGE: u8 = 1;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LengthPrefix {
+pub(crate) enum LengthPrefix {
     /// tcp: the length alone.
     Plain,
     /// ipc: the type byte, then the length.
@@ -15,9 +15,9 @@ pub enum LengthPrefix {
 }
 
 impl LengthPrefix {
-    pub const LONGEST: usize = 9;
+    pub(crate) const LONGEST: usize = 9;
 
-    pub fn head_len(self) -> usize {
+    pub(crate) fn head_len(self) -> usize {
         match self {
             Self::Plain => 8,
             Self::Typed => 9,
@@ -26,7 +26,7 @@ impl LengthPrefix {
 
     /// Writes the prefix of a frame into `out`, of which it takes [`LengthPrefix::head_len`] bytes.
     #[inline]
-    pub fn encode(self, payload: usize, out: &mut [u8; Self::LONGEST]) -> usize {
+    pub(crate) fn encode(self, payload: usize, out: &mut [u8; Self::LONGEST]) -> usize {
         let length = (payload as u64).to_be_bytes();
         match self {
             Self::Plain => {
@@ -43,7 +43,7 @@ impl LengthPrefix {
 
     /// Reads a prefix; `None` asks for more bytes.
     #[inline]
-    pub fn decode(self, bytes: &[u8]) -> Result<Option<FrameHead>, Violation> {
+    pub(crate) fn decode(self, bytes: &[u8]) -> Result<Option<FrameHead>, Violation> {
         let length = match self {
             Self::Plain => bytes,
             Self::Typed => match bytes.split_first() {

@@ -1,16 +1,16 @@
 //! Bytes to frames and back. Pure: any input gives a frame, "more", or an error; nothing here can panic on it.
 #![forbid(unsafe_code)]
 
-pub mod length_prefix;
-pub mod sp_header;
+pub(crate) mod length_prefix;
+pub(crate) mod sp_header;
 
 /// The peer broke the protocol; its connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Violation;
+pub(crate) struct Violation;
 
 /// What the first bytes of a frame announce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FrameHead {
+pub(crate) struct FrameHead {
     /// Bytes before the payload.
     pub head: usize,
     /// Bytes of payload that follow, as the peer claims.

@@ -3,18 +3,18 @@
 
 use super::Violation;
 
-pub const LEN: usize = 8;
+pub(crate) const LEN: usize = 8;
 
 const SIGNATURE: [u8; 4] = [0, b'S', b'P', 0];
 
 /// The greeting of a socket of this type: signature, version 0, type, two reserved bytes of zero.
-pub fn encode(protocol: u16) -> [u8; LEN] {
+pub(crate) fn encode(protocol: u16) -> [u8; LEN] {
     let [high, low] = protocol.to_be_bytes();
     [0, b'S', b'P', 0, high, low, 0, 0]
 }
 
 /// The peer's socket type. Its reserved bytes are not looked at: libnanomsg accepts any, and so must we.
-pub fn decode(bytes: [u8; LEN]) -> Result<u16, Violation> {
+pub(crate) fn decode(bytes: [u8; LEN]) -> Result<u16, Violation> {
     let [signature @ .., high, low, _, _] = bytes;
     if signature == SIGNATURE { Ok(u16::from_be_bytes([high, low])) } else { Err(Violation) }
 }

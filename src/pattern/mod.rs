@@ -6,32 +6,32 @@ mod routing;
 
 use std::time::Instant;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::pipe::PipeId;
 
 /// A socket type's number: its family times 16, plus the role.
-pub type Protocol = u16;
+pub(crate) type Protocol = u16;
 
-pub const PAIR: Protocol = 16;
+pub(crate) const PAIR: Protocol = 16;
 
 /// Order among pipes, 1 (best) to 16, in each direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Priorities {
+pub(crate) struct Priorities {
     pub send: u8,
     pub recv: u8,
 }
 
 /// The pattern takes no further pipe now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refused;
+pub(crate) struct Refused;
 
 /// The pipe takes no message now; the pattern is told when that changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Busy;
+pub(crate) struct Busy;
 
 /// What a pattern can do with its pipes.
-pub trait Pipes {
+pub(crate) trait Pipes {
     /// Hands the message to a pipe. With `last` the body may be taken out of it; otherwise it stays, for other pipes.
     /// Answers whether the pipe would take another one; if not, [`Pattern::writable`] follows when it does.
     fn send(&mut self, pipe: PipeId, message: &mut Outgoing<'_>, last: bool) -> std::result::Result<bool, Busy>;
@@ -42,7 +42,7 @@ pub trait Pipes {
 }
 
 /// A socket type's behaviour. `send` and `recv` answer at once; `WouldBlock` means "not now", and waiting is done above.
-pub trait Pattern: Send {
+pub(crate) trait Pattern: Send {
     /// Whether nn_send exists for this type at all.
     fn sends(&self) -> bool;
     fn receives(&self) -> bool;
@@ -72,6 +72,14 @@ pub trait Pattern: Send {
     }
     fn expire(&mut self, _pipes: &mut dyn Pipes, _now: Instant) {}
 
+    /// An option at the level of the socket type. The value is as the caller passed it.
+    fn set_option(&mut self, _option: i32, _value: &[u8]) -> Result<()> {
+        Err(Error::NoSuchOption)
+    }
+    fn option(&self, _option: i32) -> Result<i32> {
+        Err(Error::NoSuchOption)
+    }
+
     /// The best priority with a writable pipe, or -1 (NN_STAT_CURRENT_SND_PRIORITY; 0 where it has no meaning).
     fn send_priority(&self) -> i32 {
         0
@@ -79,7 +87,7 @@ pub trait Pattern: Send {
 }
 
 /// The pattern of a socket type, cooked or raw. `None`: no such type.
-pub fn open(protocol: Protocol, _raw: bool) -> Option<Box<dyn Pattern>> {
+pub(crate) fn open(protocol: Protocol, _raw: bool) -> Option<Box<dyn Pattern>> {
     match protocol {
         PAIR => Some(Box::new(pair::Pair::default())),
         _ => None,
@@ -87,7 +95,7 @@ pub fn open(protocol: Protocol, _raw: bool) -> Option<Box<dyn Pattern>> {
 }
 
 /// Whether sockets of these two types may talk to each other.
-pub fn compatible(ours: Protocol, peer: Protocol) -> bool {
+pub(crate) fn compatible(ours: Protocol, peer: Protocol) -> bool {
     match ours {
         PAIR => peer == PAIR,
         _ => false,

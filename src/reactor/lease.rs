@@ -9,14 +9,14 @@
 #![forbid(unsafe_code)]
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holder {
+pub(crate) enum Holder {
     Nobody,
     Caller,
     Worker,
 }
 
 #[derive(Debug)]
-pub struct Lease {
+pub(crate) struct Lease {
     holder: Holder,
     /// The holder waits in the poller, or is about to.
     asleep: bool,
@@ -32,7 +32,7 @@ pub struct Lease {
 
 /// What whoever left the lease has to do once the lock is free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leave {
+pub(crate) enum Leave {
     /// The worker knows.
     Nothing,
     /// Arm the worker's watch.
@@ -43,7 +43,7 @@ pub enum Leave {
 
 /// What the worker finds when its tick comes to a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tick {
+pub(crate) enum Tick {
     /// The caller is busy with it; look again.
     Stay,
     /// Somebody else is responsible: no more ticks.
@@ -60,16 +60,16 @@ impl Default for Lease {
 
 impl Lease {
     /// A lease nobody holds, the worker armed.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { holder: Holder::Nobody, asleep: false, poked: false, armed: true, ticking: false, used: false }
     }
 
-    pub fn is_free(&self) -> bool {
+    pub(crate) fn is_free(&self) -> bool {
         self.holder == Holder::Nobody
     }
 
     /// Takes the lease for a caller.
-    pub fn take(&mut self) -> bool {
+    pub(crate) fn take(&mut self) -> bool {
         let free = self.is_free();
         if free {
             self.holder = Holder::Caller;
@@ -79,25 +79,25 @@ impl Lease {
     }
 
     /// The holder will wait in the poller as soon as it has let the lock go.
-    pub fn sleep(&mut self) {
+    pub(crate) fn sleep(&mut self) {
         self.asleep = true;
         self.poked = false;
     }
 
-    pub fn wake(&mut self) {
+    pub(crate) fn wake(&mut self) {
         self.asleep = false;
     }
 
     /// Something changed that the holder has to see. True: notify the poller once the lock is free. A holder that is
     /// awake looks by itself before it sleeps.
-    pub fn interrupt(&mut self) -> bool {
+    pub(crate) fn interrupt(&mut self) -> bool {
         let needed = self.asleep && !self.poked;
         self.poked |= needed;
         needed
     }
 
     /// A caller gives the lease back. `urgent`: the worker has to react to the next event without waiting for its tick.
-    pub fn leave(&mut self, urgent: bool) -> Leave {
+    pub(crate) fn leave(&mut self, urgent: bool) -> Leave {
         self.holder = Holder::Nobody;
         self.asleep = false;
         if self.armed {
@@ -116,7 +116,7 @@ impl Lease {
 
     /// The worker was told of an event by its watch, which is spent. True: the lease is the worker's. Otherwise a caller
     /// has it, or had it a moment ago, and the socket belongs on the tick list.
-    pub fn fired(&mut self) -> bool {
+    pub(crate) fn fired(&mut self) -> bool {
         self.armed = false;
         if self.is_free() && !self.used {
             self.holder = Holder::Worker;
@@ -128,7 +128,7 @@ impl Lease {
     }
 
     /// The worker's deadline for this socket has come. True: the lease is the worker's.
-    pub fn due(&mut self) -> bool {
+    pub(crate) fn due(&mut self) -> bool {
         let free = self.is_free();
         if free {
             self.holder = Holder::Worker;
@@ -136,7 +136,7 @@ impl Lease {
         free
     }
 
-    pub fn tick(&mut self) -> Tick {
+    pub(crate) fn tick(&mut self) -> Tick {
         let used = std::mem::take(&mut self.used);
         if self.armed {
             self.ticking = false;
@@ -158,17 +158,13 @@ impl Lease {
         }
     }
 
-    /// The worker is on its tick list by request of a caller that gathers output; the lease is not concerned.
-    pub fn is_ticking(&self) -> bool {
-        self.ticking
-    }
-
-    pub fn start_ticking(&mut self) {
+    /// The worker was asked to come by for another reason; it looks at the lease as well.
+    pub(crate) fn start_ticking(&mut self) {
         self.ticking = true;
     }
 
     /// The worker gives the lease back, armed. True: it has to arm its watch (it was not armed all along).
-    pub fn leave_armed(&mut self) -> bool {
+    pub(crate) fn leave_armed(&mut self) -> bool {
         self.holder = Holder::Nobody;
         self.asleep = false;
         !std::mem::replace(&mut self.armed, true)

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 /// Timers are named by a key of the caller's; one key may have several deadlines.
 #[derive(Debug)]
-pub struct Timers<K> {
+pub(crate) struct Timers<K> {
     set: BTreeSet<(Instant, K)>,
 }
 
@@ -17,20 +17,20 @@ impl<K> Default for Timers<K> {
 }
 
 impl<K: Ord + Copy> Timers<K> {
-    pub fn start(&mut self, at: Instant, key: K) {
+    pub(crate) fn start(&mut self, at: Instant, key: K) {
         self.set.insert((at, key));
     }
 
-    pub fn stop(&mut self, at: Instant, key: K) {
+    pub(crate) fn stop(&mut self, at: Instant, key: K) {
         self.set.remove(&(at, key));
     }
 
-    pub fn next(&self) -> Option<Instant> {
+    pub(crate) fn next(&self) -> Option<Instant> {
         self.set.first().map(|(at, _)| *at)
     }
 
     /// Takes one timer whose time has come.
-    pub fn pop_due(&mut self, now: Instant) -> Option<K> {
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<K> {
         let &(at, _) = self.set.first()?;
         if at > now {
             return None;

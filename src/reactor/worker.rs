@@ -17,7 +17,7 @@ use crossbeam_channel::{Receiver, Sender};
 use crate::sys::{Nest, NestEvents, Poller, without_signals};
 
 /// A socket, as the worker sees it.
-pub trait Driven: Send + Sync {
+pub(crate) trait Driven: Send + Sync {
     /// The watch on the socket's poller has fired, and is spent.
     fn fired(&self) -> Next;
     /// The deadline that the worker was given has come.
@@ -28,13 +28,13 @@ pub trait Driven: Send + Sync {
 
 /// When the worker comes back to a socket, apart from its poller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Next {
+pub(crate) struct Next {
     pub pace: Option<Pace>,
     pub deadline: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Pace {
+pub(crate) enum Pace {
     /// A caller has the lease.
     Slow,
     /// Gathered output waits to be flushed.
@@ -69,7 +69,7 @@ impl Shared {
 }
 
 /// The running thread; dropping the last reference ends it.
-pub struct Worker {
+pub(crate) struct Worker {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     id: ThreadId,
@@ -77,7 +77,7 @@ pub struct Worker {
 
 impl Worker {
     /// Starts the thread. Fails when descriptors or threads have run out.
-    pub fn start() -> io::Result<Arc<Self>> {
+    pub(crate) fn start() -> io::Result<Arc<Self>> {
         let (requests, inbox) = crossbeam_channel::unbounded();
         let shared = Arc::new(Shared {
             nest: Nest::new()?,
@@ -102,7 +102,7 @@ impl Worker {
     }
 
     /// Puts a socket under the worker's care: its poller is watched from now on.
-    pub fn register(self: &Arc<Self>, socket: Weak<dyn Driven>, poller: &Poller) -> io::Result<Registration> {
+    pub(crate) fn register(self: &Arc<Self>, socket: Weak<dyn Driven>, poller: &Poller) -> io::Result<Registration> {
         let key = self.shared.next_key.fetch_add(1, Ordering::Relaxed);
         // The worker reads its requests before its events, so it knows the socket when the first event comes.
         self.shared.request(Request::Register(key, socket));
@@ -129,14 +129,14 @@ impl Drop for Worker {
 }
 
 /// A socket's line to the worker.
-pub struct Registration {
+pub(crate) struct Registration {
     worker: Arc<Worker>,
     key: usize,
 }
 
 impl Registration {
     /// Makes the worker hear of the poller's next event.
-    pub fn arm(&self, poller: &Poller) {
+    pub(crate) fn arm(&self, poller: &Poller) {
         // Fails only if the poller was never added or the kernel has no memory; then the tick still comes by.
         if self.worker.shared.nest.arm(poller, self.key).is_err() {
             self.watch(Next { pace: Some(Pace::Slow), deadline: None });
@@ -144,7 +144,7 @@ impl Registration {
     }
 
     /// Makes the worker come back as told.
-    pub fn watch(&self, next: Next) {
+    pub(crate) fn watch(&self, next: Next) {
         let shared = &self.worker.shared;
         shared.request(Request::Watch(self.key, next));
         fence(Ordering::SeqCst);
@@ -154,7 +154,7 @@ impl Registration {
         }
     }
 
-    pub fn forget(&self, poller: &Poller) {
+    pub(crate) fn forget(&self, poller: &Poller) {
         self.worker.shared.nest.remove(poller);
         self.worker.shared.request(Request::Forget(self.key));
     }
@@ -314,8 +314,10 @@ mod tests {
 
     impl Probe {
         fn say(&self, what: &'static str) -> Next {
+            // Taken first: whoever hears of this call may set the answer to the next one.
+            let answer = std::mem::take(&mut *self.answer.lock());
             self.calls.lock().send(what).unwrap();
-            std::mem::take(&mut *self.answer.lock())
+            answer
         }
     }
 

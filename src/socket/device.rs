@@ -12,7 +12,7 @@ use crate::message::{Body, Message, Outgoing};
 
 /// Forwards messages between two raw sockets, or back into one (the other handle negative), headers included. Returns
 /// only when no direction works any more, with the error that ended the one from `first` to `second`.
-pub fn device(first: i32, second: i32) -> Result<()> {
+pub(crate) fn device(first: i32, second: i32) -> Result<()> {
     if first < 0 && second < 0 {
         return Err(Error::BadSocket);
     }

@@ -42,7 +42,7 @@ impl Endpoint {
 
 impl Socket {
     /// Binds an address of the form `scheme://…` and returns the endpoint's id.
-    pub fn bind(&self, address: &[u8]) -> Result<i32> {
+    pub(crate) fn bind(&self, address: &[u8]) -> Result<i32> {
         let settings = self.enter()?.options.settings();
         let (scheme, rest) = split_scheme(address)?;
         match by_scheme(scheme)? {
@@ -56,7 +56,7 @@ impl Socket {
 
     /// Starts to connect to an address of the form `scheme://…` and returns the endpoint's id. The connection is made,
     /// and made again after every loss, in the background.
-    pub fn connect(&self, address: &[u8]) -> Result<i32> {
+    pub(crate) fn connect(&self, address: &[u8]) -> Result<i32> {
         let (settings, backoff) = {
             let held = self.enter()?;
             let millis = |value: i32| std::time::Duration::from_millis(value as u64);
@@ -106,7 +106,7 @@ impl Socket {
 
     /// Removes an endpoint. What its pipes have accepted is still written, in the background, for as long as NN_LINGER
     /// allows.
-    pub fn shutdown(&self, id: i32) -> Result<()> {
+    pub(crate) fn shutdown(&self, id: i32) -> Result<()> {
         let mut held = self.enter()?;
         held.remove_endpoint(self, id)
     }

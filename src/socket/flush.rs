@@ -138,10 +138,13 @@ impl Socket {
     /// Writes a pipe's outbox until it is empty or the kernel is full. The caller has set `flushing`.
     pub(super) fn flush(&self, id: PipeId) {
         let mut held = self.lock();
-        loop {
-            let Some(stream) = held.pipes.stream(id) else { break };
+        let gathering = held.pipes.tempo.gathers_since(Instant::now().checked_sub(Duration::from_millis(1)));
+        while let Some(stream) = held.pipes.stream(id) {
             if stream.outbox.is_empty() || stream.stuck {
                 stream.flushing = false;
+                if !gathering {
+                    stream.outbox.rest();
+                }
                 break;
             }
             let mut batch = stream.outbox.take();

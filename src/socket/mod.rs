@@ -2,17 +2,17 @@
 #![forbid(unsafe_code)]
 
 mod close;
-pub mod device;
+pub(crate) mod device;
 mod endpoint;
 mod flush;
 mod io;
 mod neighbours;
 mod options;
 mod pipes;
-pub mod ready;
+pub(crate) mod ready;
 mod state;
 mod stats;
-pub mod table;
+pub(crate) mod table;
 mod tempo;
 mod turn;
 mod wait;
@@ -24,7 +24,7 @@ use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
 
-pub use options::{Given, Value};
+pub(crate) use options::{Given, Value};
 
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
@@ -37,7 +37,7 @@ use turn::Reactor;
 use wait::{Limit, Want};
 
 /// What `nn_socket` returns a handle of.
-pub struct Socket {
+pub(crate) struct Socket {
     me: Weak<Self>,
     /// Unlike the handle, never used again.
     id: u64,
@@ -189,7 +189,7 @@ impl Socket {
 
     /// Sends one message, waiting as NN_SNDTIMEO says. Returns the length of the body. On an error the message still has
     /// its body.
-    pub fn send(&self, message: &mut Outgoing<'_>, dont_wait: bool) -> Result<usize> {
+    pub(crate) fn send(&self, message: &mut Outgoing<'_>, dont_wait: bool) -> Result<usize> {
         let length = message.body().len();
         let mut held = self.enter()?;
         if !held.pattern.sends() {
@@ -218,7 +218,7 @@ impl Socket {
     }
 
     /// Receives one message into `message`, waiting as NN_RCVTIMEO says.
-    pub fn recv(&self, message: &mut Message, dont_wait: bool) -> Result<()> {
+    pub(crate) fn recv(&self, message: &mut Message, dont_wait: bool) -> Result<()> {
         let mut held = self.enter()?;
         if !held.pattern.receives() {
             return Err(Error::NotSupported);
@@ -243,10 +243,10 @@ impl Socket {
         result
     }
 
-    pub fn set_option(&self, level: i32, option: i32, given: Given<'_>) -> Result<()> {
+    pub(crate) fn set_option(&self, level: i32, option: i32, given: Given<'_>) -> Result<()> {
         let mut held = self.enter()?;
-        if !Options::is_ours(level) {
-            return held.set_pattern_option(self, level, option, given.bytes);
+        if level == i32::from(self.protocol) {
+            return held.pattern.set_option(option, given.bytes);
         }
         held.options.set(level, option, given)?;
         self.recv_max.store(held.options.recv_max, Ordering::Relaxed);
@@ -255,19 +255,19 @@ impl Socket {
         Ok(())
     }
 
-    pub fn option(&self, level: i32, option: i32) -> Result<Value> {
+    pub(crate) fn option(&self, level: i32, option: i32) -> Result<Value> {
         let held = self.enter()?;
         match (level, option) {
             (0, 10) => self.event_fd(held, Want::Send).map(Value::Int),
             (0, 11) => self.event_fd(held, Want::Recv).map(Value::Int),
             (0, 12) => Ok(Value::Int(if self.raw { 2 } else { 1 })),
             (0, 13) => Ok(Value::Int(i32::from(self.protocol))),
-            _ if Options::is_ours(level) => held.options.value(level, option),
-            _ => held.pattern_option(self, level, option),
+            _ if level == i32::from(self.protocol) => held.pattern.option(option).map(Value::WholeInt),
+            _ => held.options.value(level, option),
         }
     }
 
-    pub fn statistic(&self, which: i32) -> Result<u64> {
+    pub(crate) fn statistic(&self, which: i32) -> Result<u64> {
         let held = self.enter()?;
         held.stats.by_number(which, held.pattern.send_priority())
     }

@@ -9,14 +9,14 @@ use crate::transport::Settings;
 /// An option's value as the caller passed it. `address` is where its bytes lie: NN_IPC_SEC_ATTR keeps the pointer
 /// itself.
 #[derive(Debug, Clone, Copy)]
-pub struct Given<'a> {
+pub(crate) struct Given<'a> {
     pub bytes: &'a [u8],
     pub address: usize,
 }
 
 /// An option's value on its way to the caller; the kinds differ in how a short buffer is treated.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
+pub(crate) enum Value {
     /// An int; a short buffer gets its leading bytes.
     Int(i32),
     /// An int; a short buffer is an error.
@@ -89,18 +89,8 @@ impl Options {
         }
     }
 
-    /// A frame above this many bytes ends its connection.
-    pub(super) fn recv_limit(&self) -> Option<u64> {
-        u64::try_from(self.recv_max).ok()
-    }
-
     pub(super) fn linger(&self) -> Option<Duration> {
         timeout(self.linger)
-    }
-
-    /// Whether the level is one of ours, and not the pattern's.
-    pub(super) fn is_ours(level: i32) -> bool {
-        level <= SOL_SOCKET
     }
 
     pub(super) fn set(&mut self, level: i32, option: i32, given: Given<'_>) -> Result<()> {
@@ -170,7 +160,6 @@ impl Options {
         Ok(())
     }
 
-    /// The options that only this struct knows; `None`: the socket has to answer.
     pub(super) fn value(&self, level: i32, option: i32) -> Result<Value> {
         let value = match (level, option) {
             (SOL_SOCKET, 1) => self.linger,

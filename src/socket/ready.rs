@@ -100,7 +100,7 @@ impl Socket {
 
 /// One entry of nn_poll.
 #[derive(Debug, Clone, Copy)]
-pub struct Item {
+pub(crate) struct Item {
     pub handle: i32,
     pub want_recv: bool,
     pub want_send: bool,
@@ -110,7 +110,7 @@ pub struct Item {
 
 /// Waits until an entry is ready (or the time is over, `None` for no limit) and returns how many are. An entry that wants
 /// nothing is not looked at.
-pub fn poll(items: &mut [Item], timeout: Option<Duration>) -> Result<usize> {
+pub(crate) fn poll(items: &mut [Item], timeout: Option<Duration>) -> Result<usize> {
     let limit = timeout.map_or(Limit::Never, |timeout| {
         if timeout.is_zero() { Limit::Once } else { Limit::Until(Instant::now() + timeout) }
     });

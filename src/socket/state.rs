@@ -8,11 +8,10 @@ use std::time::Instant;
 use super::Socket;
 use super::endpoint::Endpoint;
 use super::io::Command;
-use super::options::{Options, Value};
+use super::options::Options;
 use super::pipes::{PipeEnd, PipeTable};
 use super::stats::Stats;
 use super::wait::{Spin, Waiters};
-use crate::error::{Error, Result};
 use crate::pattern::{Pattern, Priorities};
 use crate::pipe::PipeId;
 use crate::reactor::lease::{Lease, Leave};
@@ -269,19 +268,5 @@ impl State {
 
     pub(super) fn priorities(&self) -> Priorities {
         Priorities { send: self.options.send_priority as u8, recv: self.options.recv_priority as u8 }
-    }
-
-    pub(super) fn set_pattern_option(
-        &mut self,
-        _socket: &Socket,
-        _level: i32,
-        _option: i32,
-        _bytes: &[u8],
-    ) -> Result<()> {
-        Err(Error::NoSuchOption)
-    }
-
-    pub(super) fn pattern_option(&self, _socket: &Socket, _level: i32, _option: i32) -> Result<Value> {
-        Err(Error::NoSuchOption)
     }
 }

@@ -157,7 +157,7 @@ impl Library {
 }
 
 /// A socket found by its handle.
-pub struct Found(Guard<Option<Arc<Socket>>>);
+pub(crate) struct Found(Guard<Option<Arc<Socket>>>);
 
 impl Deref for Found {
     type Target = Arc<Socket>;
@@ -168,7 +168,7 @@ impl Deref for Found {
 }
 
 /// Opens a socket of this type and returns its handle.
-pub fn open(domain: i32, protocol: i32) -> Result<i32> {
+pub(crate) fn open(domain: i32, protocol: i32) -> Result<i32> {
     let library = Library::current();
     if matches!(library.handles.lock().phase, Phase::Terminating | Phase::Terminated) {
         return Err(Error::Terminated);
@@ -198,7 +198,7 @@ pub fn open(domain: i32, protocol: i32) -> Result<i32> {
 
 /// The socket behind a handle.
 #[inline]
-pub fn find(handle: i32) -> Result<Found> {
+pub(crate) fn find(handle: i32) -> Result<Found> {
     let slot = usize::try_from(handle).ok().and_then(slot).ok_or(Error::BadSocket)?;
     let found = slot.load();
     match &*found {
@@ -208,7 +208,7 @@ pub fn find(handle: i32) -> Result<Found> {
 }
 
 /// Closes a socket. Its handle can be used again once this has returned.
-pub fn close(handle: i32) -> Result<()> {
+pub(crate) fn close(handle: i32) -> Result<()> {
     let socket = Arc::clone(&*find(handle)?);
     socket.close()?;
     let handle = handle as usize;
@@ -219,7 +219,7 @@ pub fn close(handle: i32) -> Result<()> {
 }
 
 /// Closes every socket; none can be opened until [`init`].
-pub fn term() {
+pub(crate) fn term() {
     let library = Library::current();
     {
         let mut handles = library.handles.lock();
@@ -238,7 +238,7 @@ pub fn term() {
 }
 
 /// Undoes [`term`], after waiting for one that is running.
-pub fn init() {
+pub(crate) fn init() {
     let library = Library::current();
     let mut handles = library.handles.lock();
     while handles.phase == Phase::Terminating {

@@ -7,11 +7,11 @@ mod process;
 mod socket;
 mod watch;
 
-pub use park::{Parker, Unparked, current_parker};
-pub use poller::{Events, Interest, Poller};
-pub use process::{at_exit, generation, on_fork, without_signals};
-pub use socket::{EventFd, fill, poll_readable, recv, send, unsent};
-pub use watch::{Nest, NestEvents};
+pub(crate) use park::{Parker, Unparked, current_parker};
+pub(crate) use poller::{Events, Interest, Poller};
+pub(crate) use process::{at_exit, generation, on_fork, without_signals};
+pub(crate) use socket::{EventFd, fill, poll_readable, recv, send, unsent};
+pub(crate) use watch::{Nest, NestEvents};
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("only Linux has its walls built: src/sys needs a sibling for this system");

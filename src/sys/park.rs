@@ -9,7 +9,7 @@ use super::EventFd;
 
 /// One thread's bed. Wakeups are not counted: any number of them before a sleep makes that sleep return at once.
 #[derive(Debug, Default)]
-pub struct Parker {
+pub(crate) struct Parker {
     state: AtomicU32,
     /// Where the last wakeup came from.
     waker_cpu: AtomicU32,
@@ -18,7 +18,7 @@ pub struct Parker {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unparked {
+pub(crate) enum Unparked {
     Woken,
     TimedOut,
     /// A signal handler ran.
@@ -32,17 +32,17 @@ const POLLING: u32 = 3;
 
 impl Parker {
     /// Forgets earlier wakeups. Only by the owner, before it lets others know that it is about to sleep.
-    pub fn prepare(&self) {
+    pub(crate) fn prepare(&self) {
         self.state.store(AWAKE, Ordering::Relaxed);
     }
 
-    pub fn is_woken(&self) -> bool {
+    pub(crate) fn is_woken(&self) -> bool {
         self.state.load(Ordering::Acquire) == WOKEN
     }
 
     /// Spins until woken or until `end`. Returns whether it was woken. If the last wakeup came from a thread on this very
     /// processor, it is given the processor instead of being waited for: it cannot run while we spin.
-    pub fn spin(&self, end: Instant) -> bool {
+    pub(crate) fn spin(&self, end: Instant) -> bool {
         loop {
             if self.waker_cpu.load(Ordering::Relaxed) != cpu() {
                 for _ in 0..32 {
@@ -63,7 +63,7 @@ impl Parker {
     }
 
     /// Sleeps until woken, until `deadline`, or until a signal handler has run.
-    pub fn park(&self, deadline: Option<Instant>) -> Unparked {
+    pub(crate) fn park(&self, deadline: Option<Instant>) -> Unparked {
         if self.state.compare_exchange(AWAKE, ASLEEP, Ordering::AcqRel, Ordering::Acquire).is_err() {
             return Unparked::Woken;
         }
@@ -104,7 +104,7 @@ impl Parker {
 
     /// The descriptor that a wakeup makes readable while the owner is between [`Parker::begin_polling`] and
     /// [`Parker::end_polling`].
-    pub fn event(&self) -> std::io::Result<&EventFd> {
+    pub(crate) fn event(&self) -> std::io::Result<&EventFd> {
         if let Some(event) = self.event.get() {
             return Ok(event);
         }
@@ -113,17 +113,17 @@ impl Parker {
     }
 
     /// Announces a sleep on [`Parker::event`]. `false`: woken already, do not sleep.
-    pub fn begin_polling(&self) -> bool {
+    pub(crate) fn begin_polling(&self) -> bool {
         self.state.compare_exchange(AWAKE, POLLING, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// A wakeup may still be on its way to the descriptor: the owner clears it whenever it finds it readable.
-    pub fn end_polling(&self) {
+    pub(crate) fn end_polling(&self) {
         self.state.store(AWAKE, Ordering::Release);
     }
 
     /// Wakes the owner, now or when it next wants to sleep. For use when no lock is held: the owner runs at once.
-    pub fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.waker_cpu.store(cpu(), Ordering::Relaxed);
         match self.state.swap(WOKEN, Ordering::AcqRel) {
             ASLEEP => {}
@@ -151,7 +151,7 @@ thread_local! {
 }
 
 /// The calling thread's parker.
-pub fn current_parker() -> Arc<Parker> {
+pub(crate) fn current_parker() -> Arc<Parker> {
     // A destructor that runs after this thread's own storage is gone gets a parker for one use.
     PARKER.try_with(|cell| Arc::clone(cell.get_or_init(Arc::default))).unwrap_or_default()
 }

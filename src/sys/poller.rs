@@ -9,20 +9,20 @@ use super::EventFd;
 use super::socket::direct;
 
 #[derive(Debug)]
-pub struct Poller {
+pub(crate) struct Poller {
     epoll: OwnedFd,
     notify: EventFd,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Interest {
+pub(crate) struct Interest {
     pub read: bool,
     pub write: bool,
 }
 
 impl Interest {
-    pub const READ: Self = Self { read: true, write: false };
-    pub const WRITE: Self = Self { read: false, write: true };
+    pub(crate) const READ: Self = Self { read: true, write: false };
+    pub(crate) const WRITE: Self = Self { read: false, write: true };
 
     fn bits(self) -> u32 {
         let mut bits = 0;
@@ -38,7 +38,7 @@ impl Interest {
 
 /// Where [`Poller::wait`] puts what it found.
 #[derive(Debug)]
-pub struct Events {
+pub(crate) struct Events {
     list: Vec<libc::epoll_event>,
 }
 
@@ -55,7 +55,7 @@ impl Default for Events {
 
 impl Events {
     /// The keys found ready, each with what it is ready for. An error or a hang-up counts as both.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, Interest)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, Interest)> {
         self.list.iter().filter(|event| event.u64 != NOTIFY).map(|event| {
             let bits = event.events as i32;
             let broken = bits & (libc::EPOLLERR | libc::EPOLLHUP) != 0;
@@ -71,7 +71,7 @@ fn check(result: libc::c_int) -> io::Result<libc::c_int> {
 }
 
 impl Poller {
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: no pointers; the result is checked and then owned by nobody else.
         let epoll = unsafe { OwnedFd::from_raw_fd(check(libc::epoll_create1(libc::EPOLL_CLOEXEC))?) };
         let poller = Self { epoll, notify: EventFd::new()? };
@@ -86,21 +86,21 @@ impl Poller {
         Ok(())
     }
 
-    pub fn add(&self, fd: impl AsFd, interest: Interest, key: usize) -> io::Result<()> {
+    pub(crate) fn add(&self, fd: impl AsFd, interest: Interest, key: usize) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_ADD, fd.as_fd(), interest, key as u64)
     }
 
-    pub fn modify(&self, fd: impl AsFd, interest: Interest, key: usize) -> io::Result<()> {
+    pub(crate) fn modify(&self, fd: impl AsFd, interest: Interest, key: usize) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_MOD, fd.as_fd(), interest, key as u64)
     }
 
-    pub fn remove(&self, fd: impl AsFd) -> io::Result<()> {
+    pub(crate) fn remove(&self, fd: impl AsFd) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_DEL, fd.as_fd(), Interest::READ, 0)
     }
 
     /// Waits until a source is ready, somebody notifies, or the time is over (`None`: no limit). A signal handler that
     /// ran meanwhile is `ErrorKind::Interrupted`. Returns whether anything at all happened.
-    pub fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<bool> {
+    pub(crate) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<bool> {
         let millis = timeout.map_or(-1, |limit| limit.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as i32);
         events.list.clear();
         // SAFETY: the buffer has room for BATCH events and belongs to the caller for the whole call.
@@ -125,7 +125,7 @@ impl Poller {
     }
 
     /// Ends the current wait, or the next one.
-    pub fn notify(&self) {
+    pub(crate) fn notify(&self) {
         self.notify.signal();
     }
 }

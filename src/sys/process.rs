@@ -11,12 +11,12 @@ extern "C" fn forked() {
 
 /// Counts the forks between the first process and this one: what an older generation made belongs to a parent.
 #[inline]
-pub fn generation() -> u32 {
+pub(crate) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
 /// Makes [`generation`] count from now on.
-pub fn on_fork() {
+pub(crate) fn on_fork() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // SAFETY: `forked` only increments an atomic, which is allowed in the child of a threaded process.
@@ -25,7 +25,7 @@ pub fn on_fork() {
 }
 
 /// Runs `action` when the process exits by `exit` or by returning from `main`.
-pub fn at_exit(action: extern "C" fn()) {
+pub(crate) fn at_exit(action: extern "C" fn()) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // SAFETY: the function is static, and the library is never unloaded (linked with -z nodelete).
@@ -34,7 +34,7 @@ pub fn at_exit(action: extern "C" fn()) {
 }
 
 /// Runs `start` with every signal blocked, so that a thread started in it inherits that mask.
-pub fn without_signals<T>(start: impl FnOnce() -> T) -> T {
+pub(crate) fn without_signals<T>(start: impl FnOnce() -> T) -> T {
     let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
     let mut old = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: sigfillset initialises `all`; pthread_sigmask reads it and initialises `old`.

@@ -9,7 +9,12 @@ use socket2::{MaybeUninitSlice, Socket};
 
 /// Reads once, first into the spare capacity of `first` (at most `limit` bytes), then into `second`. Returns how many
 /// bytes went where; `(0, 0)` is the end of the stream.
-pub fn fill(socket: &Socket, first: &mut Vec<u8>, limit: usize, second: &mut [u8]) -> io::Result<(usize, usize)> {
+pub(crate) fn fill(
+    socket: &Socket,
+    first: &mut Vec<u8>,
+    limit: usize,
+    second: &mut [u8],
+) -> io::Result<(usize, usize)> {
     let old = first.len();
     let spare = first.spare_capacity_mut();
     let limit = limit.min(spare.len());
@@ -35,7 +40,7 @@ macro_rules! direct {
 pub(super) use direct;
 
 /// Writes to a stream, never raising SIGPIPE. A signal does not end it early.
-pub fn send(socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
+pub(crate) fn send(socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
     loop {
         let none = std::ptr::null::<libc::sockaddr>();
         // SAFETY: pointer and length describe `bytes`; there is no address.
@@ -50,14 +55,14 @@ pub fn send(socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
 }
 
 /// Reads from a stream.
-pub fn recv(socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn recv(socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
     let none = std::ptr::null_mut::<libc::c_void>();
     // SAFETY: pointer and length describe `buffer`; the address is not asked for.
     unsafe { direct!(SYS_recvfrom, socket.as_raw_fd(), buffer.as_mut_ptr(), buffer.len(), 0, none, none) }
 }
 
 /// Bytes that were written to the stream and that the other end has not taken (unix) or acknowledged (tcp) yet.
-pub fn unsent(socket: &Socket) -> usize {
+pub(crate) fn unsent(socket: &Socket) -> usize {
     let mut count: libc::c_int = 0;
     // SAFETY: SIOCOUTQ (TIOCOUTQ) writes one int, and `count` is one.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
@@ -65,7 +70,7 @@ pub fn unsent(socket: &Socket) -> usize {
 }
 
 /// Waits until one of the descriptors is readable. `None` waits without limit.
-pub fn poll_readable(fds: &[BorrowedFd<'_>], timeout: Option<Duration>) -> io::Result<Vec<bool>> {
+pub(crate) fn poll_readable(fds: &[BorrowedFd<'_>], timeout: Option<Duration>) -> io::Result<Vec<bool>> {
     let mut list: Vec<libc::pollfd> =
         fds.iter().map(|fd| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 }).collect();
     let millis = timeout.map_or(-1, |limit| limit.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as i32);
@@ -79,10 +84,10 @@ pub fn poll_readable(fds: &[BorrowedFd<'_>], timeout: Option<Duration>) -> io::R
 
 /// A descriptor that is readable while it is signalled (eventfd(2)).
 #[derive(Debug)]
-pub struct EventFd(OwnedFd);
+pub(crate) struct EventFd(OwnedFd);
 
 impl EventFd {
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: no pointers are passed; the result is checked before it is owned.
         let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
         if fd < 0 {
@@ -92,13 +97,13 @@ impl EventFd {
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
-    pub fn signal(&self) {
+    pub(crate) fn signal(&self) {
         let one = 1u64.to_ne_bytes();
         // SAFETY: eight readable bytes, as eventfd wants them. A full counter is signalled already.
         unsafe { libc::write(self.0.as_raw_fd(), one.as_ptr().cast(), one.len()) };
     }
 
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         let mut count = [0u8; 8];
         // SAFETY: eight writable bytes, as eventfd wants them. An empty counter answers EAGAIN, which is as good.
         unsafe { libc::read(self.0.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };

@@ -4,40 +4,40 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-pub use polling::Events as NestEvents;
+pub(crate) use polling::Events as NestEvents;
 use polling::{Event, Poller as Polling};
 
 use super::Poller;
 
 #[derive(Debug)]
-pub struct Nest(Polling);
+pub(crate) struct Nest(Polling);
 
 impl Nest {
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Polling::new().map(Self)
     }
 
     /// Watches a socket's poller: its readiness is reported once, under `key`.
-    pub fn add(&self, poller: &Poller, key: usize) -> io::Result<()> {
+    pub(crate) fn add(&self, poller: &Poller, key: usize) -> io::Result<()> {
         // SAFETY: the owner of the poller calls `remove` before it drops it (socket::Socket's close does).
         unsafe { self.0.add(poller.as_fd().as_raw_fd(), Event::readable(key)) }
     }
 
     /// Arms the source again after it was reported.
-    pub fn arm(&self, poller: &Poller, key: usize) -> io::Result<()> {
+    pub(crate) fn arm(&self, poller: &Poller, key: usize) -> io::Result<()> {
         self.0.modify(poller, Event::readable(key))
     }
 
-    pub fn remove(&self, poller: &Poller) {
+    pub(crate) fn remove(&self, poller: &Poller) {
         let _ = self.0.delete(poller);
     }
 
-    pub fn wait(&self, events: &mut NestEvents, timeout: Option<Duration>) -> io::Result<()> {
+    pub(crate) fn wait(&self, events: &mut NestEvents, timeout: Option<Duration>) -> io::Result<()> {
         events.clear();
         self.0.wait(events, timeout).map(drop)
     }
 
-    pub fn notify(&self) {
+    pub(crate) fn notify(&self) {
         let _ = self.0.notify();
     }
 }

@@ -12,7 +12,7 @@ const ADDRESS_LIMIT: usize = 128;
 const LITERAL_MAX: usize = 45;
 
 /// Splits `scheme://rest`.
-pub fn split_scheme(address: &[u8]) -> Result<(&[u8], &[u8])> {
+pub(crate) fn split_scheme(address: &[u8]) -> Result<(&[u8], &[u8])> {
     if address.len() >= ADDRESS_LIMIT {
         return Err(Error::NameTooLong);
     }
@@ -23,7 +23,7 @@ pub fn split_scheme(address: &[u8]) -> Result<(&[u8], &[u8])> {
 
 /// The target of a tcp connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remote {
+pub(crate) struct Remote {
     pub host: Host,
     pub port: u16,
     /// The source address, if one was given; its port is 0.
@@ -31,13 +31,13 @@ pub struct Remote {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Host {
+pub(crate) enum Host {
     Ip(IpAddr, u32),
     Name(String),
 }
 
 /// `interface:port`, as nn_bind takes it.
-pub fn parse_local(text: &[u8], ipv4_only: bool) -> Result<SocketAddr> {
+pub(crate) fn parse_local(text: &[u8], ipv4_only: bool) -> Result<SocketAddr> {
     let (interface, port) = split_port(text)?;
     interface_address(interface, ipv4_only).map(|mut address| {
         address.set_port(port);
@@ -46,7 +46,7 @@ pub fn parse_local(text: &[u8], ipv4_only: bool) -> Result<SocketAddr> {
 }
 
 /// `[local;]host:port`, as nn_connect takes it.
-pub fn parse_remote(text: &[u8], ipv4_only: bool) -> Result<Remote> {
+pub(crate) fn parse_remote(text: &[u8], ipv4_only: bool) -> Result<Remote> {
     let (rest, port) = split_port(text)?;
     let (local, host) = match rest.iter().position(|&byte| byte == b';') {
         Some(at) => (Some(&rest[..at]), &rest[at + 1..]),
@@ -102,7 +102,7 @@ fn named_interface(name: &str, ipv4_only: bool) -> Option<SocketAddr> {
     Some(with_scope(found.ip(), 0, found.index.unwrap_or(0)))
 }
 
-pub fn with_scope(ip: IpAddr, port: u16, scope: u32) -> SocketAddr {
+pub(crate) fn with_scope(ip: IpAddr, port: u16, scope: u32) -> SocketAddr {
     match ip {
         IpAddr::V4(_) => SocketAddr::new(ip, port),
         IpAddr::V6(ip) => {

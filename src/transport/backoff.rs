@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Delay before retry k: min((2^k - 1) * interval, maximum); the first retry comes at once.
 #[derive(Debug, Clone)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     interval: Duration,
     maximum: Duration,
     retries: u32,
@@ -16,11 +16,11 @@ const SHORTEST: Duration = Duration::from_millis(1);
 
 impl Backoff {
     /// `maximum` zero means `interval`.
-    pub fn new(interval: Duration, maximum: Duration) -> Self {
+    pub(crate) fn new(interval: Duration, maximum: Duration) -> Self {
         Self { interval, maximum: if maximum.is_zero() { interval } else { maximum }, retries: 0 }
     }
 
-    pub fn next_delay(&mut self) -> Duration {
+    pub(crate) fn next_delay(&mut self) -> Duration {
         if self.retries == 0 {
             self.retries = 1;
             return Duration::ZERO;
@@ -35,7 +35,7 @@ impl Backoff {
     }
 
     /// A connection that stayed up longer than any wait proves the peer; the next loss starts from the beginning.
-    pub fn connected_for(&mut self, time: Duration) {
+    pub(crate) fn connected_for(&mut self, time: Duration) {
         if time > self.maximum.max(Duration::from_secs(1)) {
             self.retries = 0;
         }

@@ -16,7 +16,7 @@ use crate::pipe::{Inbox, PipeId};
 
 /// What one socket tells another.
 #[derive(Clone)]
-pub enum Note {
+pub(crate) enum Note {
     /// To the binder: a connector would like this link. `waited`: the connector was there before the bind.
     Offer { link: Arc<Link>, waited: bool },
     /// To the connector: the binder has taken the link.
@@ -34,16 +34,16 @@ pub enum Note {
 }
 
 /// A socket, as its neighbours see it.
-pub trait PipeEvents: Send + Sync {
+pub(crate) trait PipeEvents: Send + Sync {
     fn post(&self, note: Note);
 }
 
 /// A note and whom it is for.
-pub type Post = (Arc<dyn PipeEvents>, Note);
+pub(crate) type Post = (Arc<dyn PipeEvents>, Note);
 
 /// One endpoint of one socket.
 #[derive(Clone)]
-pub struct Party {
+pub(crate) struct Party {
     pub socket: Weak<dyn PipeEvents>,
     /// Distinguishes sockets of the process.
     pub owner: u64,
@@ -59,7 +59,7 @@ impl Party {
 
 /// Index into a link's two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
+pub(crate) enum Side {
     Binder = 0,
     Connector = 1,
 }
@@ -74,7 +74,7 @@ impl Side {
 }
 
 /// A connection between two sockets of the process.
-pub struct Link {
+pub(crate) struct Link {
     sides: [End; 2],
 }
 
@@ -165,14 +165,14 @@ impl Queue {
 }
 
 /// What has to follow a send.
-pub struct Sent {
+pub(crate) struct Sent {
     /// The receiver has to be told that there are messages.
     pub announce: bool,
     pub writable: bool,
 }
 
 /// What has to follow a receive.
-pub struct Received {
+pub(crate) struct Received {
     pub more: bool,
     pub wake_sender: bool,
 }
@@ -187,12 +187,12 @@ impl Link {
         &self.sides[side as usize]
     }
 
-    pub fn endpoint(&self, side: Side) -> i32 {
+    pub(crate) fn endpoint(&self, side: Side) -> i32 {
         self.end(side).party.endpoint
     }
 
     /// A side takes the link: its pipe, and how much it lets wait.
-    pub fn attach(&self, side: Side, pipe: PipeId, limit: usize) {
+    pub(crate) fn attach(&self, side: Side, pipe: PipeId, limit: usize) {
         let end = self.end(side);
         end.incoming.queue.lock().limit = limit;
         // Set once: a link is offered to each side once.
@@ -200,23 +200,23 @@ impl Link {
     }
 
     /// A note for the peer of `side`, if it is still there.
-    pub fn to_peer(&self, side: Side, note: Note) -> Option<Post> {
+    pub(crate) fn to_peer(&self, side: Side, note: Note) -> Option<Post> {
         Some((self.end(side.other()).party.socket.upgrade()?, note))
     }
 
     /// The same, for a note about the peer's pipe.
-    pub fn about_peer(&self, side: Side, note: impl FnOnce(PipeId) -> Note) -> Option<Post> {
+    pub(crate) fn about_peer(&self, side: Side, note: impl FnOnce(PipeId) -> Note) -> Option<Post> {
         let pipe = *self.end(side.other()).pipe.get()?;
         self.to_peer(side, note(pipe))
     }
 
-    pub fn is_writable(&self, from: Side) -> bool {
+    pub(crate) fn is_writable(&self, from: Side) -> bool {
         let queue = self.end(from.other()).incoming.queue.lock();
         queue.slot.is_none() && !queue.closed
     }
 
     /// Moves a message over. `None`: no room, and the message is as it was.
-    pub fn send(&self, from: Side, outgoing: &mut Outgoing<'_>, last: bool) -> Option<Sent> {
+    pub(crate) fn send(&self, from: Side, outgoing: &mut Outgoing<'_>, last: bool) -> Option<Sent> {
         let incoming = &self.end(from.other()).incoming;
         let mut queue = incoming.queue.lock();
         if queue.slot.is_some() || queue.closed {
@@ -244,7 +244,7 @@ impl Link {
     }
 
     /// Takes the oldest message. `taken` belongs to the receiver alone: what it has taken over with one lock.
-    pub fn recv(&self, side: Side, taken: &mut Inbox, message: &mut Message) -> Option<Received> {
+    pub(crate) fn recv(&self, side: Side, taken: &mut Inbox, message: &mut Message) -> Option<Received> {
         let Incoming { queue, account } = &self.end(side).incoming;
         if taken.is_empty() {
             taken.append(&mut queue.lock().messages);
@@ -266,13 +266,13 @@ impl Link {
         Some(Received { more: !taken.is_empty(), wake_sender })
     }
 
-    pub fn has_messages(&self, side: Side) -> bool {
+    pub(crate) fn has_messages(&self, side: Side) -> bool {
         let incoming = &self.end(side).incoming;
         incoming.queue.lock().sent != incoming.account.received.load(Ordering::SeqCst)
     }
 
     /// A side leaves: what it has sent stays with the receiver, what it has not read is dropped.
-    pub fn close(&self, side: Side) {
+    pub(crate) fn close(&self, side: Side) {
         let receiver = &self.end(side.other()).incoming;
         let mut outgoing = receiver.queue.lock();
         outgoing.closed = true;
@@ -289,7 +289,7 @@ impl Link {
 }
 
 /// The names of the process.
-pub struct Registry {
+pub(crate) struct Registry {
     names: Mutex<HashMap<Vec<u8>, Name>>,
     /// Whether two socket types may talk.
     compatible: fn(u16, u16) -> bool,
@@ -332,12 +332,12 @@ impl Name {
 }
 
 impl Registry {
-    pub fn new(compatible: fn(u16, u16) -> bool) -> Self {
+    pub(crate) fn new(compatible: fn(u16, u16) -> bool) -> Self {
         Self { names: Mutex::default(), compatible }
     }
 
     /// Takes a name. The posts are for the caller to deliver once it holds no lock.
-    pub fn bind(&self, name: &[u8], party: Party) -> Result<Vec<Post>> {
+    pub(crate) fn bind(&self, name: &[u8], party: Party) -> Result<Vec<Post>> {
         let mut names = self.names.lock();
         let entry = names.entry(name.to_vec()).or_default();
         if entry.binder.is_some() {
@@ -347,7 +347,7 @@ impl Registry {
         Ok(entry.offers(self.compatible, true))
     }
 
-    pub fn connect(&self, name: &[u8], party: Party) -> Vec<Post> {
+    pub(crate) fn connect(&self, name: &[u8], party: Party) -> Vec<Post> {
         let mut names = self.names.lock();
         let entry = names.entry(name.to_vec()).or_default();
         entry.connectors.push(Connector { party, state: Standing::Waiting });
@@ -355,7 +355,7 @@ impl Registry {
     }
 
     /// An endpoint goes away.
-    pub fn leave(&self, name: &[u8], party: &Party) {
+    pub(crate) fn leave(&self, name: &[u8], party: &Party) {
         let mut names = self.names.lock();
         let Some(entry) = names.get_mut(name) else { return };
         if entry.binder.as_ref().is_some_and(|binder| binder.is(party)) {
@@ -368,12 +368,12 @@ impl Registry {
     }
 
     /// A connector has lost its link, or was not given one.
-    pub fn unlink(&self, name: &[u8], party: &Party) {
+    pub(crate) fn unlink(&self, name: &[u8], party: &Party) {
         self.set_standing(name, party, Standing::Waiting);
     }
 
     /// A connector cannot take a link now.
-    pub fn decline(&self, name: &[u8], party: &Party) {
+    pub(crate) fn decline(&self, name: &[u8], party: &Party) {
         self.set_standing(name, party, Standing::Declined);
     }
 
@@ -386,7 +386,7 @@ impl Registry {
     }
 
     /// A socket with an endpoint of this name has a pipe less: its connector, or those that wait for it, may try again.
-    pub fn retry(&self, name: &[u8], party: &Party) -> Vec<Post> {
+    pub(crate) fn retry(&self, name: &[u8], party: &Party) -> Vec<Post> {
         let mut names = self.names.lock();
         let Some(entry) = names.get_mut(name) else { return Vec::new() };
         for connector in &mut entry.connectors {

@@ -2,12 +2,12 @@
 //! them. inproc moves messages between sockets of one process.
 #![forbid(unsafe_code)]
 
-pub mod address;
-pub mod backoff;
-pub mod inproc;
+pub(crate) mod address;
+pub(crate) mod backoff;
+pub(crate) mod inproc;
 mod ipc;
-pub mod resolver;
-pub mod session;
+pub(crate) mod resolver;
+pub(crate) mod session;
 mod tcp;
 
 use std::io;
@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 
 /// Socket options that transports obey, as they are when a connection is made.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings {
+pub(crate) struct Settings {
     pub ipv4_only: bool,
     pub send_buffer: usize,
     pub recv_buffer: usize,
@@ -35,7 +35,7 @@ impl Settings {
 }
 
 /// One scheme.
-pub trait Transport: Sync {
+pub(crate) trait Transport: Sync {
     /// Binds and listens at once, so that every error is the caller's.
     fn bind(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Listener>>;
     /// Checks the address; the dialer connects later.
@@ -43,7 +43,7 @@ pub trait Transport: Sync {
 }
 
 /// A bound address. Dropping it ends the listening and removes what it left in the file system.
-pub trait Listener: Send {
+pub(crate) trait Listener: Send {
     /// Readable when a peer waits.
     fn source(&self) -> BorrowedFd<'_>;
     /// Takes one waiting peer, as a non-blocking stream.
@@ -52,13 +52,13 @@ pub trait Listener: Send {
 }
 
 /// Where to dial.
-pub enum Target {
+pub(crate) enum Target {
     Known(Vec<SockAddr>),
     Name(String, u16),
 }
 
 /// An address to connect to.
-pub trait Dialer: Send {
+pub(crate) trait Dialer: Send {
     fn target(&self) -> Target;
     /// Starts a connection; when the stream is writable it has succeeded or holds its error.
     fn dial(&self, to: &SockAddr, settings: Settings) -> io::Result<Socket>;
@@ -69,13 +69,13 @@ pub trait Dialer: Send {
 const BACKLOG: i32 = 4096;
 
 /// Which way an address names.
-pub enum Scheme {
+pub(crate) enum Scheme {
     Inproc,
     Stream(&'static dyn Transport),
 }
 
 /// The transport of a scheme.
-pub fn by_scheme(scheme: &[u8]) -> Result<Scheme> {
+pub(crate) fn by_scheme(scheme: &[u8]) -> Result<Scheme> {
     match scheme {
         b"inproc" => Ok(Scheme::Inproc),
         b"ipc" => Ok(Scheme::Stream(&ipc::Ipc)),
@@ -86,6 +86,6 @@ pub fn by_scheme(scheme: &[u8]) -> Result<Scheme> {
 
 /// Whether a failed accept concerns the machine (descriptors, memory) and is worth a pause. Everything else concerns
 /// only the peer that is gone.
-pub fn is_exhausted(error: &io::Error) -> bool {
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }

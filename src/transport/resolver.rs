@@ -13,7 +13,7 @@ use crate::sys::without_signals;
 const THREADS: usize = 4;
 
 /// Called with every address found, best first; empty if there is none.
-pub type Answer = Box<dyn FnOnce(Vec<SocketAddr>) + Send>;
+pub(crate) type Answer = Box<dyn FnOnce(Vec<SocketAddr>) + Send>;
 
 struct Lookup {
     host: String,
@@ -23,7 +23,7 @@ struct Lookup {
 }
 
 /// Threads that exist only while there is something to look up.
-pub struct Resolver {
+pub(crate) struct Resolver {
     requests: Sender<Lookup>,
     inbox: Receiver<Lookup>,
     running: Mutex<usize>,
@@ -37,7 +37,7 @@ impl Default for Resolver {
 }
 
 impl Resolver {
-    pub fn look_up(self: &Arc<Self>, host: String, port: u16, ipv4_only: bool, answer: Answer) {
+    pub(crate) fn look_up(self: &Arc<Self>, host: String, port: u16, ipv4_only: bool, answer: Answer) {
         let mut running = self.running.lock();
         // Both ends live in `self`, so the channel is open.
         let _ = self.requests.send(Lookup { host, port, ipv4_only, answer });

@@ -18,7 +18,7 @@ use crate::pipe::Inbox;
 use crate::sys;
 
 /// Bytes offered to one read.
-pub const SCRATCH: usize = 64 * 1024;
+pub(crate) const SCRATCH: usize = 64 * 1024;
 
 /// Unfinished frames above this size are read straight into their own memory.
 const LARGE: usize = 4 * 1024;
@@ -31,7 +31,7 @@ const FIRST_RESERVE: usize = 256 * 1024;
 
 /// Why a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// The peer closed its side.
     Closed,
     /// The connection failed, or the peer broke the protocol.
@@ -46,13 +46,13 @@ impl From<Violation> for End {
 
 /// What one read brought, besides frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub(crate) enum Progress {
     Nothing,
     /// The peer's greeting is complete: its socket type.
     Greeted(u16),
 }
 
-pub struct Session {
+pub(crate) struct Session {
     stream: Arc<Socket>,
     framing: LengthPrefix,
     greeted: bool,
@@ -82,7 +82,7 @@ impl Large {
 
 impl Session {
     /// Sends our greeting at once, without waiting for the peer's.
-    pub fn start(stream: Socket, framing: LengthPrefix, protocol: u16) -> Result<Self, End> {
+    pub(crate) fn start(stream: Socket, framing: LengthPrefix, protocol: u16) -> Result<Self, End> {
         let greeting = sp_header::encode(protocol);
         match sys::send(&stream, &greeting) {
             // A fresh connection has room for eight bytes.
@@ -93,17 +93,17 @@ impl Session {
         Ok(Self { stream, framing, greeted: false, partial: Vec::new(), large: None, proven: 0 })
     }
 
-    pub fn stream(&self) -> &Arc<Socket> {
+    pub(crate) fn stream(&self) -> &Arc<Socket> {
         &self.stream
     }
 
-    pub fn framing(&self) -> LengthPrefix {
+    pub(crate) fn framing(&self) -> LengthPrefix {
         self.framing
     }
 
     /// Reads once. Whole frames go to `frames`; one of more than `limit` bytes (if there is a limit) ends the connection.
     /// `frames` is good even if the connection ends here.
-    pub fn read(&mut self, scratch: &mut [u8], limit: Option<u64>, frames: &mut Inbox) -> Result<Progress, End> {
+    pub(crate) fn read(&mut self, scratch: &mut [u8], limit: Option<u64>, frames: &mut Inbox) -> Result<Progress, End> {
         let received = match &mut self.large {
             Some(large) => {
                 large.grow(self.proven)?;

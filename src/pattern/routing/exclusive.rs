@@ -6,14 +6,14 @@ use crate::pattern::{Busy, Pipes, Refused};
 use crate::pipe::PipeId;
 
 #[derive(Debug, Default)]
-pub struct Exclusive {
+pub(crate) struct Exclusive {
     pipe: Option<PipeId>,
     readable: bool,
     writable: bool,
 }
 
 impl Exclusive {
-    pub fn add(&mut self, pipe: PipeId) -> Result<(), Refused> {
+    pub(crate) fn add(&mut self, pipe: PipeId) -> Result<(), Refused> {
         if self.pipe.is_some() {
             return Err(Refused);
         }
@@ -21,33 +21,33 @@ impl Exclusive {
         Ok(())
     }
 
-    pub fn remove(&mut self, pipe: PipeId) {
+    pub(crate) fn remove(&mut self, pipe: PipeId) {
         if self.pipe == Some(pipe) {
             *self = Self::default();
         }
     }
 
-    pub fn readable(&mut self, pipe: PipeId) {
+    pub(crate) fn readable(&mut self, pipe: PipeId) {
         self.readable |= self.pipe == Some(pipe);
     }
 
-    pub fn writable(&mut self, pipe: PipeId) {
+    pub(crate) fn writable(&mut self, pipe: PipeId) {
         self.writable |= self.pipe == Some(pipe);
     }
 
-    pub fn blocked(&mut self, pipe: PipeId) {
+    pub(crate) fn blocked(&mut self, pipe: PipeId) {
         self.writable &= self.pipe != Some(pipe);
     }
 
-    pub fn can_send(&self) -> bool {
+    pub(crate) fn can_send(&self) -> bool {
         self.writable
     }
 
-    pub fn can_recv(&self) -> bool {
+    pub(crate) fn can_recv(&self) -> bool {
         self.readable
     }
 
-    pub fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes) -> Result<(), Busy> {
+    pub(crate) fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes) -> Result<(), Busy> {
         let Some(pipe) = self.pipe.filter(|_| self.writable) else { return Err(Busy) };
         let sent = pipes.send(pipe, message, true);
         self.writable = sent == Ok(true);
@@ -55,7 +55,7 @@ impl Exclusive {
     }
 
     /// Whether there was a message.
-    pub fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes) -> bool {
+    pub(crate) fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes) -> bool {
         let Some(pipe) = self.pipe.filter(|_| self.readable) else { return false };
         let received = pipes.recv(pipe, message);
         self.readable = received == Some(true);

@@ -1,4 +1,4 @@
 //! The parts patterns are made of.
 #![forbid(unsafe_code)]
 
-pub mod exclusive;
+pub(super) mod exclusive;
