@@ -158,17 +158,8 @@ impl Body {
         }
     }
 
-    /// The bytes of `front` and then these: how header and body travel where there is no wire.
-    pub(crate) fn prepend(mut self, front: &[u8]) -> Result<Self> {
-        if front.is_empty() {
-            return Ok(self);
-        }
-        if let Self::Chunk(chunk) = &mut self
-            && chunk.try_prepend(front)
-        {
-            return Ok(self);
-        }
-        let back = self.as_slice();
+    /// The bytes of `front` and then those of `back`: how header and body travel where there is no wire.
+    pub(crate) fn joined(front: &[u8], back: &[u8]) -> Result<Self> {
         let total = front.len() + back.len();
         if total <= INLINE_MAX {
             let mut bytes = [0; INLINE_MAX];
@@ -277,6 +268,21 @@ impl<'a> Outgoing<'a> {
         }
     }
 
+    /// Header and body in one, to outlive the call. With `last` the body may be taken for it. On an error the message is
+    /// as it was.
+    pub(crate) fn joined_body(&mut self, last: bool) -> Result<Body> {
+        if self.header.is_empty() {
+            return if last { self.take_body() } else { self.share_body() };
+        }
+        if last
+            && let Payload::Owned(Body::Chunk(chunk)) = &mut self.payload
+            && chunk.try_prepend(&self.header)
+        {
+            return self.take_body();
+        }
+        Body::joined(&self.header, self.body())
+    }
+
     /// A body with the same bytes that may outlive the call; this message keeps its own.
     pub(crate) fn share_body(&mut self) -> Result<Body> {
         if let Payload::Borrowed(body) = self.payload {
@@ -304,7 +310,9 @@ mod tests {
     fn a_short_header_goes_before_a_chunk_without_moving_it() {
         let body = Body::copy_of(&[1; 1000]).unwrap();
         let before = body.as_slice().as_ptr();
-        let mut body = body.prepend(&[9; 8]).unwrap();
+        let mut message = Outgoing::owned(body);
+        message.header.extend_from_slice(&[9; 8]);
+        let mut body = message.joined_body(true).unwrap();
         assert_eq!(body.as_slice()[..9], [9, 9, 9, 9, 9, 9, 9, 9, 1]);
         body.skip(8);
         assert_eq!(body.as_slice().as_ptr(), before);
@@ -319,7 +327,7 @@ mod tests {
     proptest! {
         #[test]
         fn bodies_keep_their_bytes(front in proptest::collection::vec(any::<u8>(), 0..80), back in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let mut body = Body::copy_of(&back).unwrap().prepend(&front).unwrap();
+            let mut body = Body::joined(&front, &back).unwrap();
             let whole = [front.clone(), back.clone()].concat();
             prop_assert_eq!(body.as_slice(), &whole[..]);
             let mut twin = body.share();

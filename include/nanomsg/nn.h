@@ -162,7 +162,7 @@
 /* Level of the options every socket has. Transports have negative levels, socket types positive ones. */
 #define NN_SOL_SOCKET 0
 
-/* Accepted for the sake of old programs; reads as 0. */
+/* Milliseconds that closing goes on writing what was accepted for sending; int, 1000 by default. Negative: no limit. */
 #define NN_LINGER 1
 
 /* Bytes to hold for sending; int. */

@@ -45,7 +45,7 @@ pub const NN_SOCKADDR_MAX: c_int = 128;
 /// Level of the options every socket has. Transports have negative levels, socket types positive ones.
 pub const NN_SOL_SOCKET: c_int = 0;
 
-/// Accepted for the sake of old programs; reads as 0.
+/// Milliseconds that closing goes on writing what was accepted for sending; int, 1000 by default. Negative: no limit.
 pub const NN_LINGER: c_int = 1;
 /// Bytes to hold for sending; int.
 pub const NN_SNDBUF: c_int = 2;

@@ -26,15 +26,12 @@ pub(crate) struct Priorities {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refused;
 
-/// The pipe takes no message now; the pattern is told when that changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Busy;
-
 /// What a pattern can do with its pipes.
 pub(crate) trait Pipes {
     /// Hands the message to a pipe. With `last` the body may be taken out of it; otherwise it stays, for other pipes.
-    /// Answers whether the pipe would take another one; if not, [`Pattern::writable`] follows when it does.
-    fn send(&mut self, pipe: PipeId, message: &mut Outgoing<'_>, last: bool) -> std::result::Result<bool, Busy>;
+    /// Answers whether the pipe would take another one; if not, or on `WouldBlock`, [`Pattern::writable`] follows when it
+    /// does. On an error, of which `NoMemory` is the other one, the message is as it was.
+    fn send(&mut self, pipe: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<bool>;
 
     /// Puts the oldest message that came in into `message`, its header still in the body, and answers whether there are
     /// more. `None`: there is none.

@@ -44,7 +44,7 @@ impl Pattern for Pair {
     }
 
     fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
-        self.peer.send(message, pipes).map_err(|_| Error::WouldBlock)
+        self.peer.send(message, pipes)
     }
 
     fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
@@ -64,7 +64,6 @@ impl Pattern for Pair {
 mod tests {
     use super::*;
     use crate::message::Body;
-    use crate::pattern::Busy;
     use std::collections::VecDeque;
 
     const A: PipeId = PipeId { slot: 0, serial: 1 };
@@ -80,9 +79,9 @@ mod tests {
     }
 
     impl Pipes for Desk {
-        fn send(&mut self, pipe: PipeId, message: &mut Outgoing<'_>, _last: bool) -> std::result::Result<bool, Busy> {
+        fn send(&mut self, pipe: PipeId, message: &mut Outgoing<'_>, _last: bool) -> Result<bool> {
             if self.room == 0 {
-                return Err(Busy);
+                return Err(Error::WouldBlock);
             }
             self.room -= 1;
             self.sent.push((pipe, [&message.header[..], message.body()].concat()));

@@ -100,6 +100,8 @@ impl Lease {
     pub(crate) fn leave(&mut self, urgent: bool) -> Leave {
         self.holder = Holder::Nobody;
         self.asleep = false;
+        // The next event is the worker's at once, not only when a tick has found the caller gone.
+        self.used &= !urgent;
         if self.armed {
             return Leave::Nothing;
         }
@@ -233,6 +235,8 @@ mod tests {
         lease.take();
         lease.fired();
         assert_eq!(lease.leave(true), Leave::Arm);
+        assert!(lease.fired(), "the caller does not keep it");
+        assert!(lease.leave_armed());
         assert_eq!(lease.tick(), Tick::Drop);
     }
 

@@ -230,7 +230,8 @@ impl Rounds {
 
     fn serve(&mut self, key: usize, call: impl FnOnce(&dyn Driven) -> Next) {
         let Some(socket) = self.sockets.get(&key).and_then(|care| care.socket.upgrade()) else { return };
-        let next = call(&*socket);
+        // A panic in one socket must not take the thread from all the others. The hook has printed it.
+        let next = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call(&*socket))).unwrap_or_default();
         drop(socket);
         self.note(key, next, Instant::now());
     }

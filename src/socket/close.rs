@@ -4,14 +4,16 @@
 use std::time::{Duration, Instant};
 
 use super::{Held, Socket};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sys::{Parker, current_parker};
 
 impl Socket {
-    /// Closes the socket: wakes its callers, writes what was accepted for at most NN_LINGER, and frees everything.
-    pub(crate) fn close(&self) -> Result<()> {
+    /// Closes the socket: wakes its callers, writes what was accepted for at most NN_LINGER from `since` on, and frees
+    /// everything.
+    pub(crate) fn close(&self, since: Instant) -> Result<()> {
         let mut held = self.enter()?;
         held.closing = true;
+        held.closing_since = Some(since);
         let state = &mut *held;
         state.waiters.wake_all(&mut state.pipes.after().wakes);
         state.interrupt();
@@ -27,8 +29,9 @@ impl Socket {
             let taken = held.lease.take();
             debug_assert!(taken, "nobody else is inside");
             loop {
-                (held, _) = self.turn(held, Some(Duration::ZERO));
-                if !held.needs_turn() && reactor.io.lock().is_empty() {
+                let turned;
+                (held, turned) = self.turn(held, Some(Duration::ZERO));
+                if turned == Err(Error::BadSocket) || (!held.needs_turn() && reactor.io.lock().is_empty()) {
                     break;
                 }
                 (held, _) = self.turn(held, None);
@@ -60,13 +63,13 @@ impl Socket {
     }
 
     /// At the end of the process: writes what was accepted, without disturbing callers that are still blocked.
-    pub(crate) fn finish(&self) {
+    pub(crate) fn finish(&self, since: Instant) {
         let Some(state) = self.state.try_lock_for(Duration::from_millis(100)) else { return };
-        let mut held = Held { socket: self, guard: Some(state) };
+        let mut held = self.held(state);
         if held.closing || self.reactor.get().is_none() {
             return;
         }
-        let give_up = held.options.linger().map(|linger| Instant::now() + linger);
+        let give_up = held.options.linger().map(|linger| since + linger);
         held.pipes.flush_gathered(None);
         drop(held);
         held = self.lock();

@@ -46,6 +46,9 @@ fn raw(socket: &Arc<Socket>) -> Result<Arc<Socket>> {
     if socket.raw { Ok(Arc::clone(socket)) } else { Err(Error::Invalid) }
 }
 
+/// Steps of one direction before the other has its turn.
+const TURN: usize = 32;
+
 /// One direction.
 struct Way {
     from: Arc<Socket>,
@@ -62,9 +65,10 @@ impl Way {
         Self { from: Arc::clone(from), to: Arc::clone(to), pending: None, limit: None, ended: None }
     }
 
-    /// Moves messages until one has to wait or the direction ends.
-    fn go(&mut self) {
-        loop {
+    /// Moves messages until one has to wait, the direction ends, or the other one shall have its turn. True: there may
+    /// be more.
+    fn go(&mut self) -> bool {
+        for _ in 0..TURN {
             let step = if self.pending.is_some() { self.send() } else { self.receive() };
             match step {
                 Ok(()) => self.limit = None,
@@ -76,14 +80,15 @@ impl Way {
                     if limit.is_over() {
                         self.ended = Some(Error::TimedOut);
                     }
-                    return;
+                    return false;
                 }
                 Err(error) => {
                     self.ended = Some(error);
-                    return;
+                    return false;
                 }
             }
         }
+        true
     }
 
     fn receive(&mut self) -> Result<()> {
@@ -118,8 +123,12 @@ impl Way {
 /// it, as it does a device with one direction.
 fn run(ways: &mut [Way], interruptible: bool) -> Error {
     loop {
+        let mut more = false;
         for way in ways.iter_mut().filter(|way| way.ended.is_none()) {
-            way.go();
+            more |= way.go();
+        }
+        if more {
+            continue;
         }
         let mut entries: Vec<Entry> = ways.iter().filter(|way| way.ended.is_none()).map(Way::entry).collect();
         if entries.is_empty() {

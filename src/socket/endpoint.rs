@@ -98,9 +98,7 @@ impl Socket {
         if kind == Kind::InprocConnect {
             held.stats.inprogress_connections += 1;
         }
-        if !posts.is_empty() {
-            held.pipes.after().posts.extend(posts);
-        }
+        held.pipes.post_all(posts);
         Ok(id)
     }
 

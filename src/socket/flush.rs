@@ -236,7 +236,6 @@ impl State {
             Wrote::Failed => {
                 // Nothing more goes out; what the peer has sent is read to its end, where the connection ends.
                 stream.outbox.clear();
-                let _ = stream.stream.shutdown(std::net::Shutdown::Write);
                 if let Some(pipe) = self.pipes.get(id) {
                     pipe.ended = true;
                 }

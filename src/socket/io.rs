@@ -21,7 +21,7 @@ use crate::reactor::timers::Timers;
 use crate::sys::{self, Events, Interest, Poller};
 use crate::transport::backoff::Backoff;
 use crate::transport::session::{End, Progress, SCRATCH, Session};
-use crate::transport::{Dialer, Listener, Settings, Target, is_exhausted};
+use crate::transport::{Dialer, Listener, Settings, Target, concerns_only_the_peer, is_exhausted};
 
 /// What callers ask the driver to do.
 pub(super) enum Command {
@@ -127,18 +127,19 @@ impl Io {
         self.sources.is_empty() && self.endpoints.is_empty()
     }
 
-    /// Obeys commands, waits once, and serves what is ready or due. An error is a signal that ended the wait.
+    /// Obeys commands, waits once, and serves what is ready or due. An error is a signal that ended the wait, or a poller
+    /// that is gone.
     pub(super) fn run(
         &mut self,
         socket: &Socket,
         poller: &Poller,
         commands: Vec<Command>,
-        resumed: Vec<usize>,
+        resumed: Vec<(usize, PipeId)>,
         timeout: Option<Duration>,
     ) -> std::io::Result<()> {
         let mut driver = Driver { io: self, socket, poller };
-        for source in resumed {
-            driver.resume(source);
+        for (source, pipe) in resumed {
+            driver.resume(source, pipe);
         }
         for command in commands {
             driver.obey(command);
@@ -152,10 +153,7 @@ impl Io {
         }
         driver.io.events = events;
         driver.expire();
-        match waited {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Err(error),
-            _ => Ok(()),
-        }
+        waited.map(drop)
     }
 }
 
@@ -198,7 +196,8 @@ impl Driver<'_> {
                 }
             }
             Command::Broken(source, pipe) => {
-                if self.connection(source).is_some_and(|connection| connection.is(pipe)) {
+                if let Some(connection) = self.connection(source).filter(|connection| connection.is(pipe)) {
+                    let _ = connection.session.stream().shutdown(Shutdown::Write);
                     self.set_interest(source, |interest| interest.write = false);
                 }
             }
@@ -238,8 +237,10 @@ impl Driver<'_> {
         }
     }
 
-    fn resume(&mut self, source: usize) {
-        self.set_interest(source, |interest| interest.read = true);
+    fn resume(&mut self, source: usize, pipe: PipeId) {
+        if self.connection(source).is_some_and(|connection| connection.is(pipe)) {
+            self.set_interest(source, |interest| interest.read = true);
+        }
     }
 
     fn serve(&mut self, source: usize, ready: Interest) {
@@ -334,7 +335,9 @@ impl Driver<'_> {
                     }
                     if is_exhausted(&error) {
                         held.endpoint_error(self.socket, endpoint, error.raw_os_error().unwrap_or(libc::EMFILE));
-                        drop(held);
+                    }
+                    drop(held);
+                    if !concerns_only_the_peer(&error) {
                         let Some(Point::Listener { listener, .. }) = self.io.endpoints.get(&endpoint) else { return };
                         let _ = self.poller.remove(listener.source());
                         self.pause_accepting(endpoint);
@@ -630,8 +633,9 @@ impl Driver<'_> {
         let mut held = self.lock();
         held.network -= 1;
         let linger = held.options.linger();
+        let since = held.closing_since.unwrap_or_else(Instant::now);
         drop(held);
-        let give_up = linger.map(|linger| Instant::now() + linger);
+        let give_up = linger.map(|linger| since + linger);
         let mine = |source: &Source| match source {
             Source::Connecting(owner, _) => *owner == endpoint,
             Source::Session(connection) => connection.endpoint == endpoint,

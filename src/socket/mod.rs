@@ -17,6 +17,7 @@ mod tempo;
 mod turn;
 mod wait;
 
+use std::io::Write;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering, fence};
 use std::sync::{Arc, OnceLock, Weak};
@@ -60,6 +61,8 @@ pub(crate) struct Socket {
 struct Held<'a> {
     socket: &'a Socket,
     guard: Option<MutexGuard<'a, State>>,
+    /// Letting the lock go looks into the mailbox.
+    reads_mail: bool,
 }
 
 impl Deref for Held<'_> {
@@ -91,7 +94,7 @@ impl Drop for Held<'_> {
         if kick {
             self.socket.kick();
         }
-        if self.socket.has_neighbours.load(Ordering::Relaxed) {
+        if self.reads_mail && self.socket.has_neighbours.load(Ordering::Relaxed) {
             // A neighbour that found the lock taken has left its note to us: look after the lock is free.
             fence(Ordering::SeqCst);
             self.socket.read_mail();
@@ -132,11 +135,15 @@ impl Socket {
     }
 
     fn lock(&self) -> Held<'_> {
-        Held { socket: self, guard: Some(self.state.lock()) }
+        self.held(self.state.lock())
     }
 
     fn try_lock(&self) -> Option<Held<'_>> {
-        self.state.try_lock().map(|guard| Held { socket: self, guard: Some(guard) })
+        self.state.try_lock().map(|guard| self.held(guard))
+    }
+
+    fn held<'a>(&'a self, guard: MutexGuard<'a, State>) -> Held<'a> {
+        Held { socket: self, guard: Some(guard), reads_mail: true }
     }
 
     /// Locks for a caller: a socket that is closing has none.
@@ -147,7 +154,8 @@ impl Socket {
 
     fn perform(&self, after: After) {
         for line in after.lines {
-            eprintln!("{line}");
+            // A stderr that is full or closed is no reason to fail.
+            let _ = writeln!(std::io::stderr(), "{line}");
         }
         if after.notify
             && let Some(reactor) = self.reactor.get()

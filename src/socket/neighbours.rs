@@ -11,6 +11,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use super::Socket;
+use super::endpoint::Endpoint;
 use super::pipes::PipeEnd;
 use super::state::State;
 use crate::pipe::{Inbox, PipeId};
@@ -85,7 +86,8 @@ impl Socket {
     pub(super) fn read_mail(&self) {
         while self.mailbox.pending.load(Ordering::SeqCst) {
             let Some(mut held) = self.try_lock() else { return };
-            // Letting `held` go looks into the mailbox again.
+            // This loop looks again by itself.
+            held.reads_mail = false;
             self.take_mail(&mut held);
         }
     }
@@ -112,7 +114,6 @@ impl State {
         match note {
             Note::Offer { link, waited } => self.take_offer(socket, link, waited),
             Note::Accepted { link } => self.take_accepted(socket, link),
-            Note::Refused { link } => self.unlink(socket, link.endpoint(Side::Connector)),
             Note::Ready(pipe) | Note::Writable(pipe) => {
                 let link = self.pipes.get(pipe).and_then(|pipe| match &pipe.end {
                     PipeEnd::Inproc { link, side, .. } => Some((Arc::clone(link), *side)),
@@ -135,17 +136,13 @@ impl State {
     }
 
     /// We have the name; a connector wants to be joined. Our pipe takes messages once it has confirmed.
-    fn take_offer(&mut self, _socket: &Socket, link: Arc<Link>, waited: bool) {
-        let accepted = self.attach(&link, Side::Binder).is_some();
-        if accepted && waited {
-            self.stats.accepted_connections += 1;
+    fn take_offer(&mut self, socket: &Socket, link: Arc<Link>, waited: bool) {
+        if self.attach(&link, Side::Binder).is_some() {
+            self.stats.accepted_connections += u64::from(waited);
+            self.pipes.post(link.to_peer(Side::Binder, Note::Accepted { link: Arc::clone(&link) }));
+        } else if let Some(name) = self.endpoints.get(&link.endpoint(Side::Binder)).and_then(Endpoint::inproc_name) {
+            socket.library.names.refuse(name, &link);
         }
-        let answer = if accepted {
-            Note::Accepted { link: Arc::clone(&link) }
-        } else {
-            Note::Refused { link: Arc::clone(&link) }
-        };
-        self.pipes.post(link.to_peer(Side::Binder, answer));
     }
 
     fn take_accepted(&mut self, socket: &Socket, link: Arc<Link>) {
@@ -153,7 +150,7 @@ impl State {
         let Some(id) = self.attach(&link, Side::Connector) else {
             link.close(Side::Connector);
             self.pipes.post(link.about_peer(Side::Connector, Note::Gone));
-            if let Some(name) = self.endpoints.get(&endpoint).and_then(|known| known.connects_to()) {
+            if let Some(name) = self.endpoints.get(&endpoint).and_then(Endpoint::connects_to) {
                 socket.library.names.decline(name, &socket.party(endpoint));
             }
             return;
@@ -168,24 +165,28 @@ impl State {
         self.pipe_writable(socket, id);
     }
 
-    /// A connector of ours has no link (any more): it waits for the next chance.
+    /// A connector of ours has lost its link: it waits for the next chance, which may be there already.
     pub(super) fn unlink(&mut self, socket: &Socket, endpoint: i32) {
         let Some(known) = self.endpoints.get_mut(&endpoint) else { return };
         if std::mem::take(&mut known.linked) {
             self.stats.inprogress_connections += 1;
         }
         let Some(name) = known.connects_to() else { return };
-        socket.library.names.unlink(name, &socket.party(endpoint));
+        let posts = socket.library.names.unlink(name, &socket.party(endpoint));
+        self.pipes.post_all(posts);
     }
 
-    /// There is one pipe less: connectors that were refused, ours and those of our names, may try again.
-    pub(super) fn retry_neighbours(&mut self, socket: &Socket) {
+    /// There is one pipe less: connectors that were refused, ours and those of our names, may try again. If the pipe never
+    /// was confirmed, nothing has changed for our own connectors: one of them may just have declined it.
+    pub(super) fn retry_neighbours(&mut self, socket: &Socket, confirmed: bool) {
         if self.closing {
             return;
         }
+        let names = &socket.library.names;
         for (&id, endpoint) in &self.endpoints {
             if let Some(name) = endpoint.inproc_name() {
-                self.pipes.after().posts.extend(socket.library.names.retry(name, &socket.party(id)));
+                let posts = if confirmed { names.retry(name, &socket.party(id)) } else { names.offer(name) };
+                self.pipes.post_all(posts);
             }
         }
     }

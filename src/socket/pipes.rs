@@ -11,8 +11,9 @@ use socket2::Socket as Stream;
 
 use super::tempo::Tempo;
 use crate::codec::length_prefix::LengthPrefix;
+use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
-use crate::pattern::{self, Busy};
+use crate::pattern;
 use crate::pipe::{Inbox, Outbox, PipeId};
 use crate::sys::{self, Parker};
 use crate::transport::inproc::{Link, Note, Post, Side};
@@ -59,6 +60,8 @@ pub(super) struct Pipe {
     pub endpoint: i32,
     /// The pattern knows this pipe.
     pub attached: bool,
+    /// It was usable at some time: both sides have accepted it.
+    pub confirmed: bool,
     /// The peer has gone; the pipe lives on while unread messages wait.
     pub ended: bool,
     /// The pattern was told that this pipe takes nothing, and waits for the opposite.
@@ -119,8 +122,8 @@ pub(super) struct PipeTable {
     pub stuck: usize,
     /// Pipes that have ended and were read to the last message.
     pub drained: Vec<PipeId>,
-    /// Sources whose reading can go on.
-    pub resumed: Vec<usize>,
+    /// Pipes whose reading can go on, and their sources.
+    pub resumed: Vec<(usize, PipeId)>,
 }
 
 impl PipeTable {
@@ -135,10 +138,16 @@ impl PipeTable {
         }
     }
 
+    pub(super) fn post_all(&mut self, posts: Vec<Post>) {
+        if !posts.is_empty() {
+            self.after().posts.extend(posts);
+        }
+    }
+
     pub(super) fn insert(&mut self, endpoint: i32, end: PipeEnd) -> PipeId {
         let serial = self.next_serial;
         self.next_serial = serial.wrapping_add(1);
-        let pipe = Pipe { serial, endpoint, attached: false, ended: false, full: true, end };
+        let pipe = Pipe { serial, endpoint, attached: false, confirmed: false, ended: false, full: true, end };
         PipeId { slot: self.slots.insert(pipe) as u32, serial }
     }
 
@@ -202,6 +211,15 @@ impl PipeTable {
         }
     }
 
+    /// Gives back the buffers of pipes that have nothing to write.
+    pub(super) fn rest(&mut self) {
+        for (_, pipe) in &mut self.slots {
+            if let PipeEnd::Stream(stream) = &mut pipe.end {
+                stream.outbox.rest();
+            }
+        }
+    }
+
     /// Undertakes to write all gathered output that is older than `before` (all of it, if `None`). False: some is left.
     pub(super) fn flush_gathered(&mut self, before: Option<Instant>) -> bool {
         let mut kept = Vec::new();
@@ -217,13 +235,13 @@ impl PipeTable {
         self.gathered.is_empty()
     }
 
-    fn send_stream(&mut self, id: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<bool, Busy> {
+    fn send_stream(&mut self, id: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<bool> {
         let (gather, now) = (self.tempo.gathers(), self.tempo.now());
         let send_buffer = self.send_buffer;
         let direct_allowed = self.direct_allowed;
-        let Some(stream) = self.stream(id) else { return Err(Busy) };
+        let Some(stream) = self.stream(id) else { return Err(Error::WouldBlock) };
         if !stream.has_room(send_buffer) {
-            return Err(Busy);
+            return Err(Error::WouldBlock);
         }
         let size = message.size();
         let gather = gather && size <= GATHER_MAX;
@@ -239,8 +257,7 @@ impl PipeTable {
             stream.outbox.push_bytes([&prefix[..head], &message.header, message.body()]);
         } else {
             let body = if last { message.take_body() } else { message.share_body() };
-            // Without memory for the message it is not accepted.
-            let body = body.map_err(|_| Busy)?;
+            let body = body?;
             stream.outbox.push_bytes([&prefix[..head], &message.header, &[]]);
             stream.outbox.push_body(body, 0);
         }
@@ -281,22 +298,22 @@ impl StreamEnd {
 }
 
 impl pattern::Pipes for PipeTable {
-    fn send(&mut self, id: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<bool, Busy> {
-        let Some(pipe) = self.get(id).filter(|pipe| !pipe.ended) else { return Err(Busy) };
+    fn send(&mut self, id: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<bool> {
+        let Some(pipe) = self.get(id).filter(|pipe| !pipe.ended) else { return Err(Error::WouldBlock) };
         let sent = match &pipe.end {
             PipeEnd::Stream(_) => self.send_stream(id, message, last),
             PipeEnd::Inproc { link, side, .. } => match link.send(*side, message, last) {
-                Some(sent) => {
+                Ok(sent) => {
                     if sent.announce {
                         let post = link.about_peer(*side, Note::Readable);
                         self.post(post);
                     }
                     Ok(sent.writable)
                 }
-                None => Err(Busy),
+                Err(error) => Err(error),
             },
         };
-        if sent != Ok(true)
+        if matches!(sent, Ok(false) | Err(Error::WouldBlock))
             && let Some(pipe) = self.get(id)
         {
             pipe.full = true;
@@ -316,7 +333,7 @@ impl pattern::Pipes for PipeTable {
                 if stream.paused && stream.inbox.bytes() <= resume_below {
                     stream.paused = false;
                     let source = stream.source;
-                    self.resumed.push(source);
+                    self.resumed.push((source, id));
                 }
                 more
             }

@@ -234,7 +234,11 @@ fn watch_all(watches: &mut [Watch], entries: &mut [Entry], limit: Limit, parker:
                 held.lease.wake();
                 held.pipes.flush_gathered(None);
                 while std::mem::take(turning) || held.needs_turn() {
-                    (held, _) = watch.socket.turn(held, Some(Duration::ZERO));
+                    let turned;
+                    (held, turned) = watch.socket.turn(held, Some(Duration::ZERO));
+                    if turned == Err(Error::BadSocket) {
+                        return turned;
+                    }
                 }
             }
             for entry in entries.iter_mut().filter(|entry| Arc::ptr_eq(&entry.socket, &watch.socket)) {

@@ -33,6 +33,8 @@ pub(super) struct State {
     /// Endpoints that have, or will have, descriptors.
     pub network: usize,
     pub closing: bool,
+    /// From when NN_LINGER counts: nn_term closes all sockets within the time of one.
+    pub closing_since: Option<Instant>,
     /// Threads between two holds of the lock.
     pub inside: usize,
     pub closer: Option<Arc<Parker>>,
@@ -68,6 +70,7 @@ impl State {
             commands: Vec::new(),
             network: 0,
             closing: false,
+            closing_since: None,
             inside: 0,
             closer: None,
             io_deadline: None,
@@ -116,6 +119,7 @@ impl State {
     pub(super) fn pipe_writable(&mut self, socket: &Socket, id: PipeId) {
         let Some(pipe) = self.pipes.get(id).filter(|pipe| pipe.attached && !pipe.ended) else { return };
         pipe.full = false;
+        pipe.confirmed = true;
         let now = Instant::now();
         self.pattern.writable(id, &mut self.pipes, now);
         self.settle(socket, now);
@@ -152,8 +156,9 @@ impl State {
         if std::mem::take(&mut pipe.attached) {
             let now = Instant::now();
             self.stats.current_connections -= 1;
+            let confirmed = pipe.confirmed;
             self.pattern.remove(id, &mut self.pipes, now);
-            self.retry_neighbours(socket);
+            self.retry_neighbours(socket, confirmed);
         }
     }
 

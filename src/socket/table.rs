@@ -4,6 +4,7 @@
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Instant;
 
 use arc_swap::{ArcSwapOption, Guard};
 use parking_lot::{Condvar, Mutex};
@@ -187,6 +188,11 @@ pub(crate) fn open(domain: i32, protocol: i32) -> Result<i32> {
         Ok(socket) => {
             sys::at_exit(at_exit);
             make_slot(handle).store(Some(socket));
+            if library.handles.lock().phase != Phase::Running {
+                // nn_term has come between, and may have passed this slot already.
+                let _ = close(handle as i32);
+                return Err(Error::Terminated);
+            }
             Ok(handle as i32)
         }
         Err(error) => {
@@ -209,8 +215,12 @@ pub(crate) fn find(handle: i32) -> Result<Found> {
 
 /// Closes a socket. Its handle can be used again once this has returned.
 pub(crate) fn close(handle: i32) -> Result<()> {
+    close_since(handle, Instant::now())
+}
+
+fn close_since(handle: i32, since: Instant) -> Result<()> {
     let socket = Arc::clone(&*find(handle)?);
-    socket.close()?;
+    socket.close(since)?;
     let handle = handle as usize;
     make_slot(handle).store(None);
     drop(socket);
@@ -228,10 +238,11 @@ pub(crate) fn term() {
         }
         handles.phase = Phase::Terminating;
     }
+    let since = Instant::now();
     let used = library.handles.lock().next;
     for handle in 0..used {
         // Closed already, or never opened: fine.
-        let _ = close(handle as i32);
+        let _ = close_since(handle as i32, since);
     }
     library.handles.lock().phase = Phase::Terminated;
     library.changed.notify_all();
@@ -251,12 +262,13 @@ pub(crate) fn init() {
 
 /// The process ends: what was accepted is written.
 extern "C" fn at_exit() {
+    let since = Instant::now();
     let _ = std::panic::catch_unwind(|| {
         for block in BLOCKS.iter().map_while(OnceLock::get) {
             for slot in block.iter() {
                 let socket = slot.load_full();
                 if let Some(socket) = socket.filter(|socket| socket.generation() == sys::generation()) {
-                    socket.finish();
+                    socket.finish(since);
                 }
             }
         }

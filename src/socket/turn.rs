@@ -23,6 +23,12 @@ pub(super) struct Reactor {
     pub registration: Registration,
 }
 
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        self.registration.forget(&self.poller);
+    }
+}
+
 impl Reactor {
     pub(super) fn report(&self, what: &ForWorker) {
         if what.arm {
@@ -51,9 +57,8 @@ impl Socket {
         let poller = Poller::new()?;
         let socket: std::sync::Weak<Self> = self.me.clone();
         let registration = self.library.worker()?.register(socket, &poller)?;
-        if let Err(late) = self.reactor.set(Reactor { poller, io: Mutex::default(), registration }) {
-            late.registration.forget(&late.poller);
-        }
+        // If another thread was faster, ours goes as it came.
+        let _ = self.reactor.set(Reactor { poller, io: Mutex::default(), registration });
         Ok(())
     }
 
@@ -85,7 +90,12 @@ impl Socket {
         held.io_deadline = deadline;
         held.unsettled = unsettled;
         held.expire(self);
-        (held, waited.map_err(|_| Error::Interrupted))
+        // Without a poller (the program has closed our descriptors) there is nothing to wait for, ever.
+        let waited = waited.map_err(|error| match error.kind() {
+            std::io::ErrorKind::Interrupted => Error::Interrupted,
+            _ => Error::BadSocket,
+        });
+        (held, waited)
     }
 
     /// Runs the commands that a caller without the lease has left.
@@ -96,8 +106,11 @@ impl Socket {
         }
         held.inside += 1;
         while held.needs_turn() {
-            let _interrupted;
-            (held, _interrupted) = self.turn(held, Some(Duration::ZERO));
+            let turned;
+            (held, turned) = self.turn(held, Some(Duration::ZERO));
+            if turned == Err(Error::BadSocket) {
+                break;
+            }
         }
         held.inside -= 1;
         held.leave_lease();
@@ -111,9 +124,9 @@ impl Socket {
     fn work<'a>(&'a self, mut held: Held<'a>) -> Held<'a> {
         held.inside += 1;
         loop {
-            let _waited;
-            (held, _waited) = self.turn(held, Some(Duration::ZERO));
-            if !held.needs_turn() {
+            let turned;
+            (held, turned) = self.turn(held, Some(Duration::ZERO));
+            if turned == Err(Error::BadSocket) || !held.needs_turn() {
                 break;
             }
         }
@@ -183,6 +196,9 @@ impl Driven for Socket {
             let before = Instant::now().checked_sub(GATHER_AGE);
             held.gather_watched = !held.pipes.flush_gathered(before) || held.pipes.tempo.gathers_since(before);
             pace = held.gather_watched.then_some(Pace::Fast);
+            if pace.is_none() {
+                held.pipes.rest();
+            }
         }
         match held.lease.tick() {
             Tick::Drop => {}

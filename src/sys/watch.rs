@@ -19,7 +19,7 @@ impl Nest {
 
     /// Watches a socket's poller: its readiness is reported once, under `key`.
     pub(crate) fn add(&self, poller: &Poller, key: usize) -> io::Result<()> {
-        // SAFETY: the owner of the poller calls `remove` before it drops it (socket::Socket's close does).
+        // SAFETY: the owner of the poller calls `remove` before it drops it (socket's Reactor does in its Drop).
         unsafe { self.0.add(poller.as_fd().as_raw_fd(), Event::readable(key)) }
     }
 

@@ -21,8 +21,6 @@ pub(crate) enum Note {
     Offer { link: Arc<Link>, waited: bool },
     /// To the connector: the binder has taken the link.
     Accepted { link: Arc<Link> },
-    /// To the connector: the binder cannot take it now.
-    Refused { link: Arc<Link> },
     /// To the binder: the connector has taken it too.
     Ready(PipeId),
     /// Messages wait in a queue that was empty.
@@ -215,12 +213,12 @@ impl Link {
         queue.slot.is_none() && !queue.closed
     }
 
-    /// Moves a message over. `None`: no room, and the message is as it was.
-    pub(crate) fn send(&self, from: Side, outgoing: &mut Outgoing<'_>, last: bool) -> Option<Sent> {
+    /// Moves a message over. On an error (no room, no memory) the message is as it was.
+    pub(crate) fn send(&self, from: Side, outgoing: &mut Outgoing<'_>, last: bool) -> Result<Sent> {
         let incoming = &self.end(from.other()).incoming;
         let mut queue = incoming.queue.lock();
         if queue.slot.is_some() || queue.closed {
-            return None;
+            return Err(Error::WouldBlock);
         }
         let size = outgoing.size();
         let fits = incoming.fits(&mut queue, size);
@@ -228,8 +226,7 @@ impl Link {
             queue.count(size);
             queue.messages.push_joined(&outgoing.header, outgoing.body());
         } else {
-            let body = if last { outgoing.take_body() } else { outgoing.share_body() };
-            let body = body.and_then(|body| body.prepend(&outgoing.header)).ok()?;
+            let body = outgoing.joined_body(last)?;
             if fits {
                 queue.push(body);
             } else {
@@ -240,7 +237,7 @@ impl Link {
             }
         }
         let announce = !std::mem::replace(&mut queue.announced, true);
-        Some(Sent { announce, writable: queue.slot.is_none() })
+        Ok(Sent { announce, writable: queue.slot.is_none() })
     }
 
     /// Takes the oldest message. `taken` belongs to the receiver alone: what it has taken over with one lock.
@@ -367,9 +364,16 @@ impl Registry {
         }
     }
 
-    /// A connector has lost its link, or was not given one.
-    pub(crate) fn unlink(&self, name: &[u8], party: &Party) {
+    /// A connector has lost its link: it is offered to whoever has the name now.
+    pub(crate) fn unlink(&self, name: &[u8], party: &Party) -> Vec<Post> {
         self.set_standing(name, party, Standing::Waiting);
+        self.offer(name)
+    }
+
+    /// The binder cannot take the connector of this link now. Called under the binder's lock, so that no pipe of its goes
+    /// away between the refusal and this.
+    pub(crate) fn refuse(&self, name: &[u8], link: &Link) {
+        self.set_standing(name, &link.end(Side::Connector).party, Standing::Waiting);
     }
 
     /// A connector cannot take a link now.
@@ -383,6 +387,12 @@ impl Registry {
         for connector in connectors.into_iter().flatten().filter(|connector| connector.party.is(party)) {
             connector.state = state;
         }
+    }
+
+    /// Offers the connectors that wait for this name to its binder.
+    pub(crate) fn offer(&self, name: &[u8]) -> Vec<Post> {
+        let mut names = self.names.lock();
+        names.get_mut(name).map(|entry| entry.offers(self.compatible, false)).unwrap_or_default()
     }
 
     /// A socket with an endpoint of this name has a pipe less: its connector, or those that wait for it, may try again.
@@ -420,7 +430,7 @@ mod tests {
     }
 
     fn send(link: &Link, size: usize) -> bool {
-        link.send(Side::Connector, &mut Outgoing::borrowed(&vec![0; size]), true).is_some()
+        link.send(Side::Connector, &mut Outgoing::borrowed(&vec![0; size]), true).is_ok()
     }
 
     fn recv(link: &Link, taken: &mut Inbox) -> Option<(Received, Vec<u8>)> {
@@ -491,8 +501,7 @@ mod tests {
         assert_eq!(registry.connect(b"a", party(&nobody, 5, 16)).len(), 1);
         let (first, binder) = (party(&nobody, 1, 16), party(&nobody, 3, 16));
         assert!(registry.retry(b"a", &binder).is_empty(), "both are linked");
-        registry.unlink(b"a", &first);
-        assert_eq!(registry.retry(b"a", &binder).len(), 1);
+        assert_eq!(registry.unlink(b"a", &first).len(), 1, "it is offered again at once");
         registry.decline(b"a", &first);
         assert!(registry.retry(b"a", &binder).is_empty(), "the connector has another peer");
         assert_eq!(registry.retry(b"a", &first).len(), 1);

@@ -84,8 +84,28 @@ pub(crate) fn by_scheme(scheme: &[u8]) -> Result<Scheme> {
     }
 }
 
-/// Whether a failed accept concerns the machine (descriptors, memory) and is worth a pause. Everything else concerns
-/// only the peer that is gone.
+/// Whether a failed accept tells of a peer that is gone already (accept(2) passes on errors that are pending on its
+/// connection): the next one can be taken at once.
+pub(crate) fn concerns_only_the_peer(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ECONNABORTED
+                | libc::EINTR
+                | libc::EPROTO
+                | libc::ENETDOWN
+                | libc::ENOPROTOOPT
+                | libc::EHOSTDOWN
+                | libc::ENONET
+                | libc::EHOSTUNREACH
+                | libc::EOPNOTSUPP
+                | libc::ENETUNREACH
+                | libc::EPERM
+        )
+    )
+}
+
+/// Whether a failed accept tells that the machine has run out of something.
 pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }

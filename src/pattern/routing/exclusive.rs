@@ -1,8 +1,9 @@
 //! At most one pipe at a time.
 #![forbid(unsafe_code)]
 
+use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
-use crate::pattern::{Busy, Pipes, Refused};
+use crate::pattern::{Pipes, Refused};
 use crate::pipe::PipeId;
 
 #[derive(Debug, Default)]
@@ -13,7 +14,7 @@ pub(crate) struct Exclusive {
 }
 
 impl Exclusive {
-    pub(crate) fn add(&mut self, pipe: PipeId) -> Result<(), Refused> {
+    pub(crate) fn add(&mut self, pipe: PipeId) -> std::result::Result<(), Refused> {
         if self.pipe.is_some() {
             return Err(Refused);
         }
@@ -47,10 +48,10 @@ impl Exclusive {
         self.readable
     }
 
-    pub(crate) fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes) -> Result<(), Busy> {
-        let Some(pipe) = self.pipe.filter(|_| self.writable) else { return Err(Busy) };
+    pub(crate) fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes) -> Result<()> {
+        let Some(pipe) = self.pipe.filter(|_| self.writable) else { return Err(Error::WouldBlock) };
         let sent = pipes.send(pipe, message, true);
-        self.writable = sent == Ok(true);
+        self.writable = matches!(sent, Ok(true) | Err(Error::NoMemory));
         sent.map(drop)
     }
 
