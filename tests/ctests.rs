@@ -45,9 +45,9 @@ programs! {
         handles endpoints addr_generic addr_inproc addr_ipc addr_tcp addr_tcp_ipv6
         options_socket options_levels options_name
         // Sending, receiving, waiting.
-        send_errors iovec ownership msghdr_control timeouts poll event_fds
+        send_errors iovec ownership msghdr_control timeouts poll event_fds event_fd_pace
         // PAIR over the transports.
-        pair_sizes pair_reconnect pair_second_peer inproc_queue
+        pair_sizes pair_reconnect pair_second_peer inproc_queue inproc_again
         wire_greeting wire_frames wire_limits ipc_files os_sockets backoff
         // The life of the library.
         statistics print_errors term wake signals threads linger linger_exit fork exhaustion device;
