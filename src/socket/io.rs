@@ -137,7 +137,7 @@ impl Io {
         resumed: Vec<(usize, PipeId)>,
         timeout: Option<Duration>,
     ) -> std::io::Result<()> {
-        let mut driver = Driver { io: self, socket, poller };
+        let mut driver = Driver { io: self, socket, poller, awake: false };
         for (source, pipe) in resumed {
             driver.resume(source, pipe);
         }
@@ -146,6 +146,7 @@ impl Io {
         }
         let mut events = std::mem::take(&mut driver.io.events);
         let waited = poller.wait(&mut events, timeout);
+        driver.awake = true;
         if waited.is_ok() {
             for (source, ready) in events.iter() {
                 driver.serve(source, ready);
@@ -162,13 +163,17 @@ struct Driver<'a> {
     io: &'a mut Io,
     socket: &'a Socket,
     poller: &'a Poller,
+    /// The wait is over.
+    awake: bool,
 }
 
 impl Driver<'_> {
     fn lock(&self) -> Held<'_> {
         let mut held = self.socket.lock();
-        // Awake, and looking: nobody needs to interrupt.
-        held.lease.wake();
+        if self.awake {
+            // And looking: nobody needs to interrupt.
+            held.lease.wake();
+        }
         held
     }
 

@@ -173,7 +173,18 @@ pub(super) fn wait(entries: &mut [Entry], limit: Limit) -> Result<()> {
     }
 }
 
+/// What all entries together want: a wakeup for anything else would be taken from somebody who can use it.
+fn wanted<'a>(entries: impl Iterator<Item = &'a Entry>) -> Want {
+    let (recv, send) = entries.fold((false, false), |(recv, send), entry| (recv | entry.want.0, send | entry.want.1));
+    match (recv, send) {
+        (true, false) => Want::Recv,
+        (false, true) => Want::Send,
+        _ => Want::Both,
+    }
+}
+
 fn wait_one(socket: &Socket, entries: &mut [Entry], limit: Limit) -> Result<()> {
+    let want = wanted(entries.iter());
     let mut look = |state: &mut State| {
         entries.iter_mut().for_each(|entry| entry.look(state));
         if entries.iter().any(Entry::is_ready) { Ok(()) } else { Err(Error::WouldBlock) }
@@ -181,7 +192,7 @@ fn wait_one(socket: &Socket, entries: &mut [Entry], limit: Limit) -> Result<()> 
     let mut held = socket.enter()?;
     let mut result = look(&mut held);
     if result.is_err() {
-        (held, result) = socket.wait_until(held, Want::Both, limit, look);
+        (held, result) = socket.wait_until(held, want, limit, look);
     }
     drop(held);
     match result {
@@ -241,11 +252,12 @@ fn watch_all(watches: &mut [Watch], entries: &mut [Entry], limit: Limit, parker:
                     }
                 }
             }
-            for entry in entries.iter_mut().filter(|entry| Arc::ptr_eq(&entry.socket, &watch.socket)) {
+            let mine = |entry: &Entry| Arc::ptr_eq(&entry.socket, &watch.socket);
+            for entry in entries.iter_mut().filter(|entry| mine(entry)) {
                 entry.look(&held);
                 ready |= entry.is_ready();
             }
-            held.waiters.add(parker, Want::Both);
+            held.waiters.add(parker, wanted(entries.iter().filter(|entry| mine(entry))));
             if watch.leading {
                 held.lease.sleep();
                 next = [next, held.next_deadline()].into_iter().flatten().min();
@@ -254,10 +266,10 @@ fn watch_all(watches: &mut [Watch], entries: &mut [Entry], limit: Limit, parker:
         if ready || limit.is_over() {
             return Ok(());
         }
+        let event = parker.event()?;
         if !parker.begin_polling() {
             continue;
         }
-        let event = parker.event()?;
         let led: Vec<usize> = (0..watches.len()).filter(|&at| watches[at].leading).collect();
         let pollers = led.iter().filter_map(|&at| watches[at].socket.reactor.get());
         let fds: Vec<_> = std::iter::once(event.as_fd()).chain(pollers.map(|reactor| reactor.poller.as_fd())).collect();

@@ -160,16 +160,21 @@ impl Socket {
         mut attempt: impl FnMut(&mut State) -> Result<()>,
     ) -> (Held<'a>, Result<()>) {
         held.inside += 1;
-        // Nothing that was gathered waits while its sender does.
-        if !held.pipes.gathered.is_empty() {
-            held.pipes.flush_gathered(None);
-            drop(held);
-            held = self.lock();
-        }
         let mut leading = false;
         let result = loop {
             if held.closing {
                 break Err(Error::BadSocket);
+            }
+            // Nothing that was gathered waits while its sender does.
+            if !held.pipes.gathered.is_empty() {
+                held.pipes.flush_gathered(None);
+                drop(held);
+                held = self.lock();
+                // While the lock was free the worker may have brought what we wait for.
+                match attempt(&mut held) {
+                    Err(Error::WouldBlock) => continue,
+                    result => break result,
+                }
             }
             let ended;
             if leading || (held.drives() && held.lease.take()) {
