@@ -20,6 +20,9 @@ pub(crate) struct PipeId {
 /// Buffers of an idle pipe above this size are given back.
 const IDLE_BUFFER: usize = 256;
 
+/// Bytes of a record besides its payload.
+const RECORD: usize = 2;
+
 /// Marks a record whose body is a chunk of its own.
 const LARGE: u8 = u8::MAX;
 const _: () = assert!(INLINE_MAX < LARGE as usize);
@@ -36,9 +39,9 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// Payload bytes held.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+    /// Bytes held, for the limit: payload, and a little for each message, so that empty ones count too.
+    pub(crate) fn weight(&self) -> usize {
+        self.bytes + self.count * RECORD
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -101,12 +104,18 @@ impl Inbox {
         self.count -= 1;
         self.bytes -= message.body.len();
         if self.count == 0 {
-            self.head = 0;
-            self.records.clear();
-            self.records.shrink_to(IDLE_BUFFER);
-            self.large.shrink_to(4);
+            self.clear();
         }
         true
+    }
+
+    /// Drops everything and keeps no more memory than an idle pipe may have.
+    pub(crate) fn clear(&mut self) {
+        (self.head, self.bytes, self.count) = (0, 0, 0);
+        self.records.clear();
+        self.records.shrink_to(IDLE_BUFFER);
+        self.large.clear();
+        self.large.shrink_to(4);
     }
 
     /// Moves everything from `other` behind what is here. Costs nothing when this inbox is empty.
@@ -114,6 +123,9 @@ impl Inbox {
         if self.is_empty() {
             std::mem::swap(self, other);
         } else {
+            // What was handed out already makes room first: the buffer is as large as its content, not as its history.
+            self.records.drain(..self.head);
+            self.head = 0;
             self.records.extend_from_slice(&other.records[other.head..]);
             self.large.append(&mut other.large);
             self.bytes += other.bytes;
@@ -171,7 +183,8 @@ impl Outbox {
     /// Queues bytes that continue or start a frame.
     #[inline]
     pub(crate) fn push_bytes(&mut self, parts: [&[u8]; 3]) {
-        if !matches!(self.pieces.back(), Some(Piece::Bytes { .. })) {
+        // A piece that is partly written is not extended: it would never end, and keep what was written.
+        if !matches!(self.pieces.back(), Some(Piece::Bytes { done: 0, .. })) {
             let bytes = std::mem::take(&mut self.spare);
             self.pieces.push_back(Piece::Bytes { bytes, done: 0 });
         }
@@ -265,14 +278,48 @@ mod tests {
         inbox.push_small(0, b"a");
         inbox.push_large(2, Body::copy_of(&[7; 500]).unwrap());
         inbox.push_small(1, b"");
-        assert_eq!(inbox.bytes(), 501);
+        assert_eq!(inbox.weight(), 501 + 3 * RECORD);
         let mut message = Message::default();
         assert!(inbox.pop(&mut message));
         assert_eq!(message.body.as_slice(), b"a");
         assert!(inbox.pop(&mut message));
         assert_eq!((message.body.as_slice(), message.opcode), (&[7; 500][..], 2));
         assert!(inbox.pop(&mut message) && message.body.as_slice().is_empty());
-        assert!(!inbox.pop(&mut message) && inbox.is_empty() && inbox.bytes() == 0);
+        assert!(!inbox.pop(&mut message) && inbox.is_empty() && inbox.weight() == 0);
+    }
+
+    #[test]
+    fn an_inbox_that_is_never_empty_does_not_grow() {
+        let mut inbox = Inbox::default();
+        let mut message = Message::default();
+        for round in 0..10_000 {
+            let mut fresh = Inbox::default();
+            fresh.push_small(0, &[0; 50]);
+            inbox.append(&mut fresh);
+            if round >= 10 {
+                assert!(inbox.pop(&mut message));
+            }
+        }
+        assert!(inbox.records.capacity() < 4096, "{}", inbox.records.capacity());
+    }
+
+    #[test]
+    fn an_outbox_that_is_never_empty_does_not_grow() {
+        let mut outbox = Outbox::default();
+        for _ in 0..10_000 {
+            outbox.push_bytes([&[0; 50], b"", b""]);
+            let mut taken = outbox.take();
+            let spared = if taken.bytes() > 500 { 450 } else { taken.bytes() };
+            let count = taken.bytes() - spared;
+            taken.write(|_| Ok::<_, ()>(count)).unwrap();
+            outbox.restore(taken);
+        }
+        let held: usize = outbox
+            .pieces
+            .iter()
+            .map(|piece| if let Piece::Bytes { bytes, .. } = piece { bytes.capacity() } else { 0 })
+            .sum();
+        assert!(held < 8192, "{held}");
     }
 
     proptest! {

@@ -31,7 +31,7 @@ macro_rules! programs {
 
         mod program {
             $(#[test] fn $now() { super::run(stringify!($now)); })*
-            $(#[test] #[ignore = "needs a pattern, a transport or nn_device, still to come"]
+            $(#[test] #[ignore = "needs a pattern or a transport that is still to come"]
               fn $later() { super::run(stringify!($later)); })*
         }
     };

@@ -9,15 +9,15 @@
 //! order of steps: `socket` follows `src/socket/{wait,turn,close}.rs` and `Held`, `mailbox` follows
 //! `src/socket/neighbours.rs`, `parker` follows `src/sys/park.rs`. A change of those files is a change of this one.
 //!
-//! `LOOM_MAX_PREEMPTIONS` replaces the bound that each model sets itself (3, or 2 where four threads run);
-//! `LOOM_LOG=1` and `LOOM_CHECKPOINT_FILE` are explained by loom.
+//! Each model bounds the involuntary switches of an interleaving (3, or 2 where four threads run);
+//! `LOOM_MAX_PREEMPTIONS` replaces that bound.
 
 #![cfg(loom)]
 
 #[path = "../src/reactor/lease.rs"]
 mod lease;
 
-/// Runs a model with at most `preemptions` involuntary switches between threads in each interleaving.
+/// Runs every interleaving of a model that has at most so many involuntary switches between threads.
 fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound.get_or_insert(preemptions);
@@ -54,8 +54,9 @@ mod socket {
     struct Inner {
         /// Messages that nobody has read yet: the poller is ready as long as there are any.
         arrived: usize,
-        /// Frames that went out.
+        /// Frames that went out, and commands that were carried out.
         written: usize,
+        obeyed: usize,
         /// The poller's eventfd.
         notified: bool,
         /// The eventfd of the parker of a caller in nn_poll.
@@ -83,9 +84,10 @@ mod socket {
     }
 
     impl Kernel {
-        /// Waits for the poller and reads what is there.
-        fn wait(&self, patience: Patience) -> usize {
+        /// Obeys, waits for the poller, and reads what is there.
+        fn wait(&self, commands: usize, patience: Patience) -> usize {
             let mut inner = self.inner.lock().unwrap();
+            inner.obeyed += commands;
             while !inner.is_ready() && !patience.is_over() {
                 inner = self.poller.wait(inner).unwrap();
             }
@@ -329,7 +331,9 @@ mod socket {
             self.interrupt();
         }
 
-        fn wake_closer(&mut self) {}
+        fn wake_closer(&mut self) {
+            self.after.wakes.extend(self.closer.clone());
+        }
 
         fn leave_lease(&mut self) {
             match self.lease.leave(self.urgent) {
@@ -389,7 +393,8 @@ mod socket {
         }
 
         fn turn<'a>(&'a self, mut held: Held<'a>, mut patience: Patience) -> Held<'a> {
-            if std::mem::take(&mut held.commands) > 0 {
+            let commands = std::mem::take(&mut held.commands);
+            if commands > 0 {
                 patience = Patience::Once;
             }
             if !matches!(patience, Patience::Once) {
@@ -398,7 +403,7 @@ mod socket {
             drop(held);
 
             assert!(!self.turning.swap(true, Ordering::SeqCst), "one holder at a time");
-            let messages = self.kernel.wait(patience);
+            let messages = self.kernel.wait(commands, patience);
             if messages > 0 {
                 let mut held = self.lock();
                 held.lease.wake();
@@ -717,8 +722,8 @@ mod socket {
 
         fn time_passes(&self) {
             let (over, parker) = &*self.time_is_over;
-            over.store(true, Ordering::SeqCst);
-            self.socket.kernel.change(|_| {});
+            // Under a lock of loom, for this to happen at any time.
+            self.socket.kernel.change(|_| over.store(true, Ordering::SeqCst));
             drop(parker.state.lock().unwrap());
             parker.bed.notify_all();
         }
@@ -860,6 +865,7 @@ mod socket {
             scene.socket.kernel.arrive(1);
             scene.socket.command();
             receiver.join().unwrap();
+            scene.socket.kernel.wait_for(|inner| inner.obeyed == 2);
             scene.end();
         });
     }
@@ -981,6 +987,7 @@ mod mailbox {
     struct Parker {
         woken: Mutex<bool>,
         bed: Condvar,
+        late: std::sync::atomic::AtomicBool,
     }
 
     impl Parker {
@@ -990,13 +997,24 @@ mod mailbox {
 
         fn park(&self) {
             let mut woken = self.woken.lock().unwrap();
-            while !*woken {
+            while !*woken && !self.is_late() {
                 woken = self.bed.wait(woken).unwrap();
             }
         }
 
+        fn is_late(&self) -> bool {
+            self.late.load(Ordering::SeqCst)
+        }
+
         fn wake(&self) {
             *self.woken.lock().unwrap() = true;
+            self.bed.notify_one();
+        }
+
+        fn time_passes(&self) {
+            let woken = self.woken.lock().unwrap();
+            self.late.store(true, Ordering::SeqCst);
+            drop(woken);
             self.bed.notify_one();
         }
     }
@@ -1059,13 +1077,15 @@ mod mailbox {
 
     #[derive(Default)]
     struct Mail {
-        notes: usize,
+        /// How many messages each one announces.
+        notes: Vec<usize>,
         attendant: Option<Arc<Parker>>,
     }
 
     struct Held<'a> {
         socket: &'a Socket,
         guard: Option<std::sync::MutexGuard<'a, State>>,
+        reads_mail: bool,
     }
 
     impl Deref for Held<'_> {
@@ -1089,8 +1109,11 @@ mod mailbox {
             drop(state);
             self.socket.lock.unlock();
             wakes.iter().for_each(|parker| parker.wake());
+            // Also before the loop in `read_mail` looks again.
             fence(Ordering::SeqCst);
-            self.socket.read_mail();
+            if self.reads_mail {
+                self.socket.read_mail();
+            }
         }
     }
 
@@ -1104,7 +1127,8 @@ mod mailbox {
 
     impl Socket {
         fn held(&self) -> Held<'_> {
-            Held { socket: self, guard: Some(self.state.try_lock().expect("the lock keeps others out")) }
+            let guard = Some(self.state.try_lock().expect("the lock keeps others out"));
+            Held { socket: self, guard, reads_mail: true }
         }
 
         fn lock(&self) -> Held<'_> {
@@ -1112,9 +1136,9 @@ mod mailbox {
             self.held()
         }
 
-        fn post(&self) {
+        fn post(&self, messages: usize) {
             let mut mail = self.mail.lock().unwrap();
-            mail.notes += 1;
+            mail.notes.push(messages);
             let attendant = mail.attendant.take();
             drop(mail);
             if let Some(attendant) = attendant {
@@ -1131,25 +1155,26 @@ mod mailbox {
                 if !self.lock.try_lock() {
                     return;
                 }
-                self.take_mail(&mut self.held());
+                let mut held = self.held();
+                // This loop looks again by itself.
+                held.reads_mail = false;
+                self.take_mail(&mut held);
             }
         }
 
         fn take_mail(&self, state: &mut State) {
             self.pending.store(false, Ordering::SeqCst);
             loop {
-                let mut mail = self.mail.lock().unwrap();
-                let Some(left) = mail.notes.checked_sub(1) else { return };
-                mail.notes = left;
-                drop(mail);
-                state.inbox += 1;
+                let note = self.mail.lock().unwrap().notes.pop();
+                let Some(messages) = note else { return };
+                state.inbox += messages;
                 state.wake_ready();
             }
         }
 
         fn attend(&self, parker: &Arc<Parker>) -> bool {
             let mut mail = self.mail.lock().unwrap();
-            let empty = mail.notes == 0;
+            let empty = mail.notes.is_empty();
             if empty {
                 mail.attendant = Some(Arc::clone(parker));
             }
@@ -1164,23 +1189,27 @@ mod mailbox {
         }
 
         fn recv(&self) {
-            let parker = Arc::new(Parker::default());
+            self.recv_in_time(&Arc::default());
+        }
+
+        /// Receives, unless somebody says that the time is over.
+        fn recv_in_time(&self, parker: &Arc<Parker>) {
             let mut held = self.lock();
-            while held.inbox == 0 {
+            while held.inbox == 0 && !parker.is_late() {
                 parker.prepare();
-                if !self.attend(&parker) {
+                if !self.attend(parker) {
                     self.take_mail(&mut held);
                     continue;
                 }
-                held.waiters.push_back(Arc::clone(&parker));
+                held.waiters.push_back(Arc::clone(parker));
                 drop(held);
                 parker.park();
                 held = self.lock();
-                held.waiters.retain(|other| !Arc::ptr_eq(other, &parker));
-                self.stop_attending(&parker);
+                held.waiters.retain(|other| !Arc::ptr_eq(other, parker));
+                self.stop_attending(parker);
                 self.take_mail(&mut held);
             }
-            held.inbox -= 1;
+            held.inbox = held.inbox.saturating_sub(1);
             held.wake_ready();
         }
     }
@@ -1192,7 +1221,7 @@ mod mailbox {
 
     /// Nothing is left unread, and nobody is left behind.
     fn end(socket: &Socket, messages: usize) {
-        assert_eq!(socket.mail.lock().unwrap().notes, 0, "all notes were read");
+        assert!(socket.mail.lock().unwrap().notes.is_empty(), "all notes were read");
         let held = socket.lock();
         assert_eq!(held.inbox, messages);
         assert!(held.waiters.is_empty());
@@ -1203,8 +1232,8 @@ mod mailbox {
         check(3, || {
             let socket = Arc::new(Socket::default());
             let visitor = start(&socket, |socket| drop(socket.lock()));
-            let neighbour = start(&socket, Socket::post);
-            socket.post();
+            let neighbour = start(&socket, |socket| socket.post(1));
+            socket.post(1);
             visitor.join().unwrap();
             neighbour.join().unwrap();
             end(&socket, 2);
@@ -1219,8 +1248,8 @@ mod mailbox {
                 socket.recv();
                 socket.recv();
             });
-            let neighbour = start(&socket, Socket::post);
-            socket.post();
+            let neighbour = start(&socket, |socket| socket.post(1));
+            socket.post(1);
             receiver.join().unwrap();
             neighbour.join().unwrap();
             end(&socket, 0);
@@ -1233,7 +1262,7 @@ mod mailbox {
             let socket = Arc::new(Socket::default());
             let receiver = start(&socket, Socket::recv);
             let visitor = start(&socket, |socket| drop(socket.lock()));
-            socket.post();
+            socket.post(1);
             receiver.join().unwrap();
             visitor.join().unwrap();
             end(&socket, 0);
@@ -1242,15 +1271,35 @@ mod mailbox {
 
     #[test]
     fn two_receivers_get_a_message_each() {
-        check(2, || {
+        let scene = |post: fn(&Socket)| {
+            check(2, move || {
+                let socket = Arc::new(Socket::default());
+                let receivers = [start(&socket, Socket::recv), start(&socket, Socket::recv)];
+                post(&socket);
+                for receiver in receivers {
+                    receiver.join().unwrap();
+                }
+                end(&socket, 0);
+            });
+        };
+        scene(|socket| socket.post(2));
+        scene(|socket| {
+            socket.post(1);
+            socket.post(1);
+        });
+    }
+
+    #[test]
+    fn a_receiver_whose_time_is_over_leaves_no_note_unread() {
+        check(3, || {
             let socket = Arc::new(Socket::default());
-            let receivers = [start(&socket, Socket::recv), start(&socket, Socket::recv)];
-            socket.post();
-            socket.post();
-            for receiver in receivers {
-                receiver.join().unwrap();
-            }
-            end(&socket, 0);
+            let parker = Arc::new(Parker::default());
+            let hasty = Arc::clone(&parker);
+            let receiver = start(&socket, move |socket| socket.recv_in_time(&hasty));
+            parker.time_passes();
+            socket.post(1);
+            receiver.join().unwrap();
+            assert!(socket.mail.lock().unwrap().notes.is_empty(), "all notes were read");
         });
     }
 }

@@ -136,8 +136,9 @@ fn run(ways: &mut [Way], interruptible: bool) -> Error {
         }
         let limit = ways.iter().filter(|way| way.ended.is_none()).filter_map(|way| way.limit).min();
         match ready::wait(&mut entries, limit.unwrap_or(Limit::Never)) {
-            Err(Error::Interrupted) if interruptible => return Error::Interrupted,
-            _ => {}
+            Err(Error::Interrupted) if !interruptible => {}
+            Err(error) => return error,
+            Ok(()) => {}
         }
     }
 }

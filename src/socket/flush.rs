@@ -75,10 +75,12 @@ const PATIENCE: Duration = Duration::from_millis(2);
 
 impl Socket {
     /// Ends a send: writes the message from its sender's memory to the pipes that were idle.
-    pub(super) fn write_through(&self, mut held: Held<'_>, message: &mut Outgoing<'_>, dont_wait: bool) {
+    /// `NoMemory`: a connection had to be broken off in the middle of the message.
+    pub(super) fn write_through(&self, mut held: Held<'_>, message: &mut Outgoing<'_>, dont_wait: bool) -> Result<()> {
         if held.pipes.direct.is_empty() {
-            return;
+            return Ok(());
         }
+        let mut outcome = Ok(());
         let direct = std::mem::take(&mut held.pipes.direct);
         let patient = !dont_wait && direct.len() == 1 && message.size() >= PATIENT;
         held.inside += 1;
@@ -95,7 +97,10 @@ impl Socket {
             match if let Wrote::Part = wrote { rest(target, message, written) } else { Ok(Outbox::default()) } {
                 Ok(rest) => held.wrote(target.pipe, &wrote, rest),
                 // Half a frame is on the wire and there is no memory for the other half.
-                Err(_) => held.wrote(target.pipe, &Wrote::Failed, Outbox::default()),
+                Err(error) => {
+                    held.wrote(target.pipe, &Wrote::Failed, Outbox::default());
+                    outcome = Err(error);
+                }
             }
             if let Some(stream) = held.pipes.stream(target.pipe) {
                 stream.flushing = false;
@@ -107,6 +112,7 @@ impl Socket {
         if held.closing {
             held.wake_closer();
         }
+        outcome
     }
 
     /// Goes on writing a large message as the kernel makes room.
@@ -236,8 +242,9 @@ impl State {
             Wrote::Failed => {
                 // Nothing more goes out; what the peer has sent is read to its end, where the connection ends.
                 stream.outbox.clear();
+                stream.deaf = true;
                 if let Some(pipe) = self.pipes.get(id) {
-                    pipe.ended = true;
+                    pipe.full = true;
                 }
                 self.pattern.blocked(id);
                 self.commands.push(Command::Broken(source, id));

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use slab::Slab;
-use socket2::{SockAddr, Socket as Stream};
+use socket2::{Domain, SockAddr, Socket as Stream};
 
 use super::pipes::{PipeEnd, StreamEnd};
 use super::{Held, Socket};
@@ -59,7 +59,7 @@ pub(super) struct Io {
     endpoints: HashMap<i32, Point>,
     timers: Timers<Timer>,
     events: Events,
-    /// Frames of the read at hand.
+    /// Memory for the frames of one read.
     frames: Inbox,
     /// Sources that are neither listeners nor open connections.
     unsettled: usize,
@@ -524,22 +524,23 @@ impl Driver<'_> {
 
     fn read(&mut self, source: usize) {
         let limit = u64::try_from(self.socket.recv_max.load(Ordering::Relaxed)).ok();
-        let mut frames = std::mem::take(&mut self.io.frames);
         let Some(connection) = self.connection(source) else { return };
         if matches!(connection.stage, Stage::Ending { .. }) {
             return self.read_to_nothing(source);
         }
-        let progress = with_scratch(|scratch| connection.session.read(scratch, limit, &mut frames));
-        if let Ok(Progress::Greeted(peer)) = progress
-            && !self.open(source, peer)
-        {
+        let mut frames = std::mem::take(&mut self.io.frames);
+        let Some(connection) = self.connection(source) else { return };
+        let Progress { greeted, end } = with_scratch(|scratch| connection.session.read(scratch, limit, &mut frames));
+        if greeted.is_some_and(|peer| !self.open(source, peer)) {
             return;
         }
         if !frames.is_empty() {
             self.deliver(source, &mut frames);
         }
+        // What nobody took must not reach another connection.
+        frames.clear();
         self.io.frames = frames;
-        if let Err(end) = progress {
+        if let Some(end) = end {
             self.end(source, end);
         }
     }
@@ -557,6 +558,7 @@ impl Driver<'_> {
             outbox: Outbox::default(),
             flushing: false,
             stuck: false,
+            deaf: false,
             paused: false,
             gathered: None,
         };
@@ -586,7 +588,7 @@ impl Driver<'_> {
         let Some(stream) = held.pipes.stream(pipe) else { return };
         let was_empty = stream.inbox.is_empty();
         stream.inbox.append(frames);
-        let pause = !stream.paused && stream.inbox.bytes() >= full;
+        let pause = !stream.paused && stream.inbox.weight() >= full;
         stream.paused |= pause;
         if was_empty {
             held.pipe_readable(self.socket, pipe);
@@ -684,7 +686,11 @@ impl Driver<'_> {
         held.pipes.start_flush(pipe);
         let written = held.pipes.stream(pipe).is_none_or(|stream| stream.outbox.is_empty() && !stream.flushing);
         drop(held);
-        if written && !shut {
+        // On tcp the end of our side makes the peer's kernel acknowledge at once. On ipc it waits until the peer has read
+        // everything: libnanomsg drops what it has not fetched when it sees the end.
+        let unread = sys::unsent(&stream);
+        let ipc = stream.domain().is_ok_and(|domain| domain == Domain::UNIX);
+        if written && !shut && !(ipc && unread > 0) {
             let _ = stream.shutdown(Shutdown::Write);
         }
         let now = Instant::now();
@@ -694,7 +700,7 @@ impl Driver<'_> {
         let next = give_up.map_or(now + pause, |at| at.min(now + pause));
         let Some(connection) = self.connection(source) else { return };
         let pause = (pause * 2).min(ENDING.1);
-        connection.stage = Stage::Ending { pipe, give_up, pause, shut: written };
+        connection.stage = Stage::Ending { pipe, give_up, pause, shut: shut || (written && !ipc) };
         self.set_deadline(source, Some(next));
     }
 
@@ -721,10 +727,13 @@ impl Connection {
 }
 
 fn with_scratch<T>(action: impl FnOnce(&mut [u8]) -> T) -> T {
-    SCRATCH_BUFFER.with_borrow_mut(|buffer| {
-        if buffer.is_empty() {
-            buffer.resize(SCRATCH, 0);
-        }
-        action(buffer)
-    })
+    // At the end of the process the thread may have lost its buffer already.
+    let kept = SCRATCH_BUFFER.try_with(RefCell::take);
+    let mut buffer = kept.unwrap_or_default();
+    if buffer.is_empty() {
+        buffer.resize(SCRATCH, 0);
+    }
+    let result = action(&mut buffer);
+    let _ = SCRATCH_BUFFER.try_with(|kept| kept.replace(buffer));
+    result
 }

@@ -211,8 +211,7 @@ impl Socket {
         result?;
         held.stats.messages_sent += 1;
         held.stats.bytes_sent += length as u64;
-        self.write_through(held, message, dont_wait);
-        Ok(length)
+        self.write_through(held, message, dont_wait).map(|()| length)
     }
 
     fn try_send(&self, state: &mut State, message: &mut Outgoing<'_>) -> Result<()> {

@@ -109,6 +109,14 @@ impl Socket {
     }
 }
 
+/// How a side has taken a link.
+enum Attached {
+    As(PipeId),
+    /// It has, but the other side has left.
+    Left(PipeId),
+    Refused,
+}
+
 impl State {
     fn take_note(&mut self, socket: &Socket, note: Note) {
         match note {
@@ -128,32 +136,47 @@ impl State {
         }
     }
 
-    fn attach(&mut self, link: &Arc<Link>, side: Side) -> Option<PipeId> {
-        let id = self
-            .add_pipe(link.endpoint(side), PipeEnd::Inproc { link: Arc::clone(link), side, taken: Inbox::default() })?;
-        link.attach(side, id, self.options.recv_buffer as usize);
-        Some(id)
+    fn attach(&mut self, link: &Arc<Link>, side: Side) -> Attached {
+        let end = PipeEnd::Inproc { link: Arc::clone(link), side, taken: Inbox::default() };
+        let Some(id) = self.add_pipe(link.endpoint(side), end) else { return Attached::Refused };
+        if link.attach(side, id, self.options.recv_buffer as usize) { Attached::As(id) } else { Attached::Left(id) }
     }
 
     /// We have the name; a connector wants to be joined. Our pipe takes messages once it has confirmed.
     fn take_offer(&mut self, socket: &Socket, link: Arc<Link>, waited: bool) {
-        if self.attach(&link, Side::Binder).is_some() {
-            self.stats.accepted_connections += u64::from(waited);
-            self.pipes.post(link.to_peer(Side::Binder, Note::Accepted { link: Arc::clone(&link) }));
-        } else if let Some(name) = self.endpoints.get(&link.endpoint(Side::Binder)).and_then(Endpoint::inproc_name) {
-            socket.library.names.refuse(name, &link);
+        match self.attach(&link, Side::Binder) {
+            Attached::As(id) => {
+                self.stats.accepted_connections += u64::from(waited);
+                match link.to_peer(Side::Binder, Note::Accepted { link: Arc::clone(&link) }) {
+                    Some(answer) => self.pipes.post(Some(answer)),
+                    // The connector's socket is no more.
+                    None => self.remove_pipe(socket, id),
+                }
+            }
+            Attached::Left(id) => self.remove_pipe(socket, id),
+            Attached::Refused => {
+                let binder = self.endpoints.get(&link.endpoint(Side::Binder));
+                if let Some(name) = binder.and_then(Endpoint::inproc_name) {
+                    socket.library.names.refuse(name, &link);
+                }
+            }
         }
     }
 
     fn take_accepted(&mut self, socket: &Socket, link: Arc<Link>) {
         let endpoint = link.endpoint(Side::Connector);
-        let Some(id) = self.attach(&link, Side::Connector) else {
-            link.close(Side::Connector);
-            self.pipes.post(link.about_peer(Side::Connector, Note::Gone));
-            if let Some(name) = self.endpoints.get(&endpoint).and_then(Endpoint::connects_to) {
-                socket.library.names.decline(name, &socket.party(endpoint));
+        let id = match self.attach(&link, Side::Connector) {
+            Attached::As(id) => id,
+            // The binder has left meanwhile: on to the next one.
+            Attached::Left(id) => return self.remove_pipe(socket, id),
+            Attached::Refused => {
+                link.close(Side::Connector);
+                self.pipes.post(link.about_peer(Side::Connector, Note::Gone));
+                if let Some(name) = self.endpoints.get(&endpoint).and_then(Endpoint::connects_to) {
+                    socket.library.names.decline(name, &socket.party(endpoint));
+                }
+                return;
             }
-            return;
         };
         self.stats.established_connections += 1;
         if let Some(endpoint) = self.endpoints.get_mut(&endpoint)

@@ -90,6 +90,8 @@ pub(super) struct StreamEnd {
     pub flushing: bool,
     /// The kernel takes no more; the driver waits for that to change.
     pub stuck: bool,
+    /// A write has failed: nothing more goes out. What the peer has sent is read to its end.
+    pub deaf: bool,
     /// Reading is suspended until the application has caught up.
     pub paused: bool,
     /// When the oldest gathered frame was queued.
@@ -293,7 +295,7 @@ impl PipeTable {
 impl StreamEnd {
     /// A pipe takes a message while less than NN_SNDBUF bytes wait in it.
     fn has_room(&self, send_buffer: usize) -> bool {
-        self.outbox.is_empty() || self.outbox.bytes() < send_buffer
+        !self.deaf && (self.outbox.is_empty() || self.outbox.bytes() < send_buffer)
     }
 }
 
@@ -330,7 +332,7 @@ impl pattern::Pipes for PipeTable {
                     return None;
                 }
                 let more = !stream.inbox.is_empty();
-                if stream.paused && stream.inbox.bytes() <= resume_below {
+                if stream.paused && stream.inbox.weight() <= resume_below {
                     stream.paused = false;
                     let source = stream.source;
                     self.resumed.push((source, id));

@@ -189,12 +189,15 @@ impl Link {
         self.end(side).party.endpoint
     }
 
-    /// A side takes the link: its pipe, and how much it lets wait.
-    pub(crate) fn attach(&self, side: Side, pipe: PipeId, limit: usize) {
+    /// A side takes the link: its pipe, and how much it lets wait. False: the other side has left already, without
+    /// knowing whom to tell.
+    pub(crate) fn attach(&self, side: Side, pipe: PipeId, limit: usize) -> bool {
         let end = self.end(side);
-        end.incoming.queue.lock().limit = limit;
-        // Set once: a link is offered to each side once.
+        let mut queue = end.incoming.queue.lock();
+        queue.limit = limit;
+        // Set once, as a link is offered to each side once; and under the lock under which the other side closes it.
         let _ = end.pipe.set(pipe);
+        !queue.closed
     }
 
     /// A note for the peer of `side`, if it is still there.
@@ -425,7 +428,7 @@ mod tests {
     fn link(limit: usize) -> Arc<Link> {
         let nobody = Arc::new(Nobody);
         let link = Link::new(&party(&nobody, 1, 16), &party(&nobody, 2, 16));
-        link.attach(Side::Binder, PipeId { slot: 0, serial: 0 }, limit);
+        assert!(link.attach(Side::Binder, PipeId { slot: 0, serial: 0 }, limit));
         link
     }
 

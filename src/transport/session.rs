@@ -44,12 +44,19 @@ impl From<Violation> for End {
     }
 }
 
-/// What one read brought, besides frames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Progress {
-    Nothing,
+/// What one read brought, besides frames: all three may come at once.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Progress {
     /// The peer's greeting is complete: its socket type.
-    Greeted(u16),
+    pub greeted: Option<u16>,
+    /// The connection ends here.
+    pub end: Option<End>,
+}
+
+impl From<End> for Progress {
+    fn from(end: End) -> Self {
+        Self { greeted: None, end: Some(end) }
+    }
 }
 
 pub(crate) struct Session {
@@ -102,20 +109,22 @@ impl Session {
     }
 
     /// Reads once. Whole frames go to `frames`; one of more than `limit` bytes (if there is a limit) ends the connection.
-    /// `frames` is good even if the connection ends here.
-    pub(crate) fn read(&mut self, scratch: &mut [u8], limit: Option<u64>, frames: &mut Inbox) -> Result<Progress, End> {
+    /// What stands before the end is good.
+    pub(crate) fn read(&mut self, scratch: &mut [u8], limit: Option<u64>, frames: &mut Inbox) -> Progress {
         let received = match &mut self.large {
             Some(large) => {
-                large.grow(self.proven)?;
+                if let Err(end) = large.grow(self.proven) {
+                    return end.into();
+                }
                 // Bytes may only overflow into the scratch if they are behind this body.
                 let overflow = if large.chunk.spare() >= large.missing { &mut scratch[..] } else { &mut [] };
                 let missing = large.missing;
                 match sys::fill(&self.stream, large.chunk.tail(), missing, overflow) {
-                    Ok((0, 0)) => return Err(End::Closed),
+                    Ok((0, 0)) => return End::Closed.into(),
                     Ok((body, behind)) => {
                         large.missing -= body;
                         if large.missing > 0 {
-                            return Ok(Progress::Nothing);
+                            return Progress::default();
                         }
                         behind
                     }
@@ -126,7 +135,7 @@ impl Session {
                 let kept = self.partial.len();
                 scratch[..kept].copy_from_slice(&self.partial);
                 match sys::recv(&self.stream, &mut scratch[kept..]) {
-                    Ok(0) => return Err(End::Closed),
+                    Ok(0) => return End::Closed.into(),
                     Ok(received) => kept + received,
                     Err(error) => return not_now(&error),
                 }
@@ -136,20 +145,25 @@ impl Session {
             self.proven = self.proven.max(large.chunk.len());
             frames.push_large(0, large.chunk.into());
         }
-        self.decode(&scratch[..received], limit, frames)
-    }
-
-    fn decode(&mut self, mut bytes: &[u8], limit: Option<u64>, frames: &mut Inbox) -> Result<Progress, End> {
-        let mut progress = Progress::Nothing;
+        let mut bytes = &scratch[..received];
+        let mut progress = Progress::default();
         if !self.greeted {
             let Some((greeting, rest)) = bytes.split_first_chunk() else {
                 self.keep(bytes);
-                return Ok(progress);
+                return progress;
             };
-            progress = Progress::Greeted(sp_header::decode(*greeting)?);
+            match sp_header::decode(*greeting) {
+                Ok(protocol) => progress.greeted = Some(protocol),
+                Err(violation) => return End::from(violation).into(),
+            }
             self.greeted = true;
             bytes = rest;
         }
+        progress.end = self.decode(bytes, limit, frames).err();
+        progress
+    }
+
+    fn decode(&mut self, mut bytes: &[u8], limit: Option<u64>, frames: &mut Inbox) -> Result<(), End> {
         if self.framing.decode(bytes)?.is_some_and(|first| first.payload <= INLINE_MAX as u64) {
             // Small frames come in swarms.
             frames.reserve(bytes.len());
@@ -182,7 +196,7 @@ impl Session {
             }
         }
         self.keep(bytes);
-        Ok(progress)
+        Ok(())
     }
 
     fn keep(&mut self, rest: &[u8]) {
@@ -196,9 +210,9 @@ impl Session {
     }
 }
 
-fn not_now(error: &io::Error) -> Result<Progress, End> {
+fn not_now(error: &io::Error) -> Progress {
     match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(Progress::Nothing),
-        _ => Err(End::Broken),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Progress::default(),
+        _ => End::Broken.into(),
     }
 }
