@@ -62,7 +62,7 @@ compat: build
 
 ## loom          every interleaving of the lease and the mailbox
 loom:
-	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --release --test loom_lease
+	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --release --test loom_lease
 
 ## pytest        the Python binding
 pytest: build

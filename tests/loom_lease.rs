@@ -448,21 +448,20 @@ mod socket {
                 return Ok(());
             }
             held.inside += 1;
-            if held.gathered > 0 {
-                held.flush_gathered();
-                drop(held);
-                held = self.lock();
-                // Others had the lock meanwhile, and one of them may have brought what we want.
-                if !held.closing && held.take_message().is_ok() {
-                    held.inside -= 1;
-                    held.pass_on();
-                    return Ok(());
-                }
-            }
             let mut leading = false;
             let result = loop {
                 if held.closing {
                     break Err(Failure::BadSocket);
+                }
+                if held.gathered > 0 {
+                    held.flush_gathered();
+                    drop(held);
+                    held = self.lock();
+                    // Others had the lock meanwhile, and one of them may have brought what we want.
+                    if held.take_message().is_ok() {
+                        break Ok(());
+                    }
+                    continue;
                 }
                 if leading || held.lease.take() {
                     leading = true;

@@ -94,10 +94,13 @@ impl Drop for Held<'_> {
         if kick {
             self.socket.kick();
         }
-        if self.reads_mail && self.socket.has_neighbours.load(Ordering::Relaxed) {
-            // A neighbour that found the lock taken has left its note to us: look after the lock is free.
+        if self.socket.has_neighbours.load(Ordering::Relaxed) {
+            // A neighbour that found the lock taken has left its note to us: look after the lock is free. The fence also
+            // stands before the next look of the loop in `read_mail`.
             fence(Ordering::SeqCst);
-            self.socket.read_mail();
+            if self.reads_mail {
+                self.socket.read_mail();
+            }
         }
     }
 }

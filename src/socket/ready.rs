@@ -251,6 +251,10 @@ fn watch_all(watches: &mut [Watch], entries: &mut [Entry], limit: Limit, parker:
                         return turned;
                     }
                 }
+                // It may have come during the turn, when this thread was no waiter.
+                if held.closing {
+                    return Ok(());
+                }
             }
             let mine = |entry: &Entry| Arc::ptr_eq(&entry.socket, &watch.socket);
             for entry in entries.iter_mut().filter(|entry| mine(entry)) {

@@ -66,6 +66,8 @@ pub(crate) struct Session {
     /// Bytes of an unfinished greeting or small frame.
     partial: Vec<u8>,
     large: Option<Box<Large>>,
+    /// The last frame was a large one, and the next one may be.
+    bulky: bool,
     /// The largest body this peer has sent completely.
     proven: usize,
 }
@@ -97,7 +99,7 @@ impl Session {
             _ => return Err(End::Broken),
         }
         let stream = Arc::new(stream);
-        Ok(Self { stream, framing, greeted: false, partial: Vec::new(), large: None, proven: 0 })
+        Ok(Self { stream, framing, greeted: false, partial: Vec::new(), large: None, bulky: false, proven: 0 })
     }
 
     pub(crate) fn stream(&self) -> &Arc<Socket> {
@@ -111,13 +113,27 @@ impl Session {
     /// Reads once. Whole frames go to `frames`; one of more than `limit` bytes (if there is a limit) ends the connection.
     /// What stands before the end is good.
     pub(crate) fn read(&mut self, scratch: &mut [u8], limit: Option<u64>, frames: &mut Inbox) -> Progress {
+        let before = self.large.is_some();
+        let progress = self.read_once(scratch, limit, frames);
+        // A prefix alone has been read, and the rest of its frame most likely waits behind it.
+        let prefix_only = !before && self.bulky && (self.large.is_some() || !self.partial.is_empty());
+        if !prefix_only || progress.end.is_some() {
+            return progress;
+        }
+        let rest = self.read_once(scratch, limit, frames);
+        Progress { greeted: progress.greeted.or(rest.greeted), end: rest.end }
+    }
+
+    fn read_once(&mut self, scratch: &mut [u8], limit: Option<u64>, frames: &mut Inbox) -> Progress {
         let received = match &mut self.large {
             Some(large) => {
                 if let Err(end) = large.grow(self.proven) {
                     return end.into();
                 }
-                // Bytes may only overflow into the scratch if they are behind this body.
-                let overflow = if large.chunk.spare() >= large.missing { &mut scratch[..] } else { &mut [] };
+                // Bytes may only overflow into the scratch if they are behind this body. The next one is probably as large,
+                // so only its prefix is wanted there: the body has a better place to go.
+                let prefix = if large.chunk.spare() >= large.missing { self.framing.head_len() } else { 0 };
+                let overflow = &mut scratch[..prefix];
                 let missing = large.missing;
                 match sys::fill(&self.stream, large.chunk.tail(), missing, overflow) {
                     Ok((0, 0)) => return End::Closed.into(),
@@ -134,7 +150,9 @@ impl Session {
             None => {
                 let kept = self.partial.len();
                 scratch[..kept].copy_from_slice(&self.partial);
-                match sys::recv(&self.stream, &mut scratch[kept..]) {
+                let prefix = self.framing.head_len();
+                let end = if self.bulky && kept < prefix { prefix } else { scratch.len() };
+                match sys::recv(&self.stream, &mut scratch[kept..end]) {
                     Ok(0) => return End::Closed.into(),
                     Ok(received) => kept + received,
                     Err(error) => return not_now(&error),
@@ -174,6 +192,7 @@ impl Session {
             }
             let payload = usize::try_from(frame.payload).map_err(|_| End::Broken)?;
             let arrived = &bytes[frame.head..];
+            self.bulky = payload > LARGE;
             match arrived.split_at_checked(payload) {
                 Some((body, rest)) if payload <= INLINE_MAX => {
                     frames.push_small(0, body);
