@@ -4,6 +4,10 @@
 pub(crate) mod length_prefix;
 pub(crate) mod sp_header;
 
+/// How frames look on a byte stream. All that the rooms above know of it: a transport with frames of another shape makes this
+/// an enum.
+pub(crate) use length_prefix::LengthPrefix as Framing;
+
 /// The peer broke the protocol; its connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Violation;

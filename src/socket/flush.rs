@@ -12,7 +12,7 @@ use super::pipes::Direct;
 use super::state::State;
 use super::wait::{Limit, Want};
 use super::{Held, Socket};
-use crate::codec::length_prefix::LengthPrefix;
+use crate::codec::Framing;
 use crate::error::{Error, Result};
 use crate::message::Outgoing;
 use crate::pipe::{Outbox, PipeId};
@@ -171,7 +171,7 @@ impl Socket {
 
 /// A message with its prefix, as it goes over the wire; nothing is copied.
 struct Framed<'a> {
-    prefix: [u8; LengthPrefix::LONGEST],
+    prefix: [u8; Framing::LONGEST],
     head: usize,
     header: &'a [u8],
     body: &'a [u8],
@@ -179,7 +179,7 @@ struct Framed<'a> {
 
 impl<'a> Framed<'a> {
     fn new(target: &Direct, message: &'a Outgoing<'_>) -> Self {
-        let mut prefix = [0; LengthPrefix::LONGEST];
+        let mut prefix = [0; Framing::LONGEST];
         let head = target.framing.encode(message.size(), &mut prefix);
         Self { prefix, head, header: &message.header, body: message.body() }
     }

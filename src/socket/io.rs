@@ -14,13 +14,13 @@ use socket2::{Domain, SockAddr, Socket as Stream};
 
 use super::pipes::{PipeEnd, StreamEnd};
 use super::{Held, Socket};
-use crate::codec::length_prefix::LengthPrefix;
+use crate::codec::Framing;
 use crate::pattern;
 use crate::pipe::{Inbox, Outbox, PipeId};
 use crate::reactor::timers::Timers;
 use crate::sys::{self, Events, Interest, Poller};
 use crate::transport::backoff::Backoff;
-use crate::transport::session::{End, Progress, SCRATCH, Session};
+use crate::transport::session::{Progress, SCRATCH, Session};
 use crate::transport::{Dialer, Listener, Settings, Target, concerns_only_the_peer, is_exhausted};
 
 /// What callers ask the driver to do.
@@ -238,7 +238,7 @@ impl Driver<'_> {
         };
         if result.is_err() {
             // No memory in the kernel for the registration: a connection nobody watches is a broken one.
-            self.end(source, End::Broken);
+            self.end(source);
         }
     }
 
@@ -292,7 +292,7 @@ impl Driver<'_> {
         let Some(connection) = self.connection(source) else { return };
         connection.deadline = None;
         match connection.stage {
-            Stage::Greeting => self.end(source, End::Broken),
+            Stage::Greeting => self.end(source),
             Stage::Open(_) => {}
             Stage::Ending { .. } => self.go_on_ending(source),
         }
@@ -458,10 +458,10 @@ impl Driver<'_> {
 
     // Connections
 
-    fn start(&mut self, endpoint: i32, stream: Stream, framing: LengthPrefix) {
+    fn start(&mut self, endpoint: i32, stream: Stream, framing: Framing) {
         let now = Instant::now();
         let Ok(session) = Session::start(stream, framing, self.socket.protocol) else {
-            return self.lost(endpoint, now, Some(End::Broken));
+            return self.lost(endpoint, now);
         };
         let connection =
             Connection { session, endpoint, stage: Stage::Greeting, deadline: None, interest: None, since: now };
@@ -472,15 +472,15 @@ impl Driver<'_> {
     }
 
     /// The connection is over. A dialer tries again.
-    fn end(&mut self, source: usize, end: End) {
+    fn end(&mut self, source: usize) {
         let Some(Source::Session(connection)) = self.remove(source) else { return };
         match connection.stage {
-            Stage::Greeting => self.lost(connection.endpoint, connection.since, Some(end)),
+            Stage::Greeting => self.lost(connection.endpoint, connection.since),
             Stage::Open(pipe) => {
                 let mut held = self.lock();
                 held.end_pipe(self.socket, pipe);
                 drop(held);
-                self.lost(connection.endpoint, connection.since, Some(end));
+                self.lost(connection.endpoint, connection.since);
             }
             Stage::Ending { pipe, .. } => {
                 self.lock().remove_pipe(self.socket, pipe);
@@ -511,10 +511,8 @@ impl Driver<'_> {
     }
 
     /// A connection of this endpoint has ended other than by us.
-    fn lost(&mut self, endpoint: i32, since: Instant, end: Option<End>) {
-        if end.is_some() {
-            self.lock().stats.broken_connections += 1;
-        }
+    fn lost(&mut self, endpoint: i32, since: Instant) {
+        self.lock().stats.broken_connections += 1;
         if let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) {
             point.backoff.connected_for(since.elapsed());
             point.addresses.clear();
@@ -540,8 +538,8 @@ impl Driver<'_> {
         // What nobody took must not reach another connection.
         frames.clear();
         self.io.frames = frames;
-        if let Some(end) = end {
-            self.end(source, end);
+        if end.is_some() {
+            self.end(source);
         }
     }
 
@@ -570,7 +568,7 @@ impl Driver<'_> {
         }
         drop(held);
         let Some(pipe) = pipe else {
-            self.end(source, End::Broken);
+            self.end(source);
             return false;
         };
         if let Some(connection) = self.connection(source) {
@@ -695,7 +693,7 @@ impl Driver<'_> {
         }
         let now = Instant::now();
         if (written && sys::unsent(&stream) == 0) || give_up.is_some_and(|at| at <= now) {
-            return self.end(source, End::Closed);
+            return self.end(source);
         }
         let next = give_up.map_or(now + pause, |at| at.min(now + pause));
         let Some(connection) = self.connection(source) else { return };
@@ -710,8 +708,8 @@ impl Driver<'_> {
         let stream = Arc::clone(connection.session.stream());
         let outcome = with_scratch(|scratch| sys::recv(&stream, scratch));
         match outcome {
-            Ok(0) => self.end(source, End::Closed),
-            Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => self.end(source, End::Closed),
+            Ok(0) => self.end(source),
+            Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => self.end(source),
             _ => {}
         }
     }

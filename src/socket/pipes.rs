@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use socket2::Socket as Stream;
 
 use super::tempo::Tempo;
-use crate::codec::length_prefix::LengthPrefix;
+use crate::codec::Framing;
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::pattern;
@@ -52,7 +52,7 @@ pub(super) struct ForWorker {
 pub(super) struct Direct {
     pub pipe: PipeId,
     pub stream: Arc<Stream>,
-    pub framing: LengthPrefix,
+    pub framing: Framing,
 }
 
 pub(super) struct Pipe {
@@ -81,7 +81,7 @@ pub(super) enum PipeEnd {
 
 pub(super) struct StreamEnd {
     pub stream: Arc<Stream>,
-    pub framing: LengthPrefix,
+    pub framing: Framing,
     /// Its session's key in the reactor's table.
     pub source: usize,
     pub inbox: Inbox,
@@ -253,7 +253,7 @@ impl PipeTable {
             self.direct.push(direct);
             return Ok(true);
         }
-        let mut prefix = [0; LengthPrefix::LONGEST];
+        let mut prefix = [0; Framing::LONGEST];
         let head = stream.framing.encode(size, &mut prefix);
         if Outbox::copies(message.body().len()) {
             stream.outbox.push_bytes([&prefix[..head], &message.header, message.body()]);

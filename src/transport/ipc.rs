@@ -13,7 +13,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::tcp::connect;
 use super::{BACKLOG, Dialer, Listener, Settings, Target, Transport};
-use crate::codec::length_prefix::LengthPrefix;
+use crate::codec::Framing;
 use crate::error::{Error, Result};
 use crate::sys;
 
@@ -106,8 +106,8 @@ impl Listener for IpcListener {
         Ok(stream)
     }
 
-    fn framing(&self) -> LengthPrefix {
-        LengthPrefix::Typed
+    fn framing(&self) -> Framing {
+        Framing::Typed
     }
 }
 
@@ -125,7 +125,7 @@ impl Dialer for IpcDialer {
         Ok(socket)
     }
 
-    fn framing(&self) -> LengthPrefix {
-        LengthPrefix::Typed
+    fn framing(&self) -> Framing {
+        Framing::Typed
     }
 }

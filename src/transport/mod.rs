@@ -15,7 +15,7 @@ use std::os::fd::BorrowedFd;
 
 use socket2::{SockAddr, Socket};
 
-use crate::codec::length_prefix::LengthPrefix;
+use crate::codec::Framing;
 use crate::error::{Error, Result};
 
 /// Socket options that transports obey, as they are when a connection is made.
@@ -48,7 +48,7 @@ pub(crate) trait Listener: Send {
     fn source(&self) -> BorrowedFd<'_>;
     /// Takes one waiting peer, as a non-blocking stream.
     fn accept(&self, settings: Settings) -> io::Result<Socket>;
-    fn framing(&self) -> LengthPrefix;
+    fn framing(&self) -> Framing;
 }
 
 /// Where to dial.
@@ -62,7 +62,7 @@ pub(crate) trait Dialer: Send {
     fn target(&self) -> Target;
     /// Starts a connection; when the stream is writable it has succeeded or holds its error.
     fn dial(&self, to: &SockAddr, settings: Settings) -> io::Result<Socket>;
-    fn framing(&self) -> LengthPrefix;
+    fn framing(&self) -> Framing;
 }
 
 /// Peers that wait to be accepted: thousands may dial at once.

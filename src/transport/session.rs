@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use socket2::Socket;
 
+use crate::codec::Framing;
 use crate::codec::Violation;
-use crate::codec::length_prefix::LengthPrefix;
 use crate::codec::sp_header;
 use crate::message::{Chunk, INLINE_MAX};
 use crate::pipe::Inbox;
@@ -61,7 +61,7 @@ impl From<End> for Progress {
 
 pub(crate) struct Session {
     stream: Arc<Socket>,
-    framing: LengthPrefix,
+    framing: Framing,
     greeted: bool,
     /// Bytes of an unfinished greeting or small frame.
     partial: Vec<u8>,
@@ -91,7 +91,7 @@ impl Large {
 
 impl Session {
     /// Sends our greeting at once, without waiting for the peer's.
-    pub(crate) fn start(stream: Socket, framing: LengthPrefix, protocol: u16) -> Result<Self, End> {
+    pub(crate) fn start(stream: Socket, framing: Framing, protocol: u16) -> Result<Self, End> {
         let greeting = sp_header::encode(protocol);
         match sys::send(&stream, &greeting) {
             // A fresh connection has room for eight bytes.
@@ -106,7 +106,7 @@ impl Session {
         &self.stream
     }
 
-    pub(crate) fn framing(&self) -> LengthPrefix {
+    pub(crate) fn framing(&self) -> Framing {
         self.framing
     }
 

@@ -9,7 +9,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::address::{self, Host, Remote};
 use super::{BACKLOG, Dialer, Listener, Settings, Target, Transport};
-use crate::codec::length_prefix::LengthPrefix;
+use crate::codec::Framing;
 use crate::error::Result;
 
 pub(super) struct Tcp;
@@ -52,8 +52,8 @@ impl Listener for TcpListener {
         Ok(stream)
     }
 
-    fn framing(&self) -> LengthPrefix {
-        LengthPrefix::Plain
+    fn framing(&self) -> Framing {
+        Framing::Plain
     }
 }
 
@@ -81,8 +81,8 @@ impl Dialer for TcpDialer {
         Ok(socket)
     }
 
-    fn framing(&self) -> LengthPrefix {
-        LengthPrefix::Plain
+    fn framing(&self) -> Framing {
+        Framing::Plain
     }
 }
 
