@@ -18,7 +18,6 @@ pub(crate) enum Error {
     /// A signal handler ran while the caller waited (EINTR).
     Interrupted,
     /// The pattern does not allow this now (EFSM).
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the patterns that take turns"))]
     WrongState,
     /// The socket type never allows this (ENOTSUP).
     NotSupported,

@@ -148,7 +148,6 @@ impl Body {
     }
 
     /// Drops the first `count` bytes, of which there must be that many.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the patterns with headers"))]
     pub(crate) fn skip(&mut self, count: usize) {
         assert!(count <= self.len());
         match self {

@@ -49,10 +49,12 @@ programs! {
         // PAIR over the transports.
         pair_sizes pair_reconnect pair_second_peer inproc_queue inproc_again
         wire_greeting wire_frames wire_limits wire_last_words ipc_files os_sockets backoff
+        // All types.
+        types_fresh types_compatible options_patterns statistic_priority device_pairs
         // The life of the library.
         statistics print_errors term wake signals threads linger linger_exit fork exhaustion device;
     later:
-        later_fresh later_options later_ws_options later_compatible later_device later_priority;
+        later_ws_options;
 }
 
 /// What a program printed, or why it does not apply here.

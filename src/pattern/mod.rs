@@ -1,10 +1,20 @@
 //! Who gets which message. Pure: state machines without I/O, locks or clocks, told about pipes and time.
 #![forbid(unsafe_code)]
 
+mod backtrace;
+mod bus;
 mod pair;
+mod pipeline;
+mod prefix_tree;
+mod pubsub;
+mod replying;
+mod reqrep;
 mod routing;
+#[cfg(test)]
+mod stage;
+mod survey;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
@@ -13,7 +23,16 @@ use crate::pipe::PipeId;
 /// A socket type's number: its family times 16, plus the role.
 pub(crate) type Protocol = u16;
 
-pub(crate) const PAIR: Protocol = 16;
+const PAIR: Protocol = 16;
+const PUB: Protocol = 32;
+const SUB: Protocol = 33;
+const REQ: Protocol = 48;
+const REP: Protocol = 49;
+const PUSH: Protocol = 80;
+const PULL: Protocol = 81;
+const SURVEYOR: Protocol = 98;
+const RESPONDENT: Protocol = 99;
+const BUS: Protocol = 112;
 
 /// Order among pipes, 1 (best) to 16, in each direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +88,9 @@ pub(crate) trait Pattern: Send {
     }
     fn expire(&mut self, _pipes: &mut dyn Pipes, _now: Instant) {}
 
+    /// NN_MAXTTL: messages that have made more hops are dropped, where hops are counted.
+    fn set_max_hops(&mut self, _max: u8) {}
+
     /// An option at the level of the socket type. The value is as the caller passed it.
     fn set_option(&mut self, _option: i32, _value: &[u8]) -> Result<()> {
         Err(Error::NoSuchOption)
@@ -83,18 +105,51 @@ pub(crate) trait Pattern: Send {
     }
 }
 
-/// The pattern of a socket type, cooked or raw. `None`: no such type.
-pub(crate) fn open(protocol: Protocol, _raw: bool) -> Option<Box<dyn Pattern>> {
-    match protocol {
-        PAIR => Some(Box::new(pair::Pair::default())),
-        _ => None,
-    }
+/// The pattern of a socket type, cooked or raw. `None`: no such type. `seed` is what nobody outside can guess: request
+/// ids, survey ids and the names of pipes start from it.
+pub(crate) fn open(protocol: Protocol, raw: bool, seed: u64) -> Option<Box<dyn Pattern>> {
+    let start = seed as u32;
+    Some(match (protocol, raw) {
+        (PAIR, _) => Box::new(pair::Pair::default()),
+        (PUB, _) => Box::new(pubsub::Pub::default()),
+        (SUB, _) => Box::new(pubsub::Sub::default()),
+        (REQ, false) => Box::new(reqrep::Req::new(start)),
+        (REQ, true) => Box::new(reqrep::XReq::default()),
+        (REP | RESPONDENT, false) => Box::new(replying::Replier::default()),
+        (REP | RESPONDENT, true) => Box::new(replying::XReplier::new(start)),
+        (PUSH, _) => Box::new(pipeline::Push::default()),
+        (PULL, _) => Box::new(pipeline::Pull::default()),
+        (SURVEYOR, false) => Box::new(survey::Surveyor::new(start)),
+        (SURVEYOR, true) => Box::new(survey::XSurveyor::default()),
+        (BUS, false) => Box::new(bus::Bus::cooked()),
+        (BUS, true) => Box::new(bus::Bus::raw(seed)),
+        _ => return None,
+    })
 }
 
 /// Whether sockets of these two types may talk to each other.
 pub(crate) fn compatible(ours: Protocol, peer: Protocol) -> bool {
-    match ours {
-        PAIR => peer == PAIR,
-        _ => false,
-    }
+    let wanted = match ours {
+        PUB => SUB,
+        SUB => PUB,
+        REQ => REP,
+        REP => REQ,
+        PUSH => PULL,
+        PULL => PUSH,
+        SURVEYOR => RESPONDENT,
+        RESPONDENT => SURVEYOR,
+        same => same,
+    };
+    peer == wanted
+}
+
+/// Reads a pipe empty whose peer has nothing to say to this socket type.
+fn discard(pipe: PipeId, pipes: &mut dyn Pipes) {
+    let mut message = Message::default();
+    while pipes.recv(pipe, &mut message) == Some(true) {}
+}
+
+/// A time option in milliseconds; every negative value is without end.
+fn duration_option(millis: i32) -> Option<Duration> {
+    u64::try_from(millis).ok().map(Duration::from_millis)
 }

@@ -17,6 +17,7 @@ mod tempo;
 mod turn;
 mod wait;
 
+use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering, fence};
@@ -114,8 +115,11 @@ impl Socket {
         name: String,
     ) -> Result<Arc<Self>> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let pattern = pattern::open(protocol, raw).ok_or(Error::Invalid)?;
+        // Keyed with the system's randomness.
+        let seed = RandomState::new().hash_one(0);
+        let mut pattern = pattern::open(protocol, raw, seed).ok_or(Error::Invalid)?;
         let options = Options::new(name);
+        pattern.set_max_hops(options.max_hops());
         let recv_max = AtomicI32::new(options.recv_max);
         Ok(Arc::new_cyclic(|me| Self {
             me: me.clone(),
@@ -174,6 +178,10 @@ impl Socket {
         for pipe in after.flushes {
             self.flush(pipe);
         }
+        if after.worker.deadline.is_some() {
+            // Where there is no descriptor left for it, callers that wait keep the time themselves.
+            let _ = self.ensure_reactor();
+        }
         if let Some(reactor) = self.reactor.get() {
             reactor.report(&after.worker);
         }
@@ -223,7 +231,7 @@ impl Socket {
         state.pipes.direct_allowed = true;
         let result = state.pattern.send(message, &mut state.pipes, now);
         state.pipes.direct_allowed = false;
-        state.settle(self, now);
+        state.settle(self);
         result
     }
 
@@ -249,7 +257,7 @@ impl Socket {
         // Patterns with clocks ask for the time through their deadline; receiving itself costs no clock reading.
         let now = if state.pattern.deadline().is_some() { Instant::now() } else { state.pipes.tempo.now() };
         let result = state.pattern.recv(message, &mut state.pipes, now);
-        state.settle(self, now);
+        state.settle(self);
         result
     }
 
@@ -259,6 +267,8 @@ impl Socket {
             return held.pattern.set_option(option, given.bytes);
         }
         held.options.set(level, option, given)?;
+        let max_hops = held.options.max_hops();
+        held.pattern.set_max_hops(max_hops);
         self.recv_max.store(held.options.recv_max, Ordering::Relaxed);
         held.pipes.send_buffer = held.options.send_buffer as usize;
         held.pipes.recv_buffer = held.options.recv_buffer as usize;

@@ -89,6 +89,11 @@ impl Options {
         }
     }
 
+    pub(super) fn max_hops(&self) -> u8 {
+        // 1 to 255, as `set_socket` checks.
+        self.max_ttl as u8
+    }
+
     pub(super) fn linger(&self) -> Option<Duration> {
         timeout(self.linger)
     }

@@ -256,6 +256,8 @@ fn watch_all(watches: &mut [Watch], entries: &mut [Entry], limit: Limit, parker:
                     return Ok(());
                 }
             }
+            held.expire(&watch.socket);
+            next = [next, held.pattern.deadline()].into_iter().flatten().min();
             let mine = |entry: &Entry| Arc::ptr_eq(&entry.socket, &watch.socket);
             for entry in entries.iter_mut().filter(|entry| mine(entry)) {
                 entry.look(&held);

@@ -42,6 +42,8 @@ pub(super) struct State {
     pub io_deadline: Option<Instant>,
     /// Connections being made or ended: they need attention even if no caller comes.
     pub unsettled: usize,
+    /// When a driver that sleeps looks at the clock by itself.
+    pub sleeps_until: Option<Instant>,
     /// The deadline the worker knows.
     pub known_deadline: Option<Instant>,
     /// The worker was asked to look after gathered output.
@@ -75,6 +77,7 @@ impl State {
             closer: None,
             io_deadline: None,
             unsettled: 0,
+            sleeps_until: None,
             known_deadline: None,
             gather_watched: false,
             shows_readiness: false,
@@ -122,7 +125,7 @@ impl State {
         pipe.confirmed = true;
         let now = Instant::now();
         self.pattern.writable(id, &mut self.pipes, now);
-        self.settle(socket, now);
+        self.settle(socket);
         self.changed();
     }
 
@@ -132,7 +135,7 @@ impl State {
         }
         let now = self.pipes.tempo.now();
         self.pattern.readable(id, &mut self.pipes, now);
-        self.settle(socket, now);
+        self.settle(socket);
         self.changed();
     }
 
@@ -158,6 +161,7 @@ impl State {
             self.stats.current_connections -= 1;
             let confirmed = pipe.confirmed;
             self.pattern.remove(id, &mut self.pipes, now);
+            self.follow_deadline();
             self.retry_neighbours(socket, confirmed);
         }
     }
@@ -172,11 +176,13 @@ impl State {
         }
     }
 
-    /// Removes the pipes that an operation of the pattern has read empty.
-    pub(super) fn settle(&mut self, socket: &Socket, _now: Instant) {
+    /// After each operation of the pattern: removes the pipes it has read empty, and sees to it that what it has left for
+    /// later happens.
+    pub(super) fn settle(&mut self, socket: &Socket) {
         while let Some(id) = self.pipes.drained.pop() {
             self.remove_pipe(socket, id);
         }
+        self.follow_deadline();
         self.show_readiness();
         if std::mem::take(&mut self.pipes.gathering) && !std::mem::replace(&mut self.gather_watched, true) {
             self.pipes.after().worker.gathering = true;
@@ -235,6 +241,16 @@ impl State {
         }
         self.tell_deadline();
         self.wake_closer();
+    }
+
+    /// The pattern may have set its clock: whoever drives, or the worker, has to look at it in time.
+    fn follow_deadline(&mut self) {
+        let Some(deadline) = self.pattern.deadline() else { return };
+        if self.lease.is_free() {
+            self.tell_deadline();
+        } else if self.sleeps_until.is_none_or(|until| deadline < until) {
+            self.interrupt();
+        }
     }
 
     /// Lets the worker know of a deadline that is earlier than what it knows.

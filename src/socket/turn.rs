@@ -67,7 +67,8 @@ impl Socket {
         let Some(reactor) = self.reactor.get() else { return (held, Err(Error::BadSocket)) };
         let commands = std::mem::take(&mut held.commands);
         let resumed = std::mem::take(&mut held.pipes.resumed);
-        if let Some(deadline) = held.next_deadline() {
+        held.sleeps_until = held.next_deadline();
+        if let Some(deadline) = held.sleeps_until {
             let left = deadline.saturating_duration_since(Instant::now());
             timeout = Some(timeout.map_or(left, |timeout| timeout.min(left)));
         }
@@ -141,12 +142,13 @@ impl Socket {
 }
 
 impl State {
-    fn expire(&mut self, socket: &Socket) {
+    /// Tells the pattern that its time has come, if it has.
+    pub(super) fn expire(&mut self, socket: &Socket) {
         let Some(deadline) = self.pattern.deadline() else { return };
         let now = Instant::now();
         if deadline <= now {
             self.pattern.expire(&mut self.pipes, now);
-            self.settle(socket, now);
+            self.settle(socket);
             self.changed();
         }
     }

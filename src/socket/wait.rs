@@ -225,6 +225,8 @@ impl Socket {
             return (held, Unparked::Woken);
         }
         held.waiters.add(&parker, want);
+        // There may be nobody else to look at the pattern's clock.
+        let deadline = [deadline, held.pattern.deadline()].into_iter().flatten().min();
         let spins = alone && self.library.may_spin() && held.spin.is_worth_it();
         drop(held);
         let hit = spins && parker.spin(Instant::now() + SPIN);
@@ -234,6 +236,7 @@ impl Socket {
             held.spin.learn(hit);
         }
         held.waiters.remove(&parker);
+        held.expire(self);
         if alone {
             // Whoever has woken us for mail has left the reading to us.
             self.mailbox.stop_attending(&parker);

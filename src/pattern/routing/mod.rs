@@ -1,4 +1,8 @@
 //! The parts patterns are made of.
 #![forbid(unsafe_code)]
 
+pub(super) mod distributor;
 pub(super) mod exclusive;
+pub(super) mod fair_queue;
+pub(super) mod load_balancer;
+mod priority_list;
