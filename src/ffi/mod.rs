@@ -26,8 +26,8 @@ use self::msghdr::{Receiving, Sending};
 use self::symbols::{NN_POLLIN, NN_POLLOUT};
 use crate::error::Error;
 use crate::message::Message;
-use crate::socket::ready::{self, Item};
-use crate::socket::{Given, device, table};
+use crate::socket::poll::{self, Item};
+use crate::socket::{Given, device, library, table};
 
 /// One socket in a call of nn_poll.
 #[allow(non_camel_case_types, reason = "the name is C's")]
@@ -99,7 +99,7 @@ pub unsafe extern "C" fn nn_symbol_info(i: c_int, buf: *mut nn_symbol_properties
 #[unsafe(no_mangle)]
 pub extern "C" fn nn_term() {
     guard(|| {
-        table::term();
+        library::term();
         Ok(())
     });
 }
@@ -111,7 +111,7 @@ pub extern "C" fn nn_term() {
 #[unsafe(no_mangle)]
 pub extern "C" fn nn_init() {
     guard(|| {
-        table::init();
+        library::init();
         Ok(())
     });
 }
@@ -362,7 +362,7 @@ pub unsafe extern "C" fn nn_poll(fds: *mut nn_pollfd, nfds: c_int, timeout: c_in
                 can_send: false,
             }
         }));
-        let ready = ready::poll(&mut items, args::timeout(timeout))?;
+        let ready = poll::poll(&mut items, args::timeout(timeout))?;
         for (entry, item) in fds.iter_mut().zip(&items) {
             let event = |is, event| if is { event as c_short } else { 0 };
             entry.revents = event(item.can_recv, NN_POLLIN) | event(item.can_send, NN_POLLOUT);

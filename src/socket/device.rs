@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::Socket;
-use super::ready::{self, Entry};
+use super::poll::{self, Entry};
 use super::table;
 use super::wait::Limit;
 use crate::error::{Error, Result};
@@ -135,7 +135,7 @@ fn run(ways: &mut [Way], interruptible: bool) -> Error {
             return ways.first().and_then(|way| way.ended).unwrap_or(Error::BadSocket);
         }
         let limit = ways.iter().filter(|way| way.ended.is_none()).filter_map(|way| way.limit).min();
-        match ready::wait(&mut entries, limit.unwrap_or(Limit::Never)) {
+        match poll::wait(&mut entries, limit.unwrap_or(Limit::Never)) {
             Err(Error::Interrupted) if !interruptible => {}
             Err(error) => return error,
             Ok(()) => {}

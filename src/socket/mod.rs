@@ -6,10 +6,12 @@ pub(crate) mod device;
 mod endpoint;
 mod flush;
 mod io;
+pub(crate) mod library;
 mod neighbours;
 mod options;
 mod pipes;
-pub(crate) mod ready;
+pub(crate) mod poll;
+mod ready;
 mod state;
 mod stats;
 pub(crate) mod table;
@@ -31,6 +33,7 @@ pub(crate) use options::{Given, Value};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::pattern::{self, Protocol};
+use library::Library;
 use neighbours::Mailbox;
 use options::Options;
 use pipes::After;
@@ -46,7 +49,7 @@ pub(crate) struct Socket {
     generation: u32,
     protocol: Protocol,
     raw: bool,
-    library: Arc<table::Library>,
+    library: Arc<Library>,
     state: Mutex<State>,
     mailbox: Mailbox,
     /// Poller and descriptors; made with the first network endpoint or timer.
@@ -108,7 +111,7 @@ impl Drop for Held<'_> {
 
 impl Socket {
     pub(crate) fn new(
-        library: Arc<table::Library>,
+        library: Arc<Library>,
         generation: u32,
         protocol: Protocol,
         raw: bool,

@@ -1,0 +1,115 @@
+//! Endings: an endpoint that closes, and its connections, which linger until the peer has what was accepted.
+#![forbid(unsafe_code)]
+
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use socket2::Domain;
+
+use super::sessions::{Stage, with_scratch};
+use super::{Driver, Point, Source, Timer};
+use crate::sys;
+
+/// First and longest pause between two looks at a connection that is being ended.
+const ENDING: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(16));
+
+impl Driver<'_> {
+    /// The endpoint is gone for the application; its connections may linger.
+    pub(super) fn close(&mut self, endpoint: i32) {
+        match self.io.endpoints.remove(&endpoint) {
+            Some(Point::Listener { listener, source, pause }) => {
+                let _ = self.poller.remove(listener.source());
+                if let Some(pause) = pause {
+                    self.io.timers.stop(pause, Timer::Accept(endpoint));
+                }
+                if let Some(source) = source {
+                    self.remove(source);
+                }
+            }
+            Some(Point::Dialer(point)) => {
+                if let Some(redial) = point.redial {
+                    self.io.timers.stop(redial, Timer::Redial(endpoint));
+                }
+            }
+            None => {}
+        }
+        let mut held = self.lock();
+        held.network -= 1;
+        let linger = held.options.linger();
+        let since = held.closing_since.unwrap_or_else(Instant::now);
+        drop(held);
+        let give_up = linger.map(|linger| since + linger);
+        let mine = |source: &Source| match source {
+            Source::Connecting(owner, _) => *owner == endpoint,
+            Source::Session(connection) => connection.endpoint == endpoint,
+            Source::Listener(_) => false,
+        };
+        let sources: Vec<usize> =
+            self.io.sources.iter().filter(|(_, source)| mine(source)).map(|(key, _)| key).collect();
+        for source in sources {
+            self.begin_ending(source, give_up);
+        }
+    }
+
+    fn begin_ending(&mut self, source: usize, give_up: Option<Instant>) {
+        let Some(connection) = self.connection(source) else {
+            self.remove(source);
+            return;
+        };
+        match connection.stage {
+            Stage::Open(pipe) => {
+                connection.stage = Stage::Ending { pipe, give_up, pause: ENDING.0, shut: false };
+                self.io.unsettled += 1;
+                self.lock().stats.dropped_connections += 1;
+                self.go_on_ending(source);
+                // From here on reading only tells when the peer has finished.
+                self.set_interest(source, |interest| interest.read = true);
+            }
+            Stage::Greeting => {
+                self.lock().stats.dropped_connections += 1;
+                self.remove(source);
+            }
+            Stage::Ending { .. } => {}
+        }
+    }
+
+    /// One look at a connection that is being ended: everything written? everything read by the peer? time over?
+    pub(super) fn go_on_ending(&mut self, source: usize) {
+        let Some(connection) = self.connection(source) else { return };
+        let Stage::Ending { pipe, give_up, pause, shut } = connection.stage else { return };
+        let stream = Arc::clone(connection.session.stream());
+        let mut held = self.lock();
+        held.pipes.start_flush(pipe);
+        let written = held.pipes.stream(pipe).is_none_or(|stream| stream.outbox.is_empty() && !stream.flushing);
+        drop(held);
+        // On tcp the end of our side makes the peer's kernel acknowledge at once. On ipc it waits until the peer has read
+        // everything: libnanomsg drops what it has not fetched when it sees the end.
+        let unread = sys::unsent(&stream);
+        let ipc = stream.domain().is_ok_and(|domain| domain == Domain::UNIX);
+        if written && !shut && !(ipc && unread > 0) {
+            let _ = stream.shutdown(Shutdown::Write);
+        }
+        let now = Instant::now();
+        if (written && sys::unsent(&stream) == 0) || give_up.is_some_and(|at| at <= now) {
+            return self.end(source);
+        }
+        let next = give_up.map_or(now + pause, |at| at.min(now + pause));
+        let Some(connection) = self.connection(source) else { return };
+        let pause = (pause * 2).min(ENDING.1);
+        connection.stage = Stage::Ending { pipe, give_up, pause, shut: shut || (written && !ipc) };
+        self.set_deadline(source, Some(next));
+    }
+
+    /// What a peer still sends to an ending connection is of no use; its end is.
+    pub(super) fn read_to_nothing(&mut self, source: usize) {
+        let Some(connection) = self.connection(source) else { return };
+        let stream = Arc::clone(connection.session.stream());
+        let outcome = with_scratch(|scratch| sys::recv(&stream, scratch));
+        match outcome {
+            Ok(0) => self.end(source),
+            Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => self.end(source),
+            _ => {}
+        }
+    }
+}

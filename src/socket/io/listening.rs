@@ -1,0 +1,65 @@
+//! Listeners: peers accepted, and pauses when descriptors have run out.
+#![forbid(unsafe_code)]
+
+use std::time::{Duration, Instant};
+
+use super::{Driver, Point, Source, Timer};
+use crate::sys::Interest;
+use crate::transport::{concerns_only_the_peer, is_exhausted};
+
+/// Peers taken from one listener before others have their turn.
+const ACCEPTS: usize = 64;
+
+/// Pause of a listener when descriptors or memory have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+impl Driver<'_> {
+    pub(super) fn listen(&mut self, endpoint: i32) {
+        let Some(Point::Listener { listener, source, .. }) = self.io.endpoints.get_mut(&endpoint) else { return };
+        let key = *source.get_or_insert_with(|| self.io.sources.insert(Source::Listener(endpoint)));
+        if self.poller.add(listener.source(), Interest::READ, key).is_err() {
+            self.pause_accepting(endpoint);
+        }
+    }
+
+    pub(super) fn accept(&mut self, endpoint: i32) {
+        let settings = self.settings();
+        for _ in 0..ACCEPTS {
+            let Some(Point::Listener { listener, .. }) = self.io.endpoints.get(&endpoint) else { return };
+            let framing = listener.framing();
+            match listener.accept(settings) {
+                Ok(stream) => {
+                    let mut held = self.lock();
+                    held.stats.accepted_connections += 1;
+                    held.endpoint_works(endpoint);
+                    drop(held);
+                    self.start(endpoint, stream, framing);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    let mut held = self.lock();
+                    if error.kind() != std::io::ErrorKind::ConnectionAborted {
+                        held.stats.accept_errors += 1;
+                    }
+                    if is_exhausted(&error) {
+                        held.endpoint_error(self.socket, endpoint, error.raw_os_error().unwrap_or(libc::EMFILE));
+                    }
+                    drop(held);
+                    if !concerns_only_the_peer(&error) {
+                        let Some(Point::Listener { listener, .. }) = self.io.endpoints.get(&endpoint) else { return };
+                        let _ = self.poller.remove(listener.source());
+                        self.pause_accepting(endpoint);
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn pause_accepting(&mut self, endpoint: i32) {
+        let Some(Point::Listener { pause, .. }) = self.io.endpoints.get_mut(&endpoint) else { return };
+        let at = Instant::now() + ACCEPT_PAUSE;
+        *pause = Some(at);
+        self.io.timers.start(at, Timer::Accept(endpoint));
+    }
+}

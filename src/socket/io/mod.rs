@@ -1,0 +1,228 @@
+//! A socket's descriptors: listeners, dialers and sessions, and what their readiness means. Used only by the holder of the
+//! lease; it takes the socket's lock for a moment whenever something has to be told.
+//!
+//! This file has the table of descriptors and tells who serves which event; what is done then stands in a file for each
+//! part of a connection's life.
+#![forbid(unsafe_code)]
+
+mod dialling;
+mod ending;
+mod listening;
+mod sessions;
+
+use std::collections::HashMap;
+use std::net::{Shutdown, SocketAddr};
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+use socket2::Socket as Stream;
+
+use super::{Held, Socket};
+use crate::pipe::{Inbox, PipeId};
+use crate::reactor::timers::Timers;
+use crate::sys::{Events, Interest, Poller};
+use crate::transport::backoff::Backoff;
+use crate::transport::{Dialer, Listener, Settings};
+use dialling::DialPoint;
+use sessions::{Connection, Stage};
+
+/// What callers ask the driver to do.
+pub(super) enum Command {
+    Listen(i32, Box<dyn Listener>),
+    Dial(i32, Box<dyn Dialer>, Backoff),
+    Resolved(i32, Vec<SocketAddr>),
+    /// The endpoint ends; its sessions write what they have accepted.
+    Close(i32),
+    /// A pipe's outbox waits for the kernel.
+    AwaitRoom(usize, PipeId),
+    /// A write has failed.
+    Broken(usize, PipeId),
+}
+
+#[derive(Default)]
+pub(super) struct Io {
+    sources: Slab<Source>,
+    endpoints: HashMap<i32, Point>,
+    timers: Timers<Timer>,
+    events: Events,
+    /// Memory for the frames of one read.
+    frames: Inbox,
+    /// Sources that are neither listeners nor open connections.
+    unsettled: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    Redial(i32),
+    Accept(i32),
+    Source(usize),
+}
+
+enum Source {
+    Listener(i32),
+    Connecting(i32, Stream),
+    Session(Box<Connection>),
+}
+
+enum Point {
+    Listener { listener: Box<dyn Listener>, source: Option<usize>, pause: Option<Instant> },
+    Dialer(DialPoint),
+}
+
+impl Io {
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    pub(super) fn unsettled(&self) -> usize {
+        self.unsettled
+    }
+
+    /// Nothing is listening, dialling, open or ending.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sources.is_empty() && self.endpoints.is_empty()
+    }
+
+    /// Obeys commands, waits once, and serves what is ready or due. An error is a signal that ended the wait, or a poller
+    /// that is gone.
+    pub(super) fn run(
+        &mut self,
+        socket: &Socket,
+        poller: &Poller,
+        commands: Vec<Command>,
+        resumed: Vec<(usize, PipeId)>,
+        timeout: Option<Duration>,
+    ) -> std::io::Result<()> {
+        let mut driver = Driver { io: self, socket, poller, awake: false };
+        for (source, pipe) in resumed {
+            driver.resume(source, pipe);
+        }
+        for command in commands {
+            driver.obey(command);
+        }
+        let mut events = std::mem::take(&mut driver.io.events);
+        let waited = poller.wait(&mut events, timeout);
+        driver.awake = true;
+        if waited.is_ok() {
+            for (source, ready) in events.iter() {
+                driver.serve(source, ready);
+            }
+        }
+        driver.io.events = events;
+        driver.expire();
+        waited.map(drop)
+    }
+}
+
+/// The table together with what it works on, for the length of one turn.
+struct Driver<'a> {
+    io: &'a mut Io,
+    socket: &'a Socket,
+    poller: &'a Poller,
+    /// The wait is over.
+    awake: bool,
+}
+
+impl Driver<'_> {
+    fn lock(&self) -> Held<'_> {
+        let mut held = self.socket.lock();
+        if self.awake {
+            // And looking: nobody needs to interrupt.
+            held.lease.wake();
+        }
+        held
+    }
+
+    fn settings(&self) -> Settings {
+        self.lock().options.settings()
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Listen(endpoint, listener) => {
+                let point = Point::Listener { listener, source: None, pause: None };
+                self.io.endpoints.insert(endpoint, point);
+                self.listen(endpoint);
+            }
+            Command::Dial(endpoint, dialer, backoff) => {
+                self.io.endpoints.insert(endpoint, Point::Dialer(DialPoint::new(dialer, backoff)));
+                self.dial(endpoint);
+            }
+            Command::Resolved(endpoint, addresses) => self.resolved(endpoint, addresses),
+            Command::Close(endpoint) => self.close(endpoint),
+            Command::AwaitRoom(source, pipe) => {
+                if self.connection(source).is_some_and(|connection| connection.is(pipe)) {
+                    self.set_interest(source, |interest| interest.write = true);
+                }
+            }
+            Command::Broken(source, pipe) => {
+                if let Some(connection) = self.connection(source).filter(|connection| connection.is(pipe)) {
+                    let _ = connection.session.stream().shutdown(Shutdown::Write);
+                    self.set_interest(source, |interest| interest.write = false);
+                }
+            }
+        }
+    }
+
+    fn serve(&mut self, source: usize, ready: Interest) {
+        match self.io.sources.get(source) {
+            Some(Source::Listener(endpoint)) => self.accept(*endpoint),
+            Some(Source::Connecting(..)) => self.connected(source),
+            Some(Source::Session(_)) => {
+                if ready.write {
+                    self.write(source);
+                }
+                if ready.read {
+                    self.read(source);
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn expire(&mut self) {
+        if self.io.timers.next().is_none() {
+            return;
+        }
+        let now = Instant::now();
+        while let Some(timer) = self.io.timers.pop_due(now) {
+            match timer {
+                Timer::Redial(endpoint) => {
+                    if let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) {
+                        point.redial = None;
+                        self.dial(endpoint);
+                    }
+                }
+                Timer::Accept(endpoint) => {
+                    if let Some(Point::Listener { pause, .. }) = self.io.endpoints.get_mut(&endpoint) {
+                        *pause = None;
+                        self.listen(endpoint);
+                    }
+                }
+                Timer::Source(source) => self.source_expired(source),
+            }
+        }
+    }
+
+    fn remove(&mut self, source: usize) -> Option<Source> {
+        self.set_deadline(source, None);
+        let removed = self.io.sources.try_remove(source)?;
+        match &removed {
+            Source::Session(connection) => {
+                if connection.interest.is_some() {
+                    let _ = self.poller.remove(&**connection.session.stream());
+                }
+                if !matches!(connection.stage, Stage::Open(_)) {
+                    self.io.unsettled -= 1;
+                }
+            }
+            Source::Connecting(_, stream) => {
+                let _ = self.poller.remove(stream);
+                self.io.unsettled -= 1;
+                self.lock().stats.inprogress_connections -= 1;
+            }
+            Source::Listener(_) => {}
+        }
+        Some(removed)
+    }
+}

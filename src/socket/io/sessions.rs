@@ -1,0 +1,264 @@
+//! Connections: greeted, open, and what comes in and goes out on them.
+#![forbid(unsafe_code)]
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use socket2::Socket as Stream;
+
+use super::{Driver, Point, Source, Timer};
+use crate::codec::Framing;
+use crate::pattern;
+use crate::pipe::{Inbox, Outbox, PipeId};
+use crate::socket::pipes::{PipeEnd, StreamEnd};
+use crate::sys::Interest;
+use crate::transport::session::{Progress, SCRATCH, Session};
+
+/// Time for the whole greeting.
+const GREETING: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// What one read can bring. It belongs to the thread, so that idle connections need no buffer.
+    static SCRATCH_BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+pub(super) struct Connection {
+    pub session: Session,
+    pub endpoint: i32,
+    pub stage: Stage,
+    /// When the stage's time is over.
+    pub deadline: Option<Instant>,
+    pub interest: Option<Interest>,
+    pub since: Instant,
+}
+
+pub(super) enum Stage {
+    Greeting,
+    Open(PipeId),
+    /// No longer the pattern's. The peer gets what was accepted, and is given time to read it.
+    Ending {
+        pipe: PipeId,
+        give_up: Option<Instant>,
+        pause: Duration,
+        shut: bool,
+    },
+}
+
+impl Driver<'_> {
+    pub(super) fn connection(&mut self, source: usize) -> Option<&mut Connection> {
+        match self.io.sources.get_mut(source) {
+            Some(Source::Session(connection)) => Some(connection),
+            _ => None,
+        }
+    }
+
+    /// Changes what a connection waits for. One that waits for nothing leaves the set: the kernel would report its errors
+    /// for ever.
+    pub(super) fn set_interest(&mut self, source: usize, change: impl FnOnce(&mut Interest)) {
+        let poller = self.poller;
+        let Some(connection) = self.connection(source) else { return };
+        let old = connection.interest;
+        let mut new = old.unwrap_or(Interest { read: false, write: false });
+        change(&mut new);
+        let new = Some(new).filter(|new| new.read || new.write);
+        if old == new {
+            return;
+        }
+        connection.interest = new;
+        let stream = connection.session.stream();
+        let result = match (old, new) {
+            (Some(_), None) => poller.remove(&**stream),
+            (None, Some(new)) => poller.add(&**stream, new, source),
+            (_, Some(new)) => poller.modify(&**stream, new, source),
+            (None, None) => Ok(()),
+        };
+        if result.is_err() {
+            // No memory in the kernel for the registration: a connection nobody watches is a broken one.
+            self.end(source);
+        }
+    }
+
+    pub(super) fn resume(&mut self, source: usize, pipe: PipeId) {
+        if self.connection(source).is_some_and(|connection| connection.is(pipe)) {
+            self.set_interest(source, |interest| interest.read = true);
+        }
+    }
+
+    pub(super) fn start(&mut self, endpoint: i32, stream: Stream, framing: Framing) {
+        let now = Instant::now();
+        let Ok(session) = Session::start(stream, framing, self.socket.protocol) else {
+            return self.lost(endpoint, now);
+        };
+        let connection =
+            Connection { session, endpoint, stage: Stage::Greeting, deadline: None, interest: None, since: now };
+        let source = self.io.sources.insert(Source::Session(Box::new(connection)));
+        self.io.unsettled += 1;
+        self.set_deadline(source, Some(now + GREETING));
+        self.set_interest(source, |interest| interest.read = true);
+    }
+
+    /// The connection is over. A dialer tries again.
+    pub(super) fn end(&mut self, source: usize) {
+        let Some(Source::Session(connection)) = self.remove(source) else { return };
+        match connection.stage {
+            Stage::Greeting => self.lost(connection.endpoint, connection.since),
+            Stage::Open(pipe) => {
+                let mut held = self.lock();
+                held.end_pipe(self.socket, pipe);
+                drop(held);
+                self.lost(connection.endpoint, connection.since);
+            }
+            Stage::Ending { pipe, .. } => {
+                self.lock().remove_pipe(self.socket, pipe);
+            }
+        }
+    }
+
+    pub(super) fn source_expired(&mut self, source: usize) {
+        let Some(connection) = self.connection(source) else { return };
+        connection.deadline = None;
+        match connection.stage {
+            Stage::Greeting => self.end(source),
+            Stage::Open(_) => {}
+            Stage::Ending { .. } => self.go_on_ending(source),
+        }
+    }
+
+    pub(super) fn set_deadline(&mut self, source: usize, at: Option<Instant>) {
+        let Some(connection) = self.connection(source) else { return };
+        let old = std::mem::replace(&mut connection.deadline, at);
+        if let Some(old) = old {
+            self.io.timers.stop(old, Timer::Source(source));
+        }
+        if let Some(at) = at {
+            self.io.timers.start(at, Timer::Source(source));
+        }
+    }
+
+    /// A connection of this endpoint has ended other than by us.
+    pub(super) fn lost(&mut self, endpoint: i32, since: Instant) {
+        self.lock().stats.broken_connections += 1;
+        if let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) {
+            point.backoff.connected_for(since.elapsed());
+            point.addresses.clear();
+            self.redial_later(endpoint);
+        }
+    }
+
+    pub(super) fn read(&mut self, source: usize) {
+        let limit = u64::try_from(self.socket.recv_max.load(Ordering::Relaxed)).ok();
+        let Some(connection) = self.connection(source) else { return };
+        if matches!(connection.stage, Stage::Ending { .. }) {
+            return self.read_to_nothing(source);
+        }
+        let mut frames = std::mem::take(&mut self.io.frames);
+        let Some(connection) = self.connection(source) else { return };
+        let Progress { greeted, end } = with_scratch(|scratch| connection.session.read(scratch, limit, &mut frames));
+        if greeted.is_some_and(|peer| !self.open(source, peer)) {
+            return;
+        }
+        if !frames.is_empty() {
+            self.deliver(source, &mut frames);
+        }
+        // What nobody took must not reach another connection.
+        frames.clear();
+        self.io.frames = frames;
+        if end.is_some() {
+            self.end(source);
+        }
+    }
+
+    /// The peer has told its type: the pattern decides.
+    fn open(&mut self, source: usize, peer: u16) -> bool {
+        self.set_deadline(source, None);
+        let fits = pattern::compatible(self.socket.protocol, peer);
+        let Some(connection) = self.connection(source) else { return false };
+        let end = StreamEnd {
+            stream: Arc::clone(connection.session.stream()),
+            framing: connection.session.framing(),
+            source,
+            inbox: Inbox::default(),
+            outbox: Outbox::default(),
+            flushing: false,
+            stuck: false,
+            deaf: false,
+            paused: false,
+            gathered: None,
+        };
+        let endpoint = connection.endpoint;
+        let mut held = self.lock();
+        let pipe = fits.then(|| held.add_pipe(endpoint, PipeEnd::Stream(end))).flatten();
+        if let Some(pipe) = pipe {
+            held.pipe_writable(self.socket, pipe);
+        }
+        drop(held);
+        let Some(pipe) = pipe else {
+            self.end(source);
+            return false;
+        };
+        if let Some(connection) = self.connection(source) {
+            connection.stage = Stage::Open(pipe);
+            self.io.unsettled -= 1;
+        }
+        true
+    }
+
+    fn deliver(&mut self, source: usize, frames: &mut Inbox) {
+        let Some(connection) = self.connection(source) else { return };
+        let Stage::Open(pipe) = connection.stage else { return };
+        let mut held = self.lock();
+        let full = held.pipes.recv_buffer;
+        let Some(stream) = held.pipes.stream(pipe) else { return };
+        let was_empty = stream.inbox.is_empty();
+        stream.inbox.append(frames);
+        let pause = !stream.paused && stream.inbox.weight() >= full;
+        stream.paused |= pause;
+        if was_empty {
+            held.pipe_readable(self.socket, pipe);
+        }
+        drop(held);
+        if pause {
+            self.set_interest(source, |interest| interest.read = false);
+        }
+    }
+
+    /// The kernel takes bytes again.
+    pub(super) fn write(&mut self, source: usize) {
+        let Some(connection) = self.connection(source) else { return };
+        let (Stage::Open(pipe) | Stage::Ending { pipe, .. }) = connection.stage else { return };
+        let mut held = self.lock();
+        held.pipes.unstick(pipe);
+        let idle = held.pipes.stream(pipe).is_none_or(|stream| stream.outbox.is_empty() && !stream.flushing);
+        if !idle {
+            held.pipes.start_flush(pipe);
+        }
+        drop(held);
+        if idle {
+            self.set_interest(source, |interest| interest.write = false);
+        }
+        self.go_on_ending(source);
+    }
+}
+
+impl Connection {
+    pub(super) fn is(&self, pipe: PipeId) -> bool {
+        match self.stage {
+            Stage::Open(own) | Stage::Ending { pipe: own, .. } => own == pipe,
+            Stage::Greeting => false,
+        }
+    }
+}
+
+pub(super) fn with_scratch<T>(action: impl FnOnce(&mut [u8]) -> T) -> T {
+    // At the end of the process the thread may have lost its buffer already.
+    let kept = SCRATCH_BUFFER.try_with(RefCell::take);
+    let mut buffer = kept.unwrap_or_default();
+    if buffer.is_empty() {
+        buffer.resize(SCRATCH, 0);
+    }
+    let result = action(&mut buffer);
+    let _ = SCRATCH_BUFFER.try_with(|kept| kept.replace(buffer));
+    result
+}

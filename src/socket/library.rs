@@ -1,0 +1,183 @@
+//! The library's life: from the first socket to nn_term, and over a fork; and what all sockets of a process share.
+#![forbid(unsafe_code)]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use arc_swap::{ArcSwapOption, Guard};
+use parking_lot::{Condvar, Mutex};
+
+use super::table;
+use crate::error::{Error, Result};
+use crate::pattern;
+use crate::reactor::worker::Worker;
+use crate::sys;
+use crate::transport::inproc::Registry;
+use crate::transport::resolver::Resolver;
+
+/// What the sockets of one process share. A forked child gets one of its own.
+pub(crate) struct Library {
+    pub(super) generation: u32,
+    handles: Mutex<Handles>,
+    changed: Condvar,
+    worker: Mutex<Weak<Worker>>,
+    pub(super) names: Registry,
+    pub(super) resolver: Arc<Resolver>,
+    print_errors: AtomicBool,
+    may_spin: bool,
+}
+
+#[derive(Default)]
+struct Handles {
+    phase: Phase,
+    /// Closed ones, the last on top.
+    free: Vec<usize>,
+    /// Never used so far.
+    next: usize,
+    open: usize,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Fresh,
+    Running,
+    Terminating,
+    Terminated,
+}
+
+impl Phase {
+    /// No socket can be opened.
+    fn refuses(self) -> bool {
+        matches!(self, Self::Terminating | Self::Terminated)
+    }
+}
+
+static LIBRARY: ArcSwapOption<Library> = ArcSwapOption::const_empty();
+
+impl Library {
+    /// The one of this process, made if need be.
+    pub(super) fn current() -> Arc<Self> {
+        sys::on_fork();
+        let generation = sys::generation();
+        loop {
+            let known = LIBRARY.load_full();
+            if let Some(library) = &known
+                && library.generation == generation
+            {
+                return Arc::clone(library);
+            }
+            let made = Arc::new(Self::new(generation));
+            let before = LIBRARY.compare_and_swap(&known, Some(made));
+            // A parent's library is left alone: its locks may be held by threads that do not exist here.
+            std::mem::forget(known);
+            std::mem::forget(Guard::into_inner(before));
+        }
+    }
+
+    fn new(generation: u32) -> Self {
+        Self {
+            generation,
+            handles: Mutex::default(),
+            changed: Condvar::new(),
+            worker: Mutex::default(),
+            names: Registry::new(pattern::compatible),
+            resolver: Arc::default(),
+            print_errors: AtomicBool::new(false),
+            may_spin: std::thread::available_parallelism().is_ok_and(|count| count.get() > 1),
+        }
+    }
+
+    /// The background thread, started if none runs.
+    pub(super) fn worker(&self) -> Result<Arc<Worker>> {
+        let mut worker = self.worker.lock();
+        if let Some(running) = worker.upgrade() {
+            return Ok(running);
+        }
+        let started = Worker::start()?;
+        *worker = Arc::downgrade(&started);
+        Ok(started)
+    }
+
+    pub(super) fn prints_errors(&self) -> bool {
+        self.print_errors.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn may_spin(&self) -> bool {
+        self.may_spin
+    }
+
+    /// nn_term has been called.
+    pub(super) fn refuses_sockets(&self) -> bool {
+        self.handles.lock().phase.refuses()
+    }
+
+    /// A handle that no socket has.
+    pub(super) fn allocate(&self) -> Result<usize> {
+        let mut handles = self.handles.lock();
+        if handles.phase.refuses() {
+            return Err(Error::Terminated);
+        }
+        if handles.open == 0 {
+            // With no socket open the library starts afresh, its environment included.
+            *handles = Handles { phase: Phase::Running, ..Handles::default() };
+            let print = std::env::var_os("NN_PRINT_ERRORS").is_some_and(|value| !value.is_empty());
+            self.print_errors.store(print, Ordering::Relaxed);
+        }
+        let handle = loop {
+            if let Some(handle) = handles.free.pop() {
+                break handle;
+            }
+            if handles.next >= table::MAX_SOCKETS {
+                return Err(Error::TooMany);
+            }
+            let handle = handles.next;
+            handles.next += 1;
+            // A parent's number stays what it is: bad.
+            if table::is_vacant(handle) {
+                break handle;
+            }
+        };
+        handles.open += 1;
+        Ok(handle)
+    }
+
+    pub(super) fn release(&self, handle: usize) {
+        let mut handles = self.handles.lock();
+        handles.free.push(handle);
+        handles.open -= 1;
+    }
+}
+
+/// Closes every socket; none can be opened until [`init`].
+pub(crate) fn term() {
+    let library = Library::current();
+    {
+        let mut handles = library.handles.lock();
+        if handles.phase != Phase::Running {
+            return;
+        }
+        handles.phase = Phase::Terminating;
+    }
+    let since = Instant::now();
+    let used = library.handles.lock().next;
+    for handle in 0..used {
+        // Closed already, or never opened: fine.
+        let _ = table::close_since(handle as i32, since);
+    }
+    library.handles.lock().phase = Phase::Terminated;
+    library.changed.notify_all();
+}
+
+/// Undoes [`term`], after waiting for one that is running.
+pub(crate) fn init() {
+    let library = Library::current();
+    let mut handles = library.handles.lock();
+    while handles.phase == Phase::Terminating {
+        library.changed.wait(&mut handles);
+    }
+    if handles.phase == Phase::Terminated {
+        handles.phase = Phase::Running;
+    }
+}

@@ -1,0 +1,207 @@
+//! nn_poll: waiting for several sockets in one thread. nn_device waits in the same way.
+#![forbid(unsafe_code)]
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::state::State;
+use super::wait::{Limit, Want};
+use super::{Socket, table};
+use crate::error::{Error, Result};
+use crate::sys::{Parker, current_parker, poll_readable};
+
+/// One entry of nn_poll.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Item {
+    pub handle: i32,
+    pub want_recv: bool,
+    pub want_send: bool,
+    pub can_recv: bool,
+    pub can_send: bool,
+}
+
+/// Waits until an entry is ready (or the time is over, `None` for no limit) and returns how many are. An entry that wants
+/// nothing is not looked at.
+pub(crate) fn poll(items: &mut [Item], timeout: Option<Duration>) -> Result<usize> {
+    let limit = timeout.map_or(Limit::Never, |timeout| {
+        if timeout.is_zero() { Limit::Once } else { Limit::Until(Instant::now() + timeout) }
+    });
+    let mut entries = Vec::new();
+    for item in &mut *items {
+        (item.can_recv, item.can_send) = (false, false);
+        if !item.want_recv && !item.want_send {
+            continue;
+        }
+        let socket = Arc::clone(&*table::find(item.handle)?);
+        if (item.want_recv && !socket.receives()) || (item.want_send && !socket.sends()) {
+            return Err(Error::NoSuchOption);
+        }
+        entries.push(Entry { socket, want: (item.want_recv, item.want_send), can: (false, false) });
+    }
+    wait(&mut entries, limit)?;
+    let wanting = items.iter_mut().filter(|item| item.want_recv || item.want_send);
+    for (item, entry) in wanting.zip(&entries) {
+        (item.can_recv, item.can_send) = entry.can;
+    }
+    Ok(entries.iter().filter(|entry| entry.is_ready()).count())
+}
+
+/// A socket, and whether one wants to receive or to send (in this order), and can.
+pub(super) struct Entry {
+    socket: Arc<Socket>,
+    want: (bool, bool),
+    can: (bool, bool),
+}
+
+impl Entry {
+    pub(super) fn receivable(socket: &Arc<Socket>) -> Self {
+        Self { socket: Arc::clone(socket), want: (true, false), can: (false, false) }
+    }
+
+    pub(super) fn sendable(socket: &Arc<Socket>) -> Self {
+        Self { socket: Arc::clone(socket), want: (false, true), can: (false, false) }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.can.0 || self.can.1
+    }
+
+    fn look(&mut self, state: &State) {
+        self.can = (self.want.0 && state.pattern.can_recv(), self.want.1 && state.pattern.can_send());
+    }
+}
+
+/// Waits until an entry is ready, the time is over, or one of the sockets is closed.
+pub(super) fn wait(entries: &mut [Entry], limit: Limit) -> Result<()> {
+    let mut watches: Vec<Watch> = Vec::new();
+    for entry in &*entries {
+        if !watches.iter().any(|watch| Arc::ptr_eq(&watch.socket, &entry.socket)) {
+            watches.push(Watch { socket: Arc::clone(&entry.socket), leading: false });
+        }
+    }
+    match &watches[..] {
+        [only] => wait_one(&only.socket, entries, limit),
+        _ => wait_many(&mut watches, entries, limit),
+    }
+}
+
+/// What all entries together want: a wakeup for anything else would be taken from somebody who can use it.
+fn wanted<'a>(entries: impl Iterator<Item = &'a Entry>) -> Want {
+    let (recv, send) = entries.fold((false, false), |(recv, send), entry| (recv | entry.want.0, send | entry.want.1));
+    match (recv, send) {
+        (true, false) => Want::Recv,
+        (false, true) => Want::Send,
+        _ => Want::Both,
+    }
+}
+
+fn wait_one(socket: &Socket, entries: &mut [Entry], limit: Limit) -> Result<()> {
+    let want = wanted(entries.iter());
+    let mut look = |state: &mut State| {
+        entries.iter_mut().for_each(|entry| entry.look(state));
+        if entries.iter().any(Entry::is_ready) { Ok(()) } else { Err(Error::WouldBlock) }
+    };
+    let mut held = socket.enter()?;
+    let mut result = look(&mut held);
+    if result.is_err() {
+        (held, result) = socket.wait_until(held, want, limit, look);
+    }
+    drop(held);
+    match result {
+        Ok(()) | Err(Error::WouldBlock | Error::TimedOut | Error::BadSocket) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// A socket under nn_poll.
+struct Watch {
+    socket: Arc<Socket>,
+    /// We have its lease.
+    leading: bool,
+}
+
+/// Several sockets: takes every lease that is free, waits for all their pollers at once, and turns those that are ready.
+/// The other sockets wake this thread through its parker.
+fn wait_many(watches: &mut [Watch], entries: &mut [Entry], limit: Limit) -> Result<()> {
+    let parker = current_parker();
+    for watch in &*watches {
+        watch.socket.lock().inside += 1;
+    }
+    let result = watch_all(watches, entries, limit, &parker);
+    for watch in watches {
+        let mut held = watch.socket.lock();
+        held.waiters.remove(&parker);
+        held.inside -= 1;
+        if watch.leading {
+            held.leave_lease();
+        }
+        held.pass_on();
+    }
+    result
+}
+
+fn watch_all(watches: &mut [Watch], entries: &mut [Entry], limit: Limit, parker: &Arc<Parker>) -> Result<()> {
+    let mut turning = vec![true; watches.len()];
+    loop {
+        parker.prepare();
+        let mut next: Option<Instant> = limit.deadline();
+        let mut ready = limit == Limit::Once;
+        for (watch, turning) in watches.iter_mut().zip(&mut turning) {
+            let mut held = watch.socket.lock();
+            held.waiters.remove(parker);
+            if held.closing {
+                return Ok(());
+            }
+            watch.leading |= held.drives() && held.lease.take();
+            if watch.leading {
+                held.lease.wake();
+                held.pipes.flush_gathered(None);
+                while std::mem::take(turning) || held.needs_turn() {
+                    let turned;
+                    (held, turned) = watch.socket.turn(held, Some(Duration::ZERO));
+                    if turned == Err(Error::BadSocket) {
+                        return turned;
+                    }
+                }
+                // It may have come during the turn, when this thread was no waiter.
+                if held.closing {
+                    return Ok(());
+                }
+            }
+            held.expire(&watch.socket);
+            next = [next, held.pattern.deadline()].into_iter().flatten().min();
+            let mine = |entry: &Entry| Arc::ptr_eq(&entry.socket, &watch.socket);
+            for entry in entries.iter_mut().filter(|entry| mine(entry)) {
+                entry.look(&held);
+                ready |= entry.is_ready();
+            }
+            held.waiters.add(parker, wanted(entries.iter().filter(|entry| mine(entry))));
+            if watch.leading {
+                held.lease.sleep();
+                next = [next, held.next_deadline()].into_iter().flatten().min();
+            }
+        }
+        if ready || limit.is_over() {
+            return Ok(());
+        }
+        let event = parker.event()?;
+        if !parker.begin_polling() {
+            continue;
+        }
+        let led: Vec<usize> = (0..watches.len()).filter(|&at| watches[at].leading).collect();
+        let pollers = led.iter().filter_map(|&at| watches[at].socket.reactor.get());
+        let fds: Vec<_> = std::iter::once(event.as_fd()).chain(pollers.map(|reactor| reactor.poller.as_fd())).collect();
+        let timeout = next.map(|next| next.saturating_duration_since(Instant::now()));
+        let polled = poll_readable(&fds, timeout);
+        parker.end_polling();
+        let polled = polled.map_err(|_| Error::Interrupted)?;
+        if polled[0] {
+            event.clear();
+        }
+        let due = next.is_some_and(|next| next <= Instant::now());
+        for (&at, &readable) in led.iter().zip(&polled[1..]) {
+            turning[at] = readable || due;
+        }
+    }
+}
