@@ -10,10 +10,12 @@ DESTDIR ?=
 REAL := libnanomsg.so.6.0.1
 NAMES := libnanomsg.so.6 libnanomsg.so.5 libnanomsg.so
 STAGE := target/lib
+ARCHIVE := target/release/libnanomsg.a
+EXPORTS := src/ffi/exports.txt
 VENV := target/venv
 PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv
 
-.PHONY: help deps build header check-header test unit ctest compat pytest loom lint bench bench-quick demo install \
+.PHONY: help deps build link header check-header test unit ctest compat pytest loom lint bench bench-quick demo install \
         uninstall clean
 
 help:
@@ -29,10 +31,20 @@ deps:
 
 ## build         the library, under all its names, in target/lib
 build:
-	$(CARGO) build --release --lib
+	$(CARGO) rustc --release --lib --crate-type staticlib
+	@$(MAKE) --no-print-directory link
+
+# The shared object is linked here and not by rustc, so that the list of exported names is the version script: GNU ld takes
+# only one. A name that nobody defines ends the linking. nodelete: dlclose must not take away the code that a thread of ours
+# is running.
+link:
 	@mkdir -p $(STAGE)
-	@cp -f target/release/libnanomsg.so $(STAGE)/.new && mv -f $(STAGE)/.new $(STAGE)/$(REAL)
-	@cp -f target/release/libnanomsg.a $(STAGE)/
+	@cp -f $(ARCHIVE) $(STAGE)/.archive && mv -f $(STAGE)/.archive $(STAGE)/libnanomsg.a
+	@{ echo '{ global:'; sed 's/$$/;/' $(EXPORTS); echo 'local: *; };'; } > $(STAGE)/exports.map
+	@$(CC) -shared -o $(STAGE)/.new -Wl,-soname,$(firstword $(NAMES)),-z,nodelete,-z,relro,-z,now,-z,defs \
+		-Wl,-O1,--as-needed,--gc-sections,--version-script=$(STAGE)/exports.map \
+		$$(sed 's/^/-Wl,--require-defined=/' $(EXPORTS)) $(STAGE)/libnanomsg.a -lgcc_s -lc
+	@mv -f $(STAGE)/.new $(STAGE)/$(REAL)
 	@for name in $(NAMES); do ln -sf $(REAL) $(STAGE)/$$name; done
 
 ## header        include/nanomsg/*.h anew from the Rust source

@@ -1,8 +1,8 @@
-//! Names the shared object.
+//! Names the shared object that `cargo build` links.
 //!
-//! What it exports needs no help: rustc hands the linker a version script with the `no_mangle` functions, which makes
-//! all else local and the names unversioned, as upstream's are. A second script would say the same, and GNU ld refuses
-//! to combine two. tests/exports.rs compares what comes out with src/ffi/exports.txt.
+//! rustc hands the linker a version script of its own, with the `no_mangle` functions, and GNU ld refuses to combine it
+//! with a second one. The object that is installed is therefore linked by `make build`, from the static library, with
+//! src/ffi/exports.txt as the only script. tests/exports.rs compares both with the list.
 
 use std::env;
 

@@ -19,12 +19,42 @@ fn the_list_is_sorted_and_has_every_entry_point() {
 #[test]
 fn the_library_exports_the_list_and_nothing_else() {
     for library in libraries() {
-        let Some(table) = output("nm", &["-D", "--defined-only"], &library) else { return };
-        // A version, if there were one, would stand behind the name: upstream's names have none.
-        let mut names: Vec<_> = table.lines().filter_map(|line| line.split_whitespace().nth(2)).collect();
-        names.sort_unstable();
+        let Some(names) = exported(&library) else { return };
         assert_eq!(names, list(), "{}", library.display());
     }
+}
+
+/// Linked anew from the static library, with another list: what it does not name is not exported, and a name without a
+/// function is an error.
+#[test]
+fn the_list_decides_what_is_exported() {
+    let archive = root().join("target/lib/libnanomsg.a");
+    if !cfg!(target_os = "linux") || !archive.exists() {
+        return skip(&format!("there is no {}: make build", archive.display()));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let link = |names: &[String]| {
+        let file = dir.path().join("exports.txt");
+        fs::write(&file, names.iter().map(|name| format!("{name}\n")).collect::<String>()).unwrap();
+        let mut make = Command::new("make");
+        for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL"] {
+            make.env_remove(name);
+        }
+        make.current_dir(root()).args(["-s", "link"]);
+        make.arg(format!("ARCHIVE={}", archive.display())).arg(format!("EXPORTS={}", file.display()));
+        make.arg(format!("STAGE={}", dir.path().display())).env("LC_ALL", "C").output().unwrap()
+    };
+    let mut names = list();
+    let removed = names.remove(names.len() / 2);
+    let output = link(&names);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let Some(exported) = exported(&dir.path().join("libnanomsg.so.6.0.1")) else { return };
+    assert_eq!(exported, names, "without {removed}");
+
+    names.push("nn_no_such_function".to_owned());
+    let output = link(&names);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && errors.contains("nn_no_such_function"), "{errors}");
 }
 
 #[test]
@@ -39,6 +69,16 @@ fn programs_ask_for_the_library_by_its_interface_number() {
 
 fn list() -> Vec<String> {
     fs::read_to_string(root().join("src/ffi/exports.txt")).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// Every name that a shared object exports, sorted. A version, if there were one, would stand behind the name: upstream's
+/// names have none.
+fn exported(library: &Path) -> Option<Vec<String>> {
+    let table = output("nm", &["-D", "--defined-only"], library)?;
+    let mut names: Vec<_> =
+        table.lines().filter_map(|line| line.split_whitespace().nth(2)).map(str::to_owned).collect();
+    names.sort_unstable();
+    Some(names)
 }
 
 /// The shared object that was built together with this test, and the one made ready to install, if there is one.
