@@ -1,79 +1,98 @@
 //! Names to addresses, off the calling thread: a lookup may take half a minute.
 #![forbid(unsafe_code)]
 
+use std::collections::{HashMap, VecDeque};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, Sender};
 use parking_lot::Mutex;
 
 use crate::sys::without_signals;
 
-/// Lookups at the same time; more wait their turn.
-const THREADS: usize = 4;
+/// Names looked up at the same time; more wait their turn.
+const THREADS: usize = 16;
 
 /// Called with every address found, best first; empty if there is none.
 pub(crate) type Answer = Box<dyn FnOnce(Vec<SocketAddr>) + Send>;
 
-struct Lookup {
-    host: String,
-    port: u16,
+/// Asks the system, or what stands for it in a test.
+type Find = Box<dyn Fn(&str, u16) -> Vec<SocketAddr> + Send + Sync>;
+
+/// A host and a port.
+type Name = (String, u16);
+
+/// Threads that exist only while there is something to look up.
+pub(crate) struct Resolver {
+    find: Find,
+    work: Mutex<Work>,
+}
+
+#[derive(Default)]
+struct Work {
+    /// Names that no thread has taken up.
+    waiting: VecDeque<Name>,
+    /// Who wants to hear of a name, taken up or not. Whoever asks meanwhile gets the same answer: many sockets that dial
+    /// one host whose server is silent must not take all the threads.
+    asked: HashMap<Name, Vec<Question>>,
+    threads: usize,
+}
+
+struct Question {
     ipv4_only: bool,
     answer: Answer,
 }
 
-/// Threads that exist only while there is something to look up.
-pub(crate) struct Resolver {
-    requests: Sender<Lookup>,
-    inbox: Receiver<Lookup>,
-    running: Mutex<usize>,
-}
-
 impl Default for Resolver {
     fn default() -> Self {
-        let (requests, inbox) = crossbeam_channel::unbounded();
-        Self { requests, inbox, running: Mutex::new(0) }
+        Self::new(Box::new(|host, port| (host, port).to_socket_addrs().map(Iterator::collect).unwrap_or_default()))
     }
 }
 
 impl Resolver {
+    pub(crate) fn new(find: Find) -> Self {
+        Self { find, work: Mutex::default() }
+    }
+
     pub(crate) fn look_up(self: &Arc<Self>, host: String, port: u16, ipv4_only: bool, answer: Answer) {
-        let mut running = self.running.lock();
-        // Both ends live in `self`, so the channel is open.
-        let _ = self.requests.send(Lookup { host, port, ipv4_only, answer });
-        if *running < THREADS {
-            let resolver = Arc::clone(self);
-            let thread = without_signals(|| {
-                std::thread::Builder::new().name("nn-resolver".into()).spawn(move || resolver.work())
-            });
-            if thread.is_ok() {
-                *running += 1;
-            } else if *running == 0 {
-                drop(running);
-                // No thread to be had: the dialer hears "no address" and tries again later.
-                while let Ok(lookup) = self.inbox.try_recv() {
-                    (lookup.answer)(Vec::new());
-                }
-            }
+        let mut work = self.work.lock();
+        let name = (host, port);
+        let question = Question { ipv4_only, answer };
+        if let Some(questions) = work.asked.get_mut(&name) {
+            questions.push(question);
+            return;
+        }
+        work.asked.insert(name.clone(), vec![question]);
+        work.waiting.push_back(name);
+        if work.threads == THREADS {
+            return;
+        }
+        let resolver = Arc::clone(self);
+        let thread =
+            without_signals(|| std::thread::Builder::new().name("nn-resolver".into()).spawn(move || resolver.run()));
+        if thread.is_ok() {
+            work.threads += 1;
+        } else if work.threads == 0 {
+            // No thread to be had: the dialer hears "no address" and tries again later.
+            work.waiting.clear();
+            let asked = std::mem::take(&mut work.asked);
+            drop(work);
+            asked.into_values().flatten().for_each(|question| (question.answer)(Vec::new()));
         }
     }
 
-    fn work(&self) {
+    fn run(&self) {
         loop {
-            let lookup = {
-                let mut running = self.running.lock();
-                let Ok(lookup) = self.inbox.try_recv() else {
-                    *running -= 1;
-                    return;
-                };
-                lookup
+            let mut work = self.work.lock();
+            let Some(name) = work.waiting.pop_front() else {
+                work.threads -= 1;
+                return;
             };
-            let found = (lookup.host.as_str(), lookup.port).to_socket_addrs();
-            let mut addresses: Vec<SocketAddr> = found.map(Iterator::collect).unwrap_or_default();
-            if lookup.ipv4_only {
-                addresses.retain(SocketAddr::is_ipv4);
+            drop(work);
+            let addresses = (self.find)(&name.0, name.1);
+            let questions = self.work.lock().asked.remove(&name).unwrap_or_default();
+            for Question { ipv4_only, answer } in questions {
+                answer(addresses.iter().copied().filter(|address| address.is_ipv4() || !ipv4_only).collect());
             }
-            (lookup.answer)(addresses);
         }
     }
 }
@@ -81,14 +100,38 @@ impl Resolver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc::{self, Receiver};
     use std::time::Duration;
 
-    fn look_up(host: &str, ipv4_only: bool) -> Vec<SocketAddr> {
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn ask(resolver: &Arc<Resolver>, host: &str, ipv4_only: bool) -> Receiver<Vec<SocketAddr>> {
         let (sender, receiver) = mpsc::channel();
-        let answer = Box::new(move |addresses| sender.send(addresses).unwrap());
-        Arc::new(Resolver::default()).look_up(host.into(), 7, ipv4_only, answer);
-        receiver.recv_timeout(Duration::from_secs(60)).unwrap()
+        let answer = Box::new(move |addresses| drop(sender.send(addresses)));
+        resolver.look_up(host.into(), 7, ipv4_only, answer);
+        receiver
+    }
+
+    fn look_up(host: &str, ipv4_only: bool) -> Vec<SocketAddr> {
+        ask(&Arc::default(), host, ipv4_only).recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// Both loopbacks, after as long as the channel is open for the names that begin with "slow"; and how many lookups
+    /// there were.
+    fn slow_resolver() -> (Arc<Resolver>, mpsc::Sender<()>, Arc<AtomicUsize>) {
+        let (open, gate) = mpsc::channel::<()>();
+        let gate = Mutex::new(gate);
+        let lookups = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&lookups);
+        let find = move |host: &str, port| {
+            count.fetch_add(1, Ordering::Relaxed);
+            if host.starts_with("slow") {
+                let _ = gate.lock().recv_timeout(PATIENCE);
+            }
+            vec![SocketAddr::new("::1".parse().unwrap(), port), SocketAddr::new("127.0.0.1".parse().unwrap(), port)]
+        };
+        (Arc::new(Resolver::new(Box::new(find))), open, lookups)
     }
 
     #[test]
@@ -100,5 +143,44 @@ mod tests {
     #[test]
     fn a_name_that_does_not_exist_has_no_address() {
         assert!(look_up("no-such-host.invalid", true).is_empty());
+    }
+
+    #[test]
+    fn one_lookup_answers_all_who_ask_for_the_name_each_in_its_family() {
+        let (resolver, open, lookups) = slow_resolver();
+        let questions: Vec<_> = (0..3 * THREADS).map(|at| ask(&resolver, "slow", at % 2 == 0)).collect();
+        drop(open);
+        for (at, question) in questions.into_iter().enumerate() {
+            let addresses = question.recv_timeout(PATIENCE).unwrap();
+            assert_eq!(addresses.len(), if at % 2 == 0 { 1 } else { 2 }, "{addresses:?}");
+        }
+        assert_eq!(lookups.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_lookup_that_hangs_does_not_hold_up_another_name() {
+        let (resolver, open, _) = slow_resolver();
+        let hanging: Vec<_> = (0..THREADS - 1).map(|at| ask(&resolver, &format!("slow{at}"), true)).collect();
+        let again: Vec<_> = (0..THREADS).map(|_| ask(&resolver, "slow0", true)).collect();
+        for _ in 0..3 {
+            assert_eq!(ask(&resolver, "other", true).recv_timeout(PATIENCE / 2).unwrap().len(), 1);
+        }
+        assert!(hanging.iter().chain(&again).all(|question| question.try_recv().is_err()), "the gate was shut");
+        drop(open);
+        for question in hanging.into_iter().chain(again) {
+            assert_eq!(question.recv_timeout(PATIENCE).unwrap().len(), 1);
+        }
+    }
+
+    #[test]
+    fn more_names_than_threads_wait_their_turn() {
+        let (resolver, open, lookups) = slow_resolver();
+        let questions: Vec<_> = (0..2 * THREADS).map(|at| ask(&resolver, &format!("slow{at}"), true)).collect();
+        assert_eq!(resolver.work.lock().threads, THREADS);
+        drop(open);
+        for question in questions {
+            assert_eq!(question.recv_timeout(PATIENCE).unwrap().len(), 1);
+        }
+        assert_eq!(lookups.load(Ordering::Relaxed), 2 * THREADS);
     }
 }
