@@ -68,7 +68,7 @@ impl Library {
             {
                 return Arc::clone(library);
             }
-            let made = Arc::new(Self::new(generation));
+            let made = Arc::new(Self::new(generation, Arc::default()));
             let before = LIBRARY.compare_and_swap(&known, Some(made));
             // A parent's library is left alone: its locks may be held by threads that do not exist here.
             std::mem::forget(known);
@@ -76,14 +76,14 @@ impl Library {
         }
     }
 
-    fn new(generation: u32) -> Self {
+    pub(super) fn new(generation: u32, resolver: Arc<Resolver>) -> Self {
         Self {
             generation,
             handles: Mutex::default(),
             changed: Condvar::new(),
             worker: Mutex::default(),
             names: Registry::new(pattern::compatible),
-            resolver: Arc::default(),
+            resolver,
             print_errors: AtomicBool::new(false),
             may_spin: std::thread::available_parallelism().is_ok_and(|count| count.get() > 1),
         }

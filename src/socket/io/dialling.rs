@@ -121,3 +121,154 @@ impl Driver<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::message::{Message, Outgoing};
+    use crate::socket::library::Library;
+    use crate::socket::{Given, Socket};
+    use crate::sys;
+    use crate::transport::resolver::Resolver;
+
+    const PAIR: u16 = 16;
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// Option numbers at NN_SOL_SOCKET.
+    const RECONNECT_IVL: i32 = 6;
+    const IPV4ONLY: i32 = 14;
+
+    fn library(find: impl Fn(&str, u16) -> Vec<SocketAddr> + Send + Sync + 'static) -> Arc<Library> {
+        Arc::new(Library::new(sys::generation(), Arc::new(Resolver::new(Box::new(find)))))
+    }
+
+    /// A socket whose calls give up after a minute instead of hanging, and that redials later than that.
+    fn socket(library: &Arc<Library>) -> Arc<Socket> {
+        let socket = Socket::new(Arc::clone(library), sys::generation(), PAIR, false, "test".to_owned()).unwrap();
+        let patience = PATIENCE.as_millis() as i32;
+        for (option, value) in [(4, patience), (5, patience), (RECONNECT_IVL, 10 * patience)] {
+            set(&socket, option, value);
+        }
+        socket
+    }
+
+    fn set(socket: &Socket, option: i32, value: i32) {
+        socket.set_option(0, option, Given { bytes: &value.to_ne_bytes(), address: 0 }).unwrap();
+    }
+
+    /// A socket that is bound, and where.
+    fn bound(library: &Arc<Library>, ip: &str) -> (Arc<Socket>, SocketAddr) {
+        let socket = socket(library);
+        set(&socket, IPV4ONLY, 0);
+        // Another test may take the port in between.
+        loop {
+            let at = TcpListener::bind(format!("{ip}:0")).unwrap().local_addr().unwrap();
+            if socket.bind(format!("tcp://{at}").as_bytes()).is_ok() {
+                return (socket, at);
+            }
+        }
+    }
+
+    /// Where nobody listens; the port stays taken as long as the socket lives.
+    fn deaf(ip: &str) -> (socket2::Socket, SocketAddr) {
+        let address: SocketAddr = format!("{ip}:0").parse().unwrap();
+        let domain = socket2::Domain::for_address(address);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&address.into()).unwrap();
+        let at = socket.local_addr().unwrap().as_socket().unwrap();
+        (socket, at)
+    }
+
+    fn talk(from: &Socket, to: &Socket) {
+        assert_eq!(from.send(&mut Outgoing::borrowed(b"hello"), false), Ok(5));
+        let mut message = Message::default();
+        to.recv(&mut message, false).unwrap();
+        assert_eq!(message.body.as_slice(), b"hello");
+    }
+
+    /// Dials a name that stands for these addresses and sends something; says how often the name was looked up.
+    fn dial_one_of(addresses: Vec<SocketAddr>, binder: &Socket) -> (Arc<Socket>, u64) {
+        let asked = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&asked);
+        let library = library(move |_, _| {
+            *count.lock() += 1;
+            addresses.clone()
+        });
+        let dialer = socket(&library);
+        set(&dialer, IPV4ONLY, 0);
+        dialer.connect(b"tcp://somewhere:1").unwrap();
+        talk(&dialer, binder);
+        let asked = *asked.lock();
+        (dialer, asked)
+    }
+
+    #[test]
+    fn the_addresses_of_a_name_are_tried_in_turn() {
+        let (binder, at) = bound(&library(|_, _| Vec::new()), "127.0.0.1");
+        let (_one, first) = deaf("127.0.0.1");
+        let (_other, second) = deaf("127.0.0.1");
+        let (dialer, asked) = dial_one_of(vec![first, second, at], &binder);
+        assert_eq!(asked, 1);
+        assert_eq!(dialer.lock().stats.connect_errors, 2);
+        dialer.close(Instant::now()).unwrap();
+        binder.close(Instant::now()).unwrap();
+    }
+
+    #[test]
+    fn a_name_with_both_families_is_reached_where_somebody_listens() {
+        if let Err(error) = TcpListener::bind("[::1]:0") {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "no IPv6 here: {error}");
+            // Not eprintln: what a passing test prints by that is not shown.
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), b"skipped: there is no IPv6 here\n");
+            return;
+        }
+        for (listens, refuses) in [("127.0.0.1", "[::1]"), ("[::1]", "127.0.0.1")] {
+            let (binder, at) = bound(&library(|_, _| Vec::new()), listens);
+            let (_deaf, nobody) = deaf(refuses);
+            let (dialer, asked) = dial_one_of(vec![nobody, at], &binder);
+            assert_eq!((asked, dialer.lock().stats.connect_errors), (1, 1), "{listens}");
+            dialer.close(Instant::now()).unwrap();
+            binder.close(Instant::now()).unwrap();
+        }
+    }
+
+    /// While a name server is silent: connecting to its name returns, other names are found, and closing ends. Had one of
+    /// them waited for it, the lookup would have given up.
+    #[test]
+    fn a_lookup_that_hangs_delays_nobody() {
+        let (binder, at) = bound(&library(|_, _| Vec::new()), "127.0.0.1");
+        let (open, gate) = mpsc::channel::<()>();
+        let (result, outcome) = mpsc::channel();
+        let (gate, result) = (Mutex::new(gate), Mutex::new(result));
+        let library = library(move |host, _| {
+            if host == "silent" {
+                let opened = gate.lock().recv_timeout(PATIENCE / 2);
+                result.lock().send(opened == Err(mpsc::RecvTimeoutError::Disconnected)).unwrap();
+            }
+            vec![at]
+        });
+        let stuck = socket(&library);
+        stuck.connect(b"tcp://silent:1").unwrap();
+        let dialer = socket(&library);
+        dialer.connect(b"tcp://other:1").unwrap();
+        talk(&dialer, &binder);
+        // The same socket as well.
+        let shut = stuck.connect(b"tcp://silent:2").unwrap();
+        stuck.shutdown(shut).unwrap();
+        stuck.close(Instant::now()).unwrap();
+        dialer.close(Instant::now()).unwrap();
+        binder.close(Instant::now()).unwrap();
+        assert!(outcome.try_recv().is_err(), "no lookup has ended before the gate was opened");
+        drop(open);
+        for _ in 0..2 {
+            assert!(outcome.recv_timeout(PATIENCE).unwrap());
+        }
+    }
+}
