@@ -98,7 +98,7 @@ bench-quick: build
 demo: build
 	PYTHON=$(PYTHON) examples/hello/run.sh
 
-## install       into DESTDIR/PREFIX
+## install       into DESTDIR/PREFIX; uninstall takes away what it has put there
 install: build
 	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/nanomsg
 	install -m 755 $(STAGE)/$(REAL) $(DESTDIR)$(LIBDIR)/
@@ -111,7 +111,8 @@ install: build
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(REAL) $(NAMES) libnanomsg.a pkgconfig/nanomsg.pc)
-	rm -rf $(DESTDIR)$(INCLUDEDIR)/nanomsg
+	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/nanomsg/,$(notdir $(wildcard include/nanomsg/*.h)))
+	@rmdir $(DESTDIR)$(INCLUDEDIR)/nanomsg 2>/dev/null || true
 
 clean:
 	$(CARGO) clean
