@@ -80,6 +80,19 @@ impl Chunk {
         self.bytes.extend_from_slice(data);
     }
 
+    /// Puts bytes behind the data, making room in steps that grow with it.
+    pub(crate) fn append(&mut self, data: &[u8]) -> Result<()> {
+        if self.spare() < data.len() {
+            self.reserve(data.len().max(self.len()))?;
+        }
+        self.extend(data);
+        Ok(())
+    }
+
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.start..]
+    }
+
     /// The vector itself, for a read straight into its spare capacity: nothing before `len` may be touched.
     pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
         &mut self.bytes

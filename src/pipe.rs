@@ -180,19 +180,21 @@ impl Outbox {
         body < COPY_MAX
     }
 
-    /// Queues bytes that continue or start a frame.
+    /// Queues bytes that continue or start a frame, and shows where they are now.
     #[inline]
-    pub(crate) fn push_bytes(&mut self, parts: [&[u8]; 3]) {
+    pub(crate) fn push_bytes(&mut self, parts: [&[u8]; 3]) -> &mut [u8] {
         // A piece that is partly written is not extended: it would never end, and keep what was written.
         if !matches!(self.pieces.back(), Some(Piece::Bytes { done: 0, .. })) {
             let bytes = std::mem::take(&mut self.spare);
             self.pieces.push_back(Piece::Bytes { bytes, done: 0 });
         }
-        let Some(Piece::Bytes { bytes, .. }) = self.pieces.back_mut() else { return };
+        let Some(Piece::Bytes { bytes, .. }) = self.pieces.back_mut() else { return &mut [] };
+        let start = bytes.len();
         for part in parts {
             bytes.extend_from_slice(part);
             self.bytes += part.len();
         }
+        &mut bytes[start..]
     }
 
     /// Queues a body behind its prefix, from its byte `done` on, without a copy.

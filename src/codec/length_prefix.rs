@@ -15,8 +15,6 @@ pub(crate) enum LengthPrefix {
 }
 
 impl LengthPrefix {
-    pub(crate) const LONGEST: usize = 9;
-
     pub(crate) fn head_len(self) -> usize {
         match self {
             Self::Plain => 8,
@@ -26,7 +24,7 @@ impl LengthPrefix {
 
     /// Writes the prefix of a frame into `out`, of which it takes [`LengthPrefix::head_len`] bytes.
     #[inline]
-    pub(crate) fn encode(self, payload: usize, out: &mut [u8; Self::LONGEST]) -> usize {
+    pub(crate) fn encode(self, payload: usize, out: &mut [u8; 14]) -> usize {
         let length = (payload as u64).to_be_bytes();
         match self {
             Self::Plain => {
@@ -35,7 +33,7 @@ impl LengthPrefix {
             }
             Self::Typed => {
                 out[0] = MESSAGE;
-                out[1..].copy_from_slice(&length);
+                out[1..9].copy_from_slice(&length);
                 9
             }
         }
@@ -64,9 +62,9 @@ mod tests {
 
     #[test]
     fn ipc_frames_start_with_the_type_byte() {
-        let mut out = [0; 9];
+        let mut out = [0; 14];
         assert_eq!(LengthPrefix::Typed.encode(3, &mut out), 9);
-        assert_eq!(out, [1, 0, 0, 0, 0, 0, 0, 0, 3]);
+        assert_eq!(out[..9], [1, 0, 0, 0, 0, 0, 0, 0, 3]);
     }
 
     #[test]
@@ -86,7 +84,7 @@ mod tests {
         #[test]
         fn every_length_survives_the_round_trip(payload: u32, typed: bool) {
             let codec = if typed { LengthPrefix::Typed } else { LengthPrefix::Plain };
-            let mut out = [0; 9];
+            let mut out = [0; 14];
             let head = codec.encode(payload as usize, &mut out);
             prop_assert_eq!(codec.decode(&out[..head]), Ok(Some(FrameHead { head, payload: u64::from(payload) })));
         }

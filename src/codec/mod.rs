@@ -3,10 +3,12 @@
 
 pub(crate) mod length_prefix;
 pub(crate) mod sp_header;
+pub(crate) mod ws_frame;
+mod ws_text;
+pub(crate) mod ws_upgrade;
 
-/// How frames look on a byte stream. All that the rooms above know of it: a transport with frames of another shape makes this
-/// an enum.
-pub(crate) use length_prefix::LengthPrefix as Framing;
+use length_prefix::LengthPrefix;
+use ws_frame::{Mask, Role};
 
 /// The peer broke the protocol; its connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,4 +21,54 @@ pub(crate) struct FrameHead {
     pub head: usize,
     /// Bytes of payload that follow, as the peer claims.
     pub payload: u64,
+}
+
+/// How frames look on a byte stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framing {
+    Prefixed(LengthPrefix),
+    WebSocket(Role),
+}
+
+impl Framing {
+    /// Whether payloads have to be masked, and so cannot go out as they are.
+    pub(crate) fn masks(self) -> bool {
+        self == Self::WebSocket(Role::Client)
+    }
+
+    /// The bytes before a payload of this size. `opcode` counts only where the wire has one, `mask` where it masks.
+    #[inline]
+    pub(crate) fn prefix(self, payload: usize, opcode: u8, mask: impl FnOnce() -> Mask) -> Prefix {
+        let mut bytes = [0; ws_frame::LONGEST];
+        let (length, mask) = match self {
+            Self::Prefixed(prefix) => (prefix.encode(payload, &mut bytes), None),
+            Self::WebSocket(Role::Server) => (ws_frame::encode(payload, opcode, None, &mut bytes), None),
+            Self::WebSocket(Role::Client) => {
+                let mask = mask();
+                (ws_frame::encode(payload, opcode, Some(mask), &mut bytes), Some(mask))
+            }
+        };
+        Prefix { bytes, length: length as u8, mask }
+    }
+}
+
+/// The bytes before a payload, and the mask to put on it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Prefix {
+    bytes: [u8; ws_frame::LONGEST],
+    length: u8,
+    pub mask: Option<Mask>,
+}
+
+impl Prefix {
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+
+    /// Masks a frame that starts with this prefix, if it has to be.
+    pub(crate) fn mask(&self, frame: &mut [u8]) {
+        if let Some(mask) = self.mask {
+            ws_frame::apply_mask(&mut frame[usize::from(self.length)..], mask, 0);
+        }
+    }
 }

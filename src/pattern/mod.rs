@@ -129,7 +129,12 @@ pub(crate) fn open(protocol: Protocol, raw: bool, seed: u64) -> Option<Box<dyn P
 
 /// Whether sockets of these two types may talk to each other.
 pub(crate) fn compatible(ours: Protocol, peer: Protocol) -> bool {
-    let wanted = match ours {
+    peer == peer_of(ours)
+}
+
+/// The only type that talks to this one.
+pub(crate) fn peer_of(protocol: Protocol) -> Protocol {
+    match protocol {
         PUB => SUB,
         SUB => PUB,
         REQ => REP,
@@ -139,8 +144,7 @@ pub(crate) fn compatible(ours: Protocol, peer: Protocol) -> bool {
         SURVEYOR => RESPONDENT,
         RESPONDENT => SURVEYOR,
         same => same,
-    };
-    peer == wanted
+    }
 }
 
 /// Reads a pipe empty whose peer has nothing to say to this socket type.

@@ -12,7 +12,7 @@ use super::pipes::Direct;
 use super::state::State;
 use super::wait::{Limit, Want};
 use super::{Held, Socket};
-use crate::codec::Framing;
+use crate::codec::Prefix;
 use crate::error::{Error, Result};
 use crate::message::Outgoing;
 use crate::pipe::{Outbox, PipeId};
@@ -39,14 +39,26 @@ fn send(stream: &Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
 /// the copy is cheaper than the difference.
 const JOINED: usize = 512;
 
-fn send_joined(stream: &Stream, parts: [&[u8]; 3]) -> io::Result<usize> {
-    let mut frame = [0; JOINED];
-    let mut length = 0;
-    for part in parts {
-        frame[length..length + part.len()].copy_from_slice(part);
-        length += part.len();
+/// A frame in one buffer, masked if it has to be.
+struct Joined {
+    bytes: [u8; JOINED],
+    length: usize,
+}
+
+impl Joined {
+    fn new(framed: &Framed<'_>) -> Self {
+        let (mut bytes, mut length) = ([0; JOINED], 0);
+        for part in framed.parts(0) {
+            bytes[length..length + part.len()].copy_from_slice(part);
+            length += part.len();
+        }
+        framed.prefix.mask(&mut bytes[..length]);
+        Self { bytes, length }
     }
-    sys::send(stream, &frame[..length])
+
+    fn from(&self, start: usize) -> &[u8] {
+        &self.bytes[start..self.length]
+    }
 }
 
 fn failure(error: &io::Error) -> Wrote {
@@ -169,28 +181,26 @@ impl Socket {
     }
 }
 
-/// A message with its prefix, as it goes over the wire; nothing is copied.
+/// A message with its prefix, as it goes over the wire; nothing is copied. One that has to be masked is short enough to be
+/// joined.
 struct Framed<'a> {
-    prefix: [u8; Framing::LONGEST],
-    head: usize,
+    prefix: &'a Prefix,
     header: &'a [u8],
     body: &'a [u8],
 }
 
 impl<'a> Framed<'a> {
-    fn new(target: &Direct, message: &'a Outgoing<'_>) -> Self {
-        let mut prefix = [0; Framing::LONGEST];
-        let head = target.framing.encode(message.size(), &mut prefix);
-        Self { prefix, head, header: &message.header, body: message.body() }
+    fn new(target: &'a Direct, message: &'a Outgoing<'_>) -> Self {
+        Self { prefix: &target.prefix, header: &message.header, body: message.body() }
     }
 
     fn total(&self) -> usize {
-        self.head + self.header.len() + self.body.len()
+        self.prefix.as_slice().len() + self.header.len() + self.body.len()
     }
 
     /// Everything from byte `skip` on.
     fn parts(&self, mut skip: usize) -> [&[u8]; 3] {
-        [&self.prefix[..self.head], self.header, self.body].map(|part| {
+        [self.prefix.as_slice(), self.header, self.body].map(|part| {
             let skipped = skip.min(part.len());
             skip -= skipped;
             &part[skipped..]
@@ -199,9 +209,13 @@ impl<'a> Framed<'a> {
 
     /// Writes from byte `from` on, once; tells how far that has brought it.
     fn write(&self, stream: &Stream, from: usize) -> (Wrote, usize) {
-        let parts = self.parts(from);
-        let rest = self.total() - from;
-        let sent = if rest <= JOINED { send_joined(stream, parts) } else { send(stream, &parts.map(IoSlice::new)) };
+        let total = self.total();
+        let rest = total - from;
+        let sent = if total <= JOINED {
+            sys::send(stream, Joined::new(self).from(from))
+        } else {
+            send(stream, &self.parts(from).map(IoSlice::new))
+        };
         match sent {
             Ok(sent) if sent == rest => (Wrote::All, from + sent),
             Ok(sent) => (Wrote::Part, from + sent),
@@ -214,6 +228,10 @@ impl<'a> Framed<'a> {
 fn rest(target: &Direct, message: &mut Outgoing<'_>, written: usize) -> Result<Outbox> {
     let mut rest = Outbox::default();
     let framed = Framed::new(target, message);
+    if framed.total() <= JOINED {
+        rest.push_bytes([Joined::new(&framed).from(written), &[], &[]]);
+        return Ok(rest);
+    }
     let [prefix, header, body] = framed.parts(written);
     if Outbox::copies(body.len()) {
         rest.push_bytes([prefix, header, body]);

@@ -19,7 +19,6 @@ mod tempo;
 mod turn;
 mod wait;
 
-use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering, fence};
@@ -33,6 +32,7 @@ pub(crate) use options::{Given, Value};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::pattern::{self, Protocol};
+use crate::sys;
 use library::Library;
 use neighbours::Mailbox;
 use options::Options;
@@ -118,8 +118,7 @@ impl Socket {
         name: String,
     ) -> Result<Arc<Self>> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        // Keyed with the system's randomness.
-        let seed = RandomState::new().hash_one(0);
+        let seed = u64::from_ne_bytes(sys::random());
         let mut pattern = pattern::open(protocol, raw, seed).ok_or(Error::Invalid)?;
         let options = Options::new(name);
         pattern.set_max_hops(options.max_hops());
@@ -275,6 +274,7 @@ impl Socket {
         self.recv_max.store(held.options.recv_max, Ordering::Relaxed);
         held.pipes.send_buffer = held.options.send_buffer as usize;
         held.pipes.recv_buffer = held.options.recv_buffer as usize;
+        held.pipes.ws_opcode = held.options.ws_opcode();
         Ok(())
     }
 

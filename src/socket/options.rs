@@ -94,6 +94,11 @@ impl Options {
         self.max_ttl as u8
     }
 
+    pub(super) fn ws_opcode(&self) -> u8 {
+        // 1 or 2, as `set_stream` checks.
+        self.ws_message_type as u8
+    }
+
     pub(super) fn linger(&self) -> Option<Duration> {
         timeout(self.linger)
     }

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use socket2::Socket as Stream;
 
 use super::tempo::Tempo;
-use crate::codec::Framing;
+use crate::codec::{Framing, Prefix};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::pattern;
@@ -52,7 +52,7 @@ pub(super) struct ForWorker {
 pub(super) struct Direct {
     pub pipe: PipeId,
     pub stream: Arc<Stream>,
-    pub framing: Framing,
+    pub prefix: Prefix,
 }
 
 pub(super) struct Pipe {
@@ -104,12 +104,17 @@ const GATHER: usize = 64 * 1024;
 /// Messages above this size are never worth gathering.
 const GATHER_MAX: usize = 8 * 1024;
 
+/// Messages above this size are masked where they are gathered, and not on their way.
+const MASKED_DIRECT: usize = 256;
+
 #[derive(Default)]
 pub(super) struct PipeTable {
     pub slots: Slab<Pipe>,
     pub next_serial: u32,
     pub send_buffer: usize,
     pub recv_buffer: usize,
+    /// NN_WS_MSG_TYPE.
+    pub ws_opcode: u8,
     pub tempo: Tempo,
     /// Made when there is something to write down: most of the time there is not.
     pub after: Option<Box<After>>,
@@ -241,26 +246,28 @@ impl PipeTable {
         let (gather, now) = (self.tempo.gathers(), self.tempo.now());
         let send_buffer = self.send_buffer;
         let direct_allowed = self.direct_allowed;
+        let opcode = if message.opcode == 0 { self.ws_opcode } else { message.opcode };
         let Some(stream) = self.stream(id) else { return Err(Error::WouldBlock) };
         if !stream.has_room(send_buffer) {
             return Err(Error::WouldBlock);
         }
         let size = message.size();
         let gather = gather && size <= GATHER_MAX;
-        if direct_allowed && !gather && !stream.flushing && stream.outbox.is_empty() {
+        let prefix = stream.framing.prefix(size, opcode, sys::random);
+        let as_it_is = !stream.framing.masks() || size <= MASKED_DIRECT;
+        if direct_allowed && as_it_is && !gather && !stream.flushing && stream.outbox.is_empty() {
             stream.flushing = true;
-            let direct = Direct { pipe: id, stream: Arc::clone(&stream.stream), framing: stream.framing };
+            let direct = Direct { pipe: id, stream: Arc::clone(&stream.stream), prefix };
             self.direct.push(direct);
             return Ok(true);
         }
-        let mut prefix = [0; Framing::LONGEST];
-        let head = stream.framing.encode(size, &mut prefix);
-        if Outbox::copies(message.body().len()) {
-            stream.outbox.push_bytes([&prefix[..head], &message.header, message.body()]);
+        if Outbox::copies(message.body().len()) || stream.framing.masks() {
+            let frame = stream.outbox.push_bytes([prefix.as_slice(), &message.header, message.body()]);
+            prefix.mask(frame);
         } else {
             let body = if last { message.take_body() } else { message.share_body() };
             let body = body?;
-            stream.outbox.push_bytes([&prefix[..head], &message.header, &[]]);
+            stream.outbox.push_bytes([prefix.as_slice(), &message.header, &[]]);
             stream.outbox.push_body(body, 0);
         }
         let has_room = stream.has_room(send_buffer);

@@ -4,12 +4,14 @@
 mod park;
 mod poller;
 mod process;
+mod random;
 mod socket;
 mod watch;
 
 pub(crate) use park::{Parker, Unparked, current_parker};
 pub(crate) use poller::{Events, Interest, Poller};
 pub(crate) use process::{at_exit, generation, on_fork, without_signals};
+pub(crate) use random::random;
 pub(crate) use socket::{EventFd, fill, poll_readable, recv, send, unsent};
 pub(crate) use watch::{Nest, NestEvents};
 

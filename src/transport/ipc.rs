@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use super::session::Greeting;
 use super::tcp::connect;
 use super::{BACKLOG, Dialer, Listener, Settings, Target, Transport};
-use crate::codec::Framing;
+use crate::codec::length_prefix::LengthPrefix;
 use crate::error::{Error, Result};
 use crate::sys;
 
@@ -106,8 +107,8 @@ impl Listener for IpcListener {
         Ok(stream)
     }
 
-    fn framing(&self) -> Framing {
-        Framing::Typed
+    fn greeting(&self) -> Greeting {
+        Greeting::Sp(LengthPrefix::Typed)
     }
 }
 
@@ -125,7 +126,7 @@ impl Dialer for IpcDialer {
         Ok(socket)
     }
 
-    fn framing(&self) -> Framing {
-        Framing::Typed
+    fn greeting(&self) -> Greeting {
+        Greeting::Sp(LengthPrefix::Typed)
     }
 }

@@ -9,14 +9,15 @@ mod ipc;
 pub(crate) mod resolver;
 pub(crate) mod session;
 mod tcp;
+mod ws;
 
 use std::io;
 use std::os::fd::BorrowedFd;
 
 use socket2::{SockAddr, Socket};
 
-use crate::codec::Framing;
 use crate::error::{Error, Result};
+use session::Greeting;
 
 /// Socket options that transports obey, as they are when a connection is made.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +49,7 @@ pub(crate) trait Listener: Send {
     fn source(&self) -> BorrowedFd<'_>;
     /// Takes one waiting peer, as a non-blocking stream.
     fn accept(&self, settings: Settings) -> io::Result<Socket>;
-    fn framing(&self) -> Framing;
+    fn greeting(&self) -> Greeting;
 }
 
 /// Where to dial.
@@ -62,7 +63,7 @@ pub(crate) trait Dialer: Send {
     fn target(&self) -> Target;
     /// Starts a connection; when the stream is writable it has succeeded or holds its error.
     fn dial(&self, to: &SockAddr, settings: Settings) -> io::Result<Socket>;
-    fn framing(&self) -> Framing;
+    fn greeting(&self) -> Greeting;
 }
 
 /// Peers that wait to be accepted: thousands may dial at once.
@@ -80,6 +81,7 @@ pub(crate) fn by_scheme(scheme: &[u8]) -> Result<Scheme> {
         b"inproc" => Ok(Scheme::Inproc),
         b"ipc" => Ok(Scheme::Stream(&ipc::Ipc)),
         b"tcp" => Ok(Scheme::Stream(&tcp::Tcp)),
+        b"ws" => Ok(Scheme::Stream(&ws::Ws)),
         _ => Err(Error::UnknownScheme),
     }
 }

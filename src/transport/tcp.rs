@@ -8,8 +8,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::address::{self, Host, Remote};
+use super::session::Greeting;
 use super::{BACKLOG, Dialer, Listener, Settings, Target, Transport};
-use crate::codec::Framing;
+use crate::codec::length_prefix::LengthPrefix;
 use crate::error::Result;
 
 pub(super) struct Tcp;
@@ -52,8 +53,8 @@ impl Listener for TcpListener {
         Ok(stream)
     }
 
-    fn framing(&self) -> Framing {
-        Framing::Plain
+    fn greeting(&self) -> Greeting {
+        Greeting::Sp(LengthPrefix::Plain)
     }
 }
 
@@ -81,8 +82,8 @@ impl Dialer for TcpDialer {
         Ok(socket)
     }
 
-    fn framing(&self) -> Framing {
-        Framing::Plain
+    fn greeting(&self) -> Greeting {
+        Greeting::Sp(LengthPrefix::Plain)
     }
 }
 

@@ -115,8 +115,8 @@ impl Driver<'_> {
                 held.endpoint_works(endpoint);
                 drop(held);
                 let Some(Point::Dialer(point)) = self.io.endpoints.get(&endpoint) else { return };
-                let framing = point.dialer.framing();
-                self.start(endpoint, stream, framing);
+                let greeting = point.dialer.greeting();
+                self.start(endpoint, stream, greeting);
             }
         }
     }

@@ -70,7 +70,7 @@ impl Driver<'_> {
                 self.lock().stats.dropped_connections += 1;
                 self.remove(source);
             }
-            Stage::Ending { .. } => {}
+            Stage::Ending { .. } | Stage::Parting => {}
         }
     }
 

@@ -26,14 +26,14 @@ impl Driver<'_> {
         let settings = self.settings();
         for _ in 0..ACCEPTS {
             let Some(Point::Listener { listener, .. }) = self.io.endpoints.get(&endpoint) else { return };
-            let framing = listener.framing();
+            let greeting = listener.greeting();
             match listener.accept(settings) {
                 Ok(stream) => {
                     let mut held = self.lock();
                     held.stats.accepted_connections += 1;
                     held.endpoint_works(endpoint);
                     drop(held);
-                    self.start(endpoint, stream, framing);
+                    self.start(endpoint, stream, greeting);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
                 Err(error) => {

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::cell::RefCell;
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -9,15 +10,14 @@ use std::time::{Duration, Instant};
 use socket2::Socket as Stream;
 
 use super::{Driver, Point, Source, Timer};
-use crate::codec::Framing;
 use crate::pattern;
 use crate::pipe::{Inbox, Outbox, PipeId};
 use crate::socket::pipes::{PipeEnd, StreamEnd};
-use crate::sys::Interest;
-use crate::transport::session::{Progress, SCRATCH, Session};
+use crate::sys::{self, Interest};
+use crate::transport::session::{End, Greeting, Progress, Protocols, SCRATCH, Session};
 
-/// Time for the whole greeting.
-const GREETING: Duration = Duration::from_secs(1);
+/// How long a peer that we part with may take to read why.
+const PARTING: Duration = Duration::from_secs(1);
 
 thread_local! {
     /// What one read can bring. It belongs to the thread, so that idle connections need no buffer.
@@ -44,6 +44,8 @@ pub(super) enum Stage {
         pause: Duration,
         shut: bool,
     },
+    /// The peer was told why we part, and is given time to read it. No pipe belongs to it any more.
+    Parting,
 }
 
 impl Driver<'_> {
@@ -86,16 +88,19 @@ impl Driver<'_> {
         }
     }
 
-    pub(super) fn start(&mut self, endpoint: i32, stream: Stream, framing: Framing) {
+    pub(super) fn start(&mut self, endpoint: i32, stream: Stream, greeting: Greeting) {
         let now = Instant::now();
-        let Ok(session) = Session::start(stream, framing, self.socket.protocol) else {
+        let own = self.socket.protocol;
+        let protocols = Protocols { own, peer: pattern::peer_of(own) };
+        let Ok(session) = Session::start(stream, greeting, protocols) else {
             return self.lost(endpoint, now);
         };
+        let greeting_time = session.greeting_time();
         let connection =
             Connection { session, endpoint, stage: Stage::Greeting, deadline: None, interest: None, since: now };
         let source = self.io.sources.insert(Source::Session(Box::new(connection)));
         self.io.unsettled += 1;
-        self.set_deadline(source, Some(now + GREETING));
+        self.set_deadline(source, Some(now + greeting_time));
         self.set_interest(source, |interest| interest.read = true);
     }
 
@@ -113,14 +118,43 @@ impl Driver<'_> {
             Stage::Ending { pipe, .. } => {
                 self.lock().remove_pipe(self.socket, pipe);
             }
+            Stage::Parting => {}
         }
+    }
+
+    /// The connection is over for us, and the peer shall know why. A dialer tries again.
+    fn part(&mut self, source: usize, farewell: &[u8]) {
+        let Some(connection) = self.connection(source) else { return };
+        let (stage, endpoint, since) = (&connection.stage, connection.endpoint, connection.since);
+        let pipe = if let Stage::Open(pipe) = stage { Some(*pipe) } else { None };
+        let stream = Arc::clone(connection.session.stream());
+        let mut quiet = true;
+        if let Some(pipe) = pipe {
+            let mut held = self.lock();
+            // In the middle of another frame it would not be understood.
+            quiet = held.pipes.stream(pipe).is_none_or(|stream| stream.outbox.is_empty() && !stream.flushing);
+            held.end_pipe(self.socket, pipe);
+        }
+        if !quiet || sys::send(&stream, farewell).is_err() {
+            // Not `end`: it has no pipe any more.
+            self.remove(source);
+            return self.redial_after(endpoint, since);
+        }
+        let _ = stream.shutdown(Shutdown::Write);
+        if let Some(connection) = self.connection(source) {
+            connection.stage = Stage::Parting;
+        }
+        self.io.unsettled += usize::from(pipe.is_some());
+        self.set_deadline(source, Some(Instant::now() + PARTING));
+        self.set_interest(source, |interest| *interest = Interest::READ);
+        self.redial_after(endpoint, since);
     }
 
     pub(super) fn source_expired(&mut self, source: usize) {
         let Some(connection) = self.connection(source) else { return };
         connection.deadline = None;
         match connection.stage {
-            Stage::Greeting => self.end(source),
+            Stage::Greeting | Stage::Parting => self.end(source),
             Stage::Open(_) => {}
             Stage::Ending { .. } => self.go_on_ending(source),
         }
@@ -140,6 +174,10 @@ impl Driver<'_> {
     /// A connection of this endpoint has ended other than by us.
     pub(super) fn lost(&mut self, endpoint: i32, since: Instant) {
         self.lock().stats.broken_connections += 1;
+        self.redial_after(endpoint, since);
+    }
+
+    fn redial_after(&mut self, endpoint: i32, since: Instant) {
         if let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) {
             point.backoff.connected_for(since.elapsed());
             point.addresses.clear();
@@ -150,12 +188,13 @@ impl Driver<'_> {
     pub(super) fn read(&mut self, source: usize) {
         let limit = u64::try_from(self.socket.recv_max.load(Ordering::Relaxed)).ok();
         let Some(connection) = self.connection(source) else { return };
-        if matches!(connection.stage, Stage::Ending { .. }) {
+        if matches!(connection.stage, Stage::Ending { .. } | Stage::Parting) {
             return self.read_to_nothing(source);
         }
         let mut frames = std::mem::take(&mut self.io.frames);
         let Some(connection) = self.connection(source) else { return };
-        let Progress { greeted, end } = with_scratch(|scratch| connection.session.read(scratch, limit, &mut frames));
+        let Progress { greeted, replies, end } =
+            with_scratch(|scratch| connection.session.read(scratch, limit, &mut frames));
         if greeted.is_some_and(|peer| !self.open(source, peer)) {
             return;
         }
@@ -165,8 +204,26 @@ impl Driver<'_> {
         // What nobody took must not reach another connection.
         frames.clear();
         self.io.frames = frames;
-        if end.is_some() {
-            self.end(source);
+        if !replies.is_empty() {
+            self.reply(source, &replies);
+        }
+        match end {
+            None => {}
+            Some(End::Parted(farewell)) => self.part(source, &farewell),
+            Some(End::Closed | End::Broken) => self.end(source),
+        }
+    }
+
+    /// Control frames go out behind what waits already. To a peer that does not read they do not.
+    fn reply(&mut self, source: usize, frames: &[u8]) {
+        let Some(connection) = self.connection(source) else { return };
+        let Stage::Open(pipe) = connection.stage else { return };
+        let mut held = self.lock();
+        let limit = held.pipes.send_buffer;
+        let Some(stream) = held.pipes.stream(pipe) else { return };
+        if stream.outbox.bytes() < limit {
+            stream.outbox.push_bytes([frames, &[], &[]]);
+            held.pipes.start_flush(pipe);
         }
     }
 
@@ -246,7 +303,7 @@ impl Connection {
     pub(super) fn is(&self, pipe: PipeId) -> bool {
         match self.stage {
             Stage::Open(own) | Stage::Ending { pipe: own, .. } => own == pipe,
-            Stage::Greeting => false,
+            Stage::Greeting | Stage::Parting => false,
         }
     }
 }

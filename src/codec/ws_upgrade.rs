@@ -1,0 +1,351 @@
+//! The HTTP exchange that opens a WebSocket (RFC 6455, section 4).
+#![forbid(unsafe_code)]
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use httparse::{EMPTY_HEADER, Header, Request, Response, Status};
+use sha1::{Digest, Sha1};
+
+/// Longest request or response that is looked at.
+const LIMIT: usize = 4096;
+
+const HEADERS: usize = 64;
+
+/// Every subprotocol is the name of a socket type with this behind it.
+const SUFFIX: &str = ".sp.nanomsg.org";
+
+const TYPES: [&str; 10] = ["pair", "req", "rep", "pub", "sub", "surveyor", "respondent", "push", "pull", "bus"];
+
+/// What has become of the bytes so far.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Upgrade {
+    /// They are not complete.
+    More,
+    /// The connection is a WebSocket behind the first `length` bytes; the server sends `reply`.
+    Done { length: usize, reply: Vec<u8> },
+    /// It will not be one. The server says so with `reply`.
+    Refused { reply: Vec<u8> },
+}
+
+/// How a listening socket of type `own` answers a request. Without a subprotocol, which browsers may leave out, only PAIR
+/// takes it.
+pub(crate) fn answer(bytes: &[u8], own: &str) -> Upgrade {
+    let mut headers = [EMPTY_HEADER; HEADERS];
+    let mut request = Request::new(&mut headers);
+    let length = match request.parse(&bytes[..bytes.len().min(LIMIT)]) {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) if bytes.len() < LIMIT => return Upgrade::More,
+        Ok(Status::Partial) => return refuse("Opening Handshake Too Long"),
+        Err(_) => return refuse("Bad Request"),
+    };
+    if request.method != Some("GET") || request.version != Some(1) {
+        return refuse("Bad Request");
+    }
+    let headers = &*request.headers;
+    let (Some(_), Some(_), true, Some(key), Some(version)) = (
+        value(headers, "Host"),
+        value(headers, "Upgrade"),
+        has_token(headers, "Connection", "upgrade"),
+        value(headers, "Sec-WebSocket-Key"),
+        value(headers, "Sec-WebSocket-Version"),
+    ) else {
+        return refuse("Cannot Have Body");
+    };
+    if version != "13" {
+        return refuse("Unsupported WebSocket Version");
+    }
+    if !has_token(headers, "Upgrade", "websocket") || !BASE64_STANDARD.decode(key).is_ok_and(|key| key.len() == 16) {
+        return refuse("Cannot Have Body");
+    }
+    let offers = || tokens(headers, "Sec-WebSocket-Protocol").filter(|offer| !offer.is_empty());
+    let chosen = match offers().find(|offer| names(offer, own)) {
+        Some(offer) => offer,
+        None if offers().next().is_none() && own == "pair" => "",
+        None if offers().next().is_none() => return refuse("Incompatible Socket Type"),
+        None if offers().any(|offer| TYPES.iter().any(|kind| names(offer, kind))) => {
+            return refuse("Incompatible Socket Type");
+        }
+        None => return refuse("Unrecognized Socket Type"),
+    };
+    let mut reply = format!(
+        "HTTP/1.1 101 Switching Protocols\r\n\
+         Upgrade: websocket\r\n\
+         Connection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {}\r\n",
+        accept_key(key),
+    );
+    // A browser that has offered none fails the connection if it is given one, even an empty one.
+    if !chosen.is_empty() {
+        reply.push_str(&format!("Sec-WebSocket-Protocol: {chosen}\r\n"));
+    }
+    reply.push_str("\r\n");
+    Upgrade::Done { length, reply: reply.into_bytes() }
+}
+
+fn refuse(reason: &str) -> Upgrade {
+    let reply = format!(
+        "HTTP/1.1 400 {reason}\r\n\
+         Sec-WebSocket-Version: 13\r\n\
+         Content-Length: 0\r\n\
+         Connection: close\r\n\r\n"
+    );
+    Upgrade::Refused { reply: reply.into_bytes() }
+}
+
+/// What a connecting socket asks for: a listening one of type `wanted`. `key` is random, and new each time.
+pub(crate) fn request(resource: &str, host: &str, key: [u8; 16], wanted: &str) -> Vec<u8> {
+    format!(
+        "GET {resource} HTTP/1.1\r\n\
+         Host: {host}\r\n\
+         Upgrade: websocket\r\n\
+         Connection: Upgrade\r\n\
+         Sec-WebSocket-Key: {}\r\n\
+         Sec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Protocol: {wanted}{SUFFIX}\r\n\r\n",
+        BASE64_STANDARD.encode(key),
+    )
+    .into_bytes()
+}
+
+/// What the server's response to that request means.
+pub(crate) fn check(bytes: &[u8], key: [u8; 16], wanted: &str) -> Upgrade {
+    let refused = Upgrade::Refused { reply: Vec::new() };
+    let mut headers = [EMPTY_HEADER; HEADERS];
+    let mut response = Response::new(&mut headers);
+    let length = match response.parse(&bytes[..bytes.len().min(LIMIT)]) {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) if bytes.len() < LIMIT => return Upgrade::More,
+        _ => return refused,
+    };
+    let headers = &*response.headers;
+    let expected = accept_key(&BASE64_STANDARD.encode(key));
+    let named = value(headers, "Sec-WebSocket-Protocol").unwrap_or_default();
+    let good = response.code == Some(101)
+        && response.version == Some(1)
+        && has_token(headers, "Upgrade", "websocket")
+        && has_token(headers, "Connection", "upgrade")
+        && value(headers, "Sec-WebSocket-Accept") == Some(&expected)
+        && (named.is_empty() || names(named, wanted))
+        && value(headers, "Sec-WebSocket-Extensions").is_none_or(str::is_empty);
+    if good { Upgrade::Done { length, reply: Vec::new() } } else { refused }
+}
+
+/// Proves to the client that its key was read (RFC 6455, section 4.2.2).
+fn accept_key(key: &str) -> String {
+    let digest = Sha1::new().chain_update(key).chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11").finalize();
+    BASE64_STANDARD.encode(digest)
+}
+
+fn names(subprotocol: &str, kind: &str) -> bool {
+    let kind_length = subprotocol.len().checked_sub(SUFFIX.len());
+    let parts = kind_length.and_then(|length| subprotocol.split_at_checked(length));
+    parts.is_some_and(|(name, suffix)| name.eq_ignore_ascii_case(kind) && suffix.eq_ignore_ascii_case(SUFFIX))
+}
+
+fn values<'a>(headers: &'a [Header<'a>], name: &'a str) -> impl Iterator<Item = &'a str> {
+    let named = headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
+    named.filter_map(|header| std::str::from_utf8(header.value).ok()).map(str::trim_ascii)
+}
+
+fn value<'a>(headers: &'a [Header<'a>], name: &'a str) -> Option<&'a str> {
+    values(headers, name).next()
+}
+
+/// The elements of a comma-separated list, which may stand in several headers.
+fn tokens<'a>(headers: &'a [Header<'a>], name: &'a str) -> impl Iterator<Item = &'a str> {
+    values(headers, name).flat_map(|list| list.split(',')).map(str::trim_ascii)
+}
+
+fn has_token(headers: &[Header<'_>], name: &str, token: &str) -> bool {
+    tokens(headers, name).any(|other| other.eq_ignore_ascii_case(token))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The example of RFC 6455, section 1.3.
+    const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+    const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+    fn headers() -> Vec<(&'static str, &'static str)> {
+        vec![
+            ("Host", "localhost:1"),
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Key", KEY),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Protocol", "pair.sp.nanomsg.org"),
+        ]
+    }
+
+    fn with(name: &str, value: &'static str) -> Vec<(&'static str, &'static str)> {
+        headers().into_iter().map(|(key, old)| (key, if key == name { value } else { old })).collect()
+    }
+
+    fn without(name: &str) -> Vec<(&'static str, &'static str)> {
+        headers().into_iter().filter(|(key, _)| *key != name).collect()
+    }
+
+    fn text(line: &str, headers: &[(&str, &str)]) -> Vec<u8> {
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        format!("{line}\r\n{headers}\r\n").into_bytes()
+    }
+
+    fn get(headers: &[(&str, &str)]) -> Vec<u8> {
+        text("GET / HTTP/1.1", headers)
+    }
+
+    fn accepted(bytes: &[u8], own: &str) -> Option<String> {
+        match answer(bytes, own) {
+            Upgrade::Done { length, reply } if length == bytes.len() => Some(String::from_utf8(reply).unwrap()),
+            _ => None,
+        }
+    }
+
+    fn refused(bytes: &[u8], own: &str) -> String {
+        let Upgrade::Refused { reply } = answer(bytes, own) else { panic!("not refused") };
+        let reply = String::from_utf8(reply).unwrap();
+        assert!(reply.ends_with("\r\n\r\n") && reply.contains("Sec-WebSocket-Version: 13\r\n"));
+        reply.split("\r\n").next().unwrap().strip_prefix("HTTP/1.1 400 ").unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_good_request_is_accepted_with_these_bytes() {
+        let reply = accepted(&get(&headers()), "pair").unwrap();
+        let expected = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {ACCEPT}\r\nSec-WebSocket-Protocol: pair.sp.nanomsg.org\r\n\r\n"
+        );
+        assert_eq!(reply, expected);
+    }
+
+    #[test]
+    fn names_and_words_are_found_in_any_case_and_among_others() {
+        let headers = [
+            ("HOST", "x"),
+            ("upgrade", "WebSocket"),
+            ("connection", "keep-alive, UPGRADE"),
+            ("sec-websocket-key", KEY),
+            ("Cookie", "a=b"),
+            ("sec-websocket-version", " 13 "),
+            ("sec-websocket-protocol", "chat, Sub.SP.nanomsg.org"),
+            ("sec-websocket-protocol", "PUB.sp.nanomsg.org"),
+            ("sec-websocket-extensions", "permessage-deflate"),
+        ];
+        let reply = accepted(&get(&headers), "pub").unwrap();
+        assert!(reply.contains("\r\nSec-WebSocket-Protocol: PUB.sp.nanomsg.org\r\n") && !reply.contains("xtensions"));
+    }
+
+    #[test]
+    fn only_pair_does_without_a_subprotocol() {
+        let bare = get(&without("Sec-WebSocket-Protocol"));
+        assert!(!accepted(&bare, "pair").unwrap().contains("Protocol:"));
+        assert_eq!(refused(&bare, "pub"), "Incompatible Socket Type");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for name in ["Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version"] {
+            assert_eq!(refused(&get(&without(name)), "pair"), "Cannot Have Body", "{name}");
+        }
+        for (name, value, reason) in [
+            ("Upgrade", "h2c", "Cannot Have Body"),
+            ("Connection", "close", "Cannot Have Body"),
+            ("Sec-WebSocket-Key", "short", "Cannot Have Body"),
+            ("Sec-WebSocket-Version", "8", "Unsupported WebSocket Version"),
+            ("Sec-WebSocket-Version", "130", "Unsupported WebSocket Version"),
+            ("Sec-WebSocket-Protocol", "sub.sp.nanomsg.org", "Incompatible Socket Type"),
+            ("Sec-WebSocket-Protocol", "chat", "Unrecognized Socket Type"),
+            ("Sec-WebSocket-Protocol", "chat, rep.sp.nanomsg.org", "Incompatible Socket Type"),
+            ("Sec-WebSocket-Protocol", "xpair.sp.nanomsg.org", "Unrecognized Socket Type"),
+        ] {
+            assert_eq!(refused(&get(&with(name, value)), "pair"), reason, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused_at_once() {
+        for line in
+            ["POST / HTTP/1.1", "GET / HTTP/1.0", "GET HTTP/1.1", "GET / HTTP/2", "nonsense", "GET /\0 HTTP/1.1"]
+        {
+            assert_eq!(refused(&text(line, &headers()), "pair"), "Bad Request", "{line}");
+        }
+        assert_eq!(refused(b"\x16\x03\x01\x02\0", "pair"), "Bad Request");
+    }
+
+    #[test]
+    fn a_request_without_end_is_refused() {
+        let long = [b"GET / HTTP/1.1\r\nCookie: ".to_vec(), vec![b'x'; LIMIT]].concat();
+        assert_eq!(answer(&long[..LIMIT - 1], "pair"), Upgrade::More);
+        assert_eq!(refused(&long, "pair"), "Opening Handshake Too Long");
+    }
+
+    #[test]
+    fn every_part_of_a_request_asks_for_more() {
+        let whole = get(&headers());
+        for length in 0..whole.len() {
+            assert_eq!(answer(&whole[..length], "pair"), Upgrade::More);
+        }
+    }
+
+    #[test]
+    fn frames_behind_the_request_are_left() {
+        let request = get(&headers());
+        let more = [request.clone(), b"\x81\x80....".to_vec()].concat();
+        assert!(matches!(answer(&more, "pair"), Upgrade::Done { length, .. } if length == request.len()));
+    }
+
+    #[test]
+    fn the_request_has_these_bytes() {
+        let expected = "GET /a?b HTTP/1.1\r\nHost: h:80\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                        Sec-WebSocket-Key: AQEBAQEBAQEBAQEBAQEBAQ==\r\nSec-WebSocket-Version: 13\r\n\
+                        Sec-WebSocket-Protocol: rep.sp.nanomsg.org\r\n\r\n";
+        assert_eq!(request("/a?b", "h:80", [1; 16], "rep"), expected.as_bytes());
+    }
+
+    #[test]
+    fn a_client_takes_only_the_right_response() {
+        let key = [7; 16];
+        let accept = accept_key(&BASE64_STANDARD.encode(key));
+        let respond = |line: &str, upgrade: &str, connection: &str, accept: &str, more: &[(&str, &str)]| {
+            let first = [("Upgrade", upgrade), ("Connection", connection), ("Sec-WebSocket-Accept", accept)];
+            check(&text(line, &[&first[..], more].concat()), key, "rep")
+        };
+        let refused = Upgrade::Refused { reply: Vec::new() };
+        let line = "HTTP/1.1 101 Switching Protocols";
+        for more in [&[][..], &[("Sec-WebSocket-Protocol", "")], &[("Sec-WebSocket-Protocol", "rep.sp.nanomsg.org")]] {
+            assert!(matches!(respond(line, "WebSocket", "keep-alive, Upgrade", &accept, more), Upgrade::Done { .. }));
+        }
+        assert_eq!(respond("HTTP/1.1 404 Not Found", "websocket", "Upgrade", &accept, &[]), refused);
+        assert_eq!(respond("HTTP/1.0 101 Yes", "websocket", "Upgrade", &accept, &[]), refused);
+        assert_eq!(respond(line, "h2c", "Upgrade", &accept, &[]), refused);
+        assert_eq!(respond(line, "websocket", "close", &accept, &[]), refused);
+        assert_eq!(respond(line, "websocket", "Upgrade", &accept.to_lowercase(), &[]), refused);
+        for more in [("Sec-WebSocket-Protocol", "pub.sp.nanomsg.org"), ("Sec-WebSocket-Extensions", "x")] {
+            assert_eq!(respond(line, "websocket", "Upgrade", &accept, &[more]), refused);
+        }
+        assert_eq!(check(b"nonsense\r\n\r\n", key, "rep"), refused);
+        assert_eq!(check(&[b'x'; LIMIT], key, "rep"), refused);
+        assert_eq!(check(b"HTTP/1.1 101 ", key, "rep"), Upgrade::More);
+    }
+
+    proptest! {
+        #[test]
+        fn both_sides_understand_each_other(key: [u8; 16], kind in 0..TYPES.len()) {
+            let request = request("/", "h", key, TYPES[kind]);
+            let Upgrade::Done { length, reply } = answer(&request, TYPES[kind]) else { panic!("refused") };
+            prop_assert_eq!(length, request.len());
+            let done = Upgrade::Done { length: reply.len(), reply: Vec::new() };
+            prop_assert_eq!(check(&reply, key, TYPES[kind]), done);
+        }
+
+        #[test]
+        fn any_bytes_are_answered(bytes: Vec<u8>) {
+            answer(&bytes, "pair");
+            check(&bytes, [0; 16], "pair");
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! One connection over any byte stream: greeted, then read frame by frame.
+//!
+//! One read takes what the kernel has and decodes every whole frame in it. The tail of an unfinished small frame is kept
+//! here; a large body is read straight into its own memory, which grows as the bytes arrive and never by what the peer
+//! claims.
+#![forbid(unsafe_code)]
+
+mod greeting;
+mod websocket;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::Socket;
+
+pub(crate) use greeting::{Greeting, Protocols};
+
+use crate::codec::length_prefix::LengthPrefix;
+use crate::codec::ws_frame::Head;
+use crate::codec::{Framing, Violation};
+use crate::message::{Chunk, INLINE_MAX};
+use crate::pipe::Inbox;
+use crate::sys;
+use greeting::{Awaited, is_for_later};
+use websocket::Talk;
+
+/// Bytes offered to one read.
+pub(crate) const SCRATCH: usize = 64 * 1024;
+
+/// Unfinished frames above this size are read straight into their own memory.
+const LARGE: usize = 4 * 1024;
+
+/// A body above this size is refused at once if the machine could never hold it.
+const ABSURD: usize = 1 << 30;
+
+/// Memory given to a large body before its peer has shown that it sends such.
+const FIRST_RESERVE: usize = 256 * 1024;
+
+/// Why a connection ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The peer closed its side.
+    Closed,
+    /// The connection failed, or the peer broke the protocol.
+    Broken,
+    /// We part with the peer, and tell it why with these bytes.
+    Parted(Vec<u8>),
+}
+
+impl From<Violation> for End {
+    fn from(_: Violation) -> Self {
+        Self::Broken
+    }
+}
+
+/// What one read brought, besides frames: all may come at once.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// The peer's greeting is complete: its socket type.
+    pub greeted: Option<u16>,
+    /// Whole control frames that have to go out.
+    pub replies: Vec<u8>,
+    /// The connection ends here.
+    pub end: Option<End>,
+}
+
+impl From<End> for Progress {
+    fn from(end: End) -> Self {
+        Self { end: Some(end), ..Self::default() }
+    }
+}
+
+pub(crate) struct Session {
+    stream: Arc<Socket>,
+    framing: Framing,
+    /// What the peer has not said yet. `None`: it is greeted.
+    awaited: Option<Awaited>,
+    talk: Talk,
+    /// Bytes of an unfinished greeting or small frame.
+    partial: Vec<u8>,
+    large: Option<Box<Large>>,
+    /// The last frame was a large one, with so many bytes before it, and the next one may be.
+    bulky: Option<usize>,
+    /// The largest body this peer has sent completely.
+    proven: usize,
+}
+
+/// A large body on its way in.
+struct Large {
+    chunk: Chunk,
+    missing: usize,
+    /// Of a WebSocket frame.
+    head: Option<Head>,
+}
+
+impl Large {
+    /// Makes room to read into. At most doubles what has arrived, or what the peer has proven to send.
+    fn grow(&mut self, proven: usize) -> Result<(), End> {
+        if self.chunk.spare() > 0 {
+            return Ok(());
+        }
+        let step = self.chunk.len().max(FIRST_RESERVE).max(proven.saturating_sub(self.chunk.len()));
+        self.chunk.reserve(self.missing.min(step)).map_err(|_| End::Broken)
+    }
+}
+
+impl Session {
+    /// Sends our greeting at once, without waiting for the peer's.
+    pub(crate) fn start(stream: Socket, greeting: Greeting, protocols: Protocols) -> Result<Self, End> {
+        let framing = greeting.framing();
+        let awaited = Some(greeting.begin(&stream, protocols)?);
+        Ok(Self {
+            stream: Arc::new(stream),
+            framing,
+            awaited,
+            talk: Talk::default(),
+            partial: Vec::new(),
+            large: None,
+            bulky: None,
+            proven: 0,
+        })
+    }
+
+    /// How long the peer may take to greet us.
+    pub(crate) fn greeting_time(&self) -> Duration {
+        self.awaited.map_or(Duration::ZERO, Awaited::time)
+    }
+
+    pub(crate) fn stream(&self) -> &Arc<Socket> {
+        &self.stream
+    }
+
+    pub(crate) fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// Reads once. Whole frames go to `frames`; one of more than `limit` bytes (if there is a limit) ends the connection.
+    /// What stands before the end is good.
+    pub(crate) fn read(&mut self, scratch: &mut [u8], limit: Option<u64>, frames: &mut Inbox) -> Progress {
+        let before = self.large.is_some();
+        let mut progress = Progress::default();
+        self.read_once(scratch, limit, frames, &mut progress);
+        // A prefix alone has been read, and the rest of its frame most likely waits behind it.
+        let prefix_only = !before && self.bulky.is_some() && (self.large.is_some() || !self.partial.is_empty());
+        if prefix_only && progress.end.is_none() {
+            self.read_once(scratch, limit, frames, &mut progress);
+        }
+        progress
+    }
+
+    fn read_once(&mut self, scratch: &mut [u8], limit: Option<u64>, frames: &mut Inbox, progress: &mut Progress) {
+        if let Err(end) = self.try_read_once(scratch, limit, frames, progress) {
+            progress.end = Some(end);
+        }
+    }
+
+    fn try_read_once(
+        &mut self,
+        scratch: &mut [u8],
+        limit: Option<u64>,
+        frames: &mut Inbox,
+        progress: &mut Progress,
+    ) -> Result<(), End> {
+        let received = match &mut self.large {
+            Some(large) => {
+                large.grow(self.proven)?;
+                // Bytes may only overflow into the scratch if they are behind this body. The next one is probably as large,
+                // so only its prefix is wanted there: the body has a better place to go.
+                let prefix = if large.chunk.spare() >= large.missing { self.bulky.unwrap_or_default() } else { 0 };
+                let missing = large.missing;
+                match sys::fill(&self.stream, large.chunk.tail(), missing, &mut scratch[..prefix]) {
+                    Ok((0, 0)) => return Err(End::Closed),
+                    Ok((body, behind)) => {
+                        large.missing -= body;
+                        if large.missing > 0 {
+                            return Ok(());
+                        }
+                        behind
+                    }
+                    Err(error) if is_for_later(&error) => return Ok(()),
+                    Err(_) => return Err(End::Broken),
+                }
+            }
+            None => {
+                let kept = self.partial.len();
+                scratch[..kept].copy_from_slice(&self.partial);
+                let end = self.bulky.filter(|&prefix| kept < prefix).unwrap_or(scratch.len());
+                match sys::recv(&self.stream, &mut scratch[kept..end]) {
+                    Ok(0) => return Err(End::Closed),
+                    Ok(received) => kept + received,
+                    Err(error) if is_for_later(&error) => return Ok(()),
+                    Err(_) => return Err(End::Broken),
+                }
+            }
+        };
+        if let Some(large) = self.large.take() {
+            self.proven = self.proven.max(large.chunk.len());
+            match (self.framing, large.head) {
+                (Framing::WebSocket(role), Some(head)) => {
+                    self.take_large(head, large.chunk, role, frames, &mut progress.replies)?;
+                }
+                _ => frames.push_large(0, large.chunk.into()),
+            }
+        }
+        let mut bytes = &mut scratch[..received];
+        if let Some(awaited) = self.awaited {
+            let Some((peer, length)) = awaited.hears(&self.stream, bytes)? else {
+                self.keep(bytes);
+                return Ok(());
+            };
+            progress.greeted = Some(peer);
+            self.awaited = None;
+            bytes = &mut bytes[length..];
+        }
+        match self.framing {
+            Framing::Prefixed(prefix) => self.decode_prefixed(bytes, prefix, limit, frames),
+            Framing::WebSocket(role) => self.decode_websocket(bytes, role, limit, frames, &mut progress.replies),
+        }
+    }
+
+    fn decode_prefixed(
+        &mut self,
+        mut bytes: &[u8],
+        framing: LengthPrefix,
+        limit: Option<u64>,
+        frames: &mut Inbox,
+    ) -> Result<(), End> {
+        if framing.decode(bytes)?.is_some_and(|first| first.payload <= INLINE_MAX as u64) {
+            // Small frames come in swarms.
+            frames.reserve(bytes.len());
+        }
+        while let Some(frame) = framing.decode(bytes)? {
+            if limit.is_some_and(|limit| frame.payload > limit) {
+                return Err(End::Broken);
+            }
+            let payload = usize::try_from(frame.payload).map_err(|_| End::Broken)?;
+            let arrived = &bytes[frame.head..];
+            self.expects(payload, frame.head);
+            match arrived.split_at_checked(payload) {
+                Some((body, rest)) if payload <= INLINE_MAX => {
+                    frames.push_small(0, body);
+                    bytes = rest;
+                }
+                Some((body, rest)) => {
+                    frames.push_large(0, Chunk::copy_of(body).map_err(|_| End::Broken)?.into());
+                    bytes = rest;
+                }
+                None => {
+                    if self.begin_large(payload, arrived, None)? {
+                        bytes = &[];
+                    }
+                    break;
+                }
+            }
+        }
+        self.keep(bytes);
+        Ok(())
+    }
+
+    /// A frame of this size is there or on its way.
+    fn expects(&mut self, payload: usize, head: usize) {
+        self.bulky = (payload > LARGE).then_some(head);
+    }
+
+    /// The rest of a large body is read straight into its own memory. False: it is not that large.
+    fn begin_large(&mut self, payload: usize, arrived: &[u8], head: Option<Head>) -> Result<bool, End> {
+        if payload > ABSURD && Chunk::with_capacity(payload).is_err() {
+            return Err(End::Broken);
+        }
+        if payload <= LARGE {
+            return Ok(false);
+        }
+        let room = payload.min(FIRST_RESERVE.max(self.proven));
+        let mut chunk = Chunk::with_capacity(room.max(arrived.len())).map_err(|_| End::Broken)?;
+        chunk.extend(arrived);
+        self.large = Some(Box::new(Large { chunk, missing: payload - arrived.len(), head }));
+        Ok(true)
+    }
+
+    fn keep(&mut self, rest: &[u8]) {
+        if rest.is_empty() {
+            // An idle connection keeps no buffer.
+            self.partial = Vec::new();
+        } else {
+            self.partial.clear();
+            self.partial.extend_from_slice(rest);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! ws: tcp with an HTTP upgrade and WebSocket frames (RFC 6455). `interface[:port]`, and
+//! `[local;]host[:port][/resource]`.
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use socket2::{SockAddr, Socket};
+
+use super::session::Greeting;
+use super::tcp::Tcp;
+use super::{Dialer, Listener, Settings, Target, Transport};
+use crate::error::{Error, Result};
+
+pub(super) struct Ws;
+
+/// Where no port is given (RFC 6455, section 3).
+const PORT: &[u8] = b":80";
+
+impl Transport for Ws {
+    fn bind(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Listener>> {
+        let listener = Tcp.bind(&with_port(address), settings)?;
+        Ok(Box::new(WsListener(listener)))
+    }
+
+    fn connect(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Dialer>> {
+        let (authority, resource) = match address.iter().position(|&byte| byte == b'/') {
+            Some(slash) => address.split_at(slash),
+            None => (address, &b"/"[..]),
+        };
+        let dialer = Tcp.connect(&with_port(authority), settings)?;
+        let host = authority.rsplit(|&byte| byte == b';').next().unwrap_or(authority);
+        Ok(Box::new(WsDialer { dialer, host: text(host)?, resource: text(resource)? }))
+    }
+}
+
+/// A colon inside of brackets belongs to an IPv6 literal.
+fn with_port(authority: &[u8]) -> Vec<u8> {
+    let behind = authority.iter().rposition(|&byte| byte == b']').map_or(authority, |end| &authority[end..]);
+    if behind.contains(&b':') { authority.to_vec() } else { [authority, PORT].concat() }
+}
+
+/// Goes into a line of the request as it is: nothing in it may end the line, or the word.
+fn text(bytes: &[u8]) -> Result<String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Error::Invalid)?;
+    if text.bytes().any(|byte| byte <= b' ' || byte == 0x7F) { Err(Error::Invalid) } else { Ok(text.to_owned()) }
+}
+
+struct WsListener(Box<dyn Listener>);
+
+impl Listener for WsListener {
+    fn source(&self) -> BorrowedFd<'_> {
+        self.0.source()
+    }
+
+    fn accept(&self, settings: Settings) -> io::Result<Socket> {
+        self.0.accept(settings)
+    }
+
+    fn greeting(&self) -> Greeting {
+        Greeting::WsServer
+    }
+}
+
+struct WsDialer {
+    dialer: Box<dyn Dialer>,
+    host: String,
+    resource: String,
+}
+
+impl Dialer for WsDialer {
+    fn target(&self) -> Target {
+        self.dialer.target()
+    }
+
+    fn dial(&self, to: &SockAddr, settings: Settings) -> io::Result<Socket> {
+        self.dialer.dial(to, settings)
+    }
+
+    fn greeting(&self) -> Greeting {
+        Greeting::WsClient { resource: self.resource.clone(), host: self.host.clone() }
+    }
+}
