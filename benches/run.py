@@ -72,8 +72,8 @@ NOTES = """\
   of a fan-out's window to one write for each subscriber. inproc: round trips through a buffer and a futex, streams
   through a ring of buffers behind a mutex.
 - Options are the defaults, except: no limit of a message's size, TCP_NODELAY for the nanomsg ABI (libnng and libzmq set
-  it themselves), and libzmq's queues, which hold 1000 messages, hold no more than 64 MiB; its publisher's queues have no
-  limit, because it counts what has left them so late that it drops messages in a window of 16.
+  it themselves), and libzmq's queues, which hold 1000 messages, hold no more than 64 MiB; its publisher's queues have
+  no limit, because it counts what has left them so late that it drops messages in a window of 16.
 - `-`: the peer does not have this. `failed` and `hung` are explained below the tables.
 """
 

@@ -1,6 +1,6 @@
 /* Benchmark driver for libzmq. Options as they are (it sets TCP_NODELAY by itself); only its queues, which count
-   messages and not bytes, are shortened for large messages so that they do not fill the machine's memory, and those of a
-   publisher have no limit. */
+   messages and not bytes, are shortened for large messages so that they do not fill the machine's memory, and those of
+   a publisher have no limit. */
 
 #include "bench.h"
 
