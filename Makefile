@@ -15,8 +15,8 @@ EXPORTS := src/ffi/exports.txt
 VENV := target/venv
 PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv
 
-.PHONY: help deps build link header check-header test unit ctest compat pytest loom lint bench bench-quick demo install \
-        uninstall clean
+.PHONY: help deps build link header check-header test unit ctest compat interop pytest loom lint bench bench-quick \
+        demo install uninstall clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -55,7 +55,7 @@ header:
 check-header:
 	$(CARGO) test --release --test headers
 
-## test          everything: rooms, headers, exports, C programs, nanocat, interleavings, Python
+## test          everything: rooms, headers, exports, C programs, nanocat, other libraries, interleavings, Python
 test: build
 	$(CARGO) test --release
 	$(MAKE) loom pytest
@@ -71,6 +71,10 @@ ctest: build
 ## compat        the same, with headers, exports and Debian's nanocat
 compat: build
 	$(CARGO) test --release --test headers --test exports --test ctests --test nanocat
+
+## interop       this library and libnng or Debian's libnanomsg, in two processes over tcp and ipc
+interop: build
+	$(CARGO) test --release --test interop
 
 ## loom          every interleaving of the lease and the mailbox
 loom:

@@ -58,16 +58,22 @@ NOTES = """\
 - `stream`: messages in one direction, timed by the receiver from the first to the last. Ratios are rates: above 1
   is faster than the other. MB are 10^6 bytes of payload.
 - CPU is the processor time of both sides, with all threads and the kernel's work for them, per message.
+- `fan`: one publisher (PUB) and so many subscribers (SUB), each a thread with its own socket, all in a second process.
+  The publisher sends 16 messages, then waits until every subscriber has acknowledged the 16th; the acknowledgements
+  pass through shared memory, beside the library. So paced, nothing may be lost: a message that does not arrive, or
+  arrives out of turn, makes the row `failed`. Rates count every message once for each subscriber that it reached.
 - `nnmsg`: messages live in the library's memory (NN_MSG in nn_send and nn_recv, nng_msg, zmq_msg_t); in all other rows
   the caller's buffers are copied from and to. The bare program is the same in both.
 - Each message carries its number at both ends and is checked for its length and number by every peer's receiver.
 - ipc and tcp: two processes. inproc: two threads of one.
 - bare is the limit, as far as a simple program reaches it; in rows that are not pinned, others may come out ahead by
   the scheduler's luck. Sockets: blocking, TCP_NODELAY, an 8-byte length before each message; one write and one read
-  for a message, but streams of 64 B and 1 KiB messages are gathered to writes and reads of 64 KiB. inproc: round trips
-  through a buffer and a futex, streams through a ring of buffers behind a mutex.
+  for a message, but streams of 64 B and 1 KiB messages are gathered to writes and reads of 64 KiB, and the 16 messages
+  of a fan-out's window to one write for each subscriber. inproc: round trips through a buffer and a futex, streams
+  through a ring of buffers behind a mutex.
 - Options are the defaults, except: no limit of a message's size, TCP_NODELAY for the nanomsg ABI (libnng and libzmq set
-  it themselves), and libzmq's queues, which hold 1000 messages, hold no more than 64 MiB.
+  it themselves), and libzmq's queues, which hold 1000 messages, hold no more than 64 MiB; its publisher's queues have
+  no limit, because it counts what has left them so late that it drops messages in a window of 16.
 - `-`: the peer does not have this. `failed` and `hung` are explained below the tables.
 """
 
@@ -76,12 +82,15 @@ class Row:
     def __init__(self, mode, transport, size, pattern, *flags):
         self.mode, self.transport, self.size, self.pattern, self.flags = mode, transport, size, pattern, flags
         self.bytes = SIZES[size]
+        self.subs = next((f.removesuffix("subs") for f in flags if f.endswith("subs")), None)
         self.name = "/".join((mode, transport, size, pattern) + flags)
 
     def counts(self):
         """Count of a first try, and the limits for what follows from it."""
         if self.mode == "stream":
             return max(30, min(5000, (32 << 20) // self.bytes)), 30, 20_000_000
+        if self.mode == "fan":  # whole windows
+            return 20 * 16, 4 * 16, 2_000_000
         # The cap bounds the damage when the scheduler is twenty times slower than during the first try.
         most = 60_000 if self.transport == "inproc" else 30_000
         return (40 if self.bytes > 1 << 16 else 400), 100, most
@@ -94,7 +103,8 @@ def all_rows():
     rows += [Row("rtt", t, "64B", "reqrep", "pinned") for t in TRANSPORTS]
     rows += [Row("stream", t, s, "pair") for t in TRANSPORTS for s in SIZES]
     rows += [Row("stream", t, s, "pair", "pinned") for t in TRANSPORTS for s in ("64B", "64KiB", "1MiB")]
-    rows += [Row("stream", t, "64B", "pushpull") for t in TRANSPORTS]
+    rows += [Row("stream", t, s, "pushpull") for t in TRANSPORTS for s in SIZES]
+    rows += [Row("fan", "tcp", "64B", "pubsub", f"{n}subs", *f) for f in ((), ("pinned",)) for n in (1, 8, 64)]
     rows += [Row("stream", t, "1MiB", "pair", "nnmsg") for t in TRANSPORTS]
     return rows
 
@@ -114,15 +124,17 @@ class Peer:
     def prepare(self):
         """Compiles the driver and asks for the version; what does not work is missing on this machine."""
         include = os.path.join(ROOT, "include")
-        own = all(os.path.exists(f"{include}/nanomsg/{h}.h") for h in ("nn", "pair", "pipeline", "reqrep", "tcp"))
+        headers = ("nn", "pair", "pipeline", "pubsub", "reqrep", "tcp")
+        own = all(os.path.exists(f"{include}/nanomsg/{h}.h") for h in headers)
         cc = shlex.split(os.environ.get("CC", "cc")) + ["-std=gnu11", "-O2", "-g", "-Wall", "-Wextra"]
         cc += ["-I" + include] if own else []
         cc += [os.path.join(SOURCES, self.driver + ".c"), "-o", os.path.join(BUILD, self.driver), "-pthread"]
         cc += self.link
         try:
-            built = subprocess.run(cc, capture_output=True, text=True)
-            asked = built.returncode == 0 and subprocess.run(self.command("--version"), capture_output=True, text=True)
-        except OSError as e:
+            built = subprocess.run(cc, capture_output=True, text=True, timeout=120)
+            asked = built.returncode == 0 and subprocess.run(self.command("--version"), capture_output=True, text=True,
+                                                             timeout=20)
+        except (OSError, subprocess.TimeoutExpired) as e:
             self.missing = str(e)
             return
         if not asked:
@@ -186,6 +198,7 @@ class Unsupported(Exception):
 def run_once(peer, row, count, options):
     command = peer.command("--mode", row.mode, "--transport", row.transport, "--pattern", row.pattern)
     command += ["--size", str(row.bytes), "--count", str(count)]
+    command += ["--subs", row.subs] if row.subs else []
     command += ["--nnmsg"] if "nnmsg" in row.flags else []
     command += ["--pin", str(options.cpu)] if "pinned" in row.flags else []
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -353,6 +366,11 @@ def report(everything, peers):
     if stream:
         parts += ["## Streams: messages per second", main_table(stream, peers),
                   "In more detail: MB/s / CPU per message, us", detail_table(stream, peers, ("mb_per_s", "cpu_us"))]
+    fan = [m for m in everything if m["row"].startswith("fan")]
+    if fan:
+        parts += ["## Fan-out: delivered messages per second", main_table(fan, peers),
+                  "In more detail: MB/s / CPU per delivered message, us",
+                  detail_table(fan, peers, ("mb_per_s", "cpu_us"))]
     troubles = [f"- {m['row']}, {peer}: {word}: {why}"
                 for m in everything for peer, (word, why) in m["state"].items()]
     if troubles:

@@ -4,6 +4,7 @@
      Round trips and large messages: one write for a message, read straight into the message's buffer.
      Streams of small messages: one write for each would measure system calls, so the sender gathers 64 KiB before it
      writes and the receiver reads up to 64 KiB at once.
+     Fan-out: one connection for each subscriber; a window is gathered in the same way.
    inproc: two threads of one process.
      Round trips: a buffer handed over by futex. Streams: a ring of buffers behind one mutex.
 
@@ -11,9 +12,7 @@
 
 #include "bench.h"
 
-#include <linux/futex.h>
 #include <netinet/tcp.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 
 enum {
@@ -43,7 +42,8 @@ struct side {
     const struct args *args;
     size_t size, frame;
     unsigned char *out, *in; /* one frame each; the message begins behind the header */
-    int fd;
+    int fd; /* where it reads */
+    int fds[MOST_SUBS], connections; /* where it writes */
     int gather;
     unsigned char *gathered, *batch;
     size_t gathered_bytes, batch_at, batch_end;
@@ -76,6 +76,13 @@ static void must (const char *call, long result)
         fail ("error", "%s: %s", call, strerror (errno));
 }
 
+static void no_delay (const struct args *args, int fd)
+{
+    int on = 1;
+    if (args->transport == TCP)
+        must ("TCP_NODELAY", setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
+}
+
 static struct side *side_open (const struct args *args, enum role role)
 {
     struct side *side = calloc (1, sizeof *side);
@@ -92,7 +99,7 @@ static struct side *side_open (const struct args *args, enum role role)
     if (args->transport == INPROC)
         return side;
 
-    side->gather = args->mode == STREAM && args->size < GATHER_BELOW;
+    side->gather = args->mode != RTT && args->size < GATHER_BELOW;
     side->gathered = malloc (GATHER);
     side->batch = malloc (GATHER);
     struct sockaddr_in in = {
@@ -104,32 +111,36 @@ static struct side *side_open (const struct args *args, enum role role)
 
     int s = socket (address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
     must ("socket", s);
-    if (role == SIDE_B) {
+    if (binds (args, role)) {
+        must ("SO_REUSEADDR", setsockopt (s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on));
         must ("bind", bind (s, address, address_length));
-        must ("listen", listen (s, 1));
+        must ("listen", listen (s, MOST_SUBS));
         listening ();
-        must ("accept", side->fd = accept (s, NULL, NULL));
+        while (side->connections < args->subs) {
+            must ("accept", side->fd = accept (s, NULL, NULL));
+            no_delay (args, side->fd);
+            side->fds[side->connections++] = side->fd;
+        }
         close (s);
     } else {
         await_listener ();
         must ("connect", connect (s, address, address_length));
-        side->fd = s;
+        no_delay (args, s);
+        side->fd = side->fds[side->connections++] = s;
     }
-    if (args->transport == TCP)
-        must ("TCP_NODELAY", setsockopt (side->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
     return side;
 }
 
 /* ---- Sockets ---- */
 
-static void write_all (int fd, const unsigned char *bytes, size_t length)
+static void write_all (struct side *side, const unsigned char *bytes, size_t length)
 {
-    while (length) {
-        ssize_t n = send (fd, bytes, length, MSG_NOSIGNAL);
-        must ("send", n);
-        bytes += n;
-        length -= (size_t) n;
-    }
+    for (int i = 0; i < side->connections; i++)
+        for (size_t at = 0; at < length;) {
+            ssize_t n = send (side->fds[i], bytes + at, length - at, MSG_NOSIGNAL);
+            must ("send", n);
+            at += (size_t) n;
+        }
 }
 
 static size_t read_some (int fd, unsigned char *bytes, size_t room)
@@ -244,13 +255,13 @@ static void side_send (struct side *side)
         memcpy (side->gathered + side->gathered_bytes, side->out, side->frame);
         side->gathered_bytes += side->frame;
     } else {
-        write_all (side->fd, side->out, side->frame);
+        write_all (side, side->out, side->frame);
     }
 }
 
 static void side_flush (struct side *side)
 {
-    write_all (side->fd, side->gathered, side->gathered_bytes);
+    write_all (side, side->gathered, side->gathered_bytes);
     side->gathered_bytes = 0;
 }
 
@@ -277,6 +288,6 @@ static void side_release (struct side *side)
 
 static void side_close (struct side *side)
 {
-    if (side->args->transport != INPROC)
-        close (side->fd);
+    for (int i = 0; i < side->connections; i++)
+        close (side->fds[i]);
 }

@@ -3,13 +3,16 @@
 
    A driver defines the functions declared under "What a driver provides" and nothing else; it is compiled as one file
    with this one, so that the compiler sees through the calls. Side B binds, echoes round trips and receives streams.
-   Side A connects, starts round trips and sends streams. */
+   Side A connects, starts round trips and sends streams. In a fan-out side A binds and publishes, and side B are
+   subscribers, each a thread with its own socket. */
 
 #ifndef BENCH_H
 #define BENCH_H
 
 #define _GNU_SOURCE
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
@@ -24,14 +27,22 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum mode { RTT, STREAM };
+enum mode { RTT, STREAM, FAN };
 enum transport { INPROC, IPC, TCP };
-enum pattern { PAIR, REQREP, PUSHPULL };
+enum pattern { PAIR, REQREP, PUSHPULL, PUBSUB };
 enum role { SIDE_A, SIDE_B };
+
+enum {
+    WINDOW = 16,     /* messages a publisher sends before it waits for all its subscribers */
+    PATIENCE = 3,    /* s it waits before it takes a message for lost */
+    MOST_SUBS = 256, /* subscribers */
+    LIFE = 120       /* s after which a run that nobody ended ends */
+};
 
 struct args {
     enum mode mode;
@@ -39,6 +50,7 @@ struct args {
     enum pattern pattern;
     size_t size;
     uint64_t count;
+    int subs;        /* subscribers of a fan-out; 1 in the other modes */
     int nnmsg;       /* messages live in the library's own memory: nothing is copied at its boundary */
     int pin;         /* the one CPU for both sides, or -1 */
     const char *lib; /* the library to load; only the driver of the nanomsg ABI looks at it */
@@ -76,6 +88,8 @@ struct shared {
     _Atomic int failed;
     double seconds; /* written by side B before `received` */
     double cpu;     /* likewise: processor time of side B where it is a process of its own */
+    _Atomic uint32_t acknowledged; /* fan-out: one for each subscriber and window; the publisher waits here */
+    _Atomic int greeted;           /* fan-out: subscribers that something has reached */
 };
 
 static struct shared *shared;
@@ -292,16 +306,147 @@ static void stream_b (struct side *side, const struct args *args)
         nap ();
 }
 
+/* ---- Fan-out ---- */
+
+/* Numbers beyond those of any message. */
+#define GREETING (UINT64_MAX - 1)
+#define BEGIN UINT64_MAX
+
+static int binds (const struct args *args, enum role role)
+{
+    return role == (args->mode == FAN ? SIDE_A : SIDE_B);
+}
+
+/* Acknowledgements pass beside the library, so that they cost the same with all of them. */
+static void acknowledge (const struct args *args)
+{
+    if ((atomic_fetch_add (&shared->acknowledged, 1) + 1) % (uint32_t) args->subs == 0)
+        syscall (SYS_futex, &shared->acknowledged, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+static void await_all (const struct args *args, uint64_t window)
+{
+    uint32_t all = (uint32_t) (window * (uint64_t) args->subs), now;
+    uint64_t until = now_ns () + PATIENCE * 1000000000ull;
+    while ((now = atomic_load (&shared->acknowledged)) != all) {
+        if (now_ns () > until)
+            fail ("error", "%u of %d subscribers lack messages of window %llu", all - now, args->subs,
+                  (unsigned long long) window);
+        syscall (SYS_futex, &shared->acknowledged, FUTEX_WAIT, now, &(struct timespec){PATIENCE, 0}, NULL, 0);
+    }
+}
+
+static void fan_a (struct side *side, const struct args *args)
+{
+    uint64_t windows = (args->count + WINDOW - 1) / WINDOW, start;
+    uint64_t until = now_ns () + PATIENCE * 1000000000ull;
+    /* What is published before a subscriber has connected is not for it. */
+    while (atomic_load (&shared->greeted) < args->subs) {
+        if (now_ns () > until)
+            fail ("error", "%d of %d subscribers got nothing", args->subs - atomic_load (&shared->greeted), args->subs);
+        send_one (side, args, GREETING);
+        side_flush (side);
+        nanosleep (&(struct timespec){0, 2000000}, NULL);
+    }
+    send_one (side, args, BEGIN);
+    side_flush (side);
+    await_all (args, 1);
+
+    double cpu = cpu_seconds ();
+    start = now_ns ();
+    for (uint64_t w = 0; w < windows; w++) {
+        for (uint64_t i = 0; i < WINDOW; i++)
+            send_one (side, args, w * WINDOW + i);
+        side_flush (side);
+        await_all (args, w + 2);
+    }
+    double seconds = (double) (now_ns () - start) / 1e9;
+    cpu = cpu_seconds () - cpu;
+    atomic_store (&shared->finished, 1);
+    while (!atomic_load (&shared->received))
+        nap ();
+
+    double delivered = (double) (windows * WINDOW) * args->subs, rate = delivered / seconds;
+    printf ("{\"count\": %llu, \"seconds\": %.6f, \"msgs_per_s\": %.1f, \"mb_per_s\": %.3f, \"cpu_us\": %.5f}\n",
+            (unsigned long long) (windows * WINDOW), seconds, rate, rate * (double) args->size / 1e6,
+            (cpu + shared->cpu) * 1e6 / delivered);
+}
+
+static uint64_t number_of (struct side *side, const struct args *args)
+{
+    unsigned char *message;
+    uint64_t number;
+    size_t length = side_recv (side, &message);
+    if (length == args->size)
+        memcpy (&number, message, 8);
+    else
+        number = 0;
+    check (message, length, args->size, number);
+    side_release (side);
+    return number;
+}
+
+static pthread_barrier_t subscribers;
+
+static void *subscriber (void *args_)
+{
+    const struct args *args = args_;
+    struct side *side = side_open (args, SIDE_B);
+    uint64_t windows = (args->count + WINDOW - 1) / WINDOW;
+    if (number_of (side, args) != GREETING)
+        fail ("error", "a subscriber got something else than a greeting first");
+    atomic_fetch_add (&shared->greeted, 1);
+    for (uint64_t number; (number = number_of (side, args)) != BEGIN;)
+        if (number != GREETING)
+            fail ("error", "message %llu came too early", (unsigned long long) number);
+    pthread_barrier_wait (&subscribers); /* the processor time is read here */
+    pthread_barrier_wait (&subscribers);
+    acknowledge (args);
+    for (uint64_t w = 0; w < windows; w++) {
+        for (uint64_t i = 0; i < WINDOW; i++)
+            recv_one (side, args, w * WINDOW + i);
+        acknowledge (args);
+    }
+    pthread_barrier_wait (&subscribers);
+    while (!atomic_load (&shared->finished))
+        nap ();
+    side_close (side);
+    return NULL;
+}
+
+static void fan_b (const struct args *args)
+{
+    pthread_t threads[MOST_SUBS];
+    pthread_barrier_init (&subscribers, NULL, (unsigned) args->subs + 1);
+    for (int i = 0; i < args->subs; i++)
+        if (pthread_create (&threads[i], NULL, subscriber, (void *) args))
+            fail ("error", "no thread");
+    pthread_barrier_wait (&subscribers);
+    double cpu = cpu_seconds ();
+    pthread_barrier_wait (&subscribers);
+    pthread_barrier_wait (&subscribers);
+    shared->cpu = cpu_seconds () - cpu;
+    atomic_store (&shared->received, 1);
+    for (int i = 0; i < args->subs; i++)
+        pthread_join (threads[i], NULL);
+}
+
+/* ---- The sides ---- */
+
 static void run_a (const struct args *args)
 {
     struct side *side = side_open (args, SIDE_A);
-    (args->mode == RTT ? rtt_a : stream_a) (side, args);
+    (args->mode == RTT ? rtt_a : args->mode == STREAM ? stream_a : fan_a) (side, args);
     side_close (side);
 }
 
 static void *run_b (void *args_)
 {
     const struct args *args = args_;
+    if (args->mode == FAN) {
+        fan_b (args);
+        return NULL;
+    }
     struct side *side = side_open (args, SIDE_B);
     (args->mode == RTT ? rtt_b : stream_b) (side, args);
     side_close (side);
@@ -313,8 +458,9 @@ static void *run_b (void *args_)
 static void usage (const char *problem)
 {
     fprintf (stderr,
-             "%s\nusage: DRIVER --mode rtt|stream --transport inproc|ipc|tcp --size BYTES --count N\n"
-             "              [--pattern pair|reqrep|pushpull] [--nnmsg] [--pin CPU] [--lib PATH] [--version]\n",
+             "%s\nusage: DRIVER --mode rtt|stream|fan --transport inproc|ipc|tcp --size BYTES --count N\n"
+             "              [--pattern pair|reqrep|pushpull|pubsub] [--subs N] [--nnmsg] [--pin CPU] [--lib PATH]\n"
+             "       DRIVER --version [--lib PATH]\n",
              problem);
     exit (2);
 }
@@ -380,17 +526,20 @@ static void parse (struct args *args, int argc, char **argv)
             usage (name);
         const char *value = argv[++i];
         if (!strcmp (name, "--mode")) {
-            args->mode = (enum mode) choose (value, (const char *const[]){"rtt", "stream", NULL});
+            args->mode = (enum mode) choose (value, (const char *const[]){"rtt", "stream", "fan", NULL});
             mode = 1;
         } else if (!strcmp (name, "--transport")) {
             args->transport = (enum transport) choose (value, (const char *const[]){"inproc", "ipc", "tcp", NULL});
             transport = 1;
         } else if (!strcmp (name, "--pattern"))
-            args->pattern = (enum pattern) choose (value, (const char *const[]){"pair", "reqrep", "pushpull", NULL});
+            args->pattern =
+                (enum pattern) choose (value, (const char *const[]){"pair", "reqrep", "pushpull", "pubsub", NULL});
         else if (!strcmp (name, "--size"))
             args->size = strtoull (value, NULL, 10);
         else if (!strcmp (name, "--count"))
             args->count = strtoull (value, NULL, 10);
+        else if (!strcmp (name, "--subs"))
+            args->subs = atoi (value);
         else if (!strcmp (name, "--pin"))
             args->pin = atoi (value);
         else if (!strcmp (name, "--lib"))
@@ -411,12 +560,19 @@ static void parse (struct args *args, int argc, char **argv)
         usage ("a request needs its reply: no stream with reqrep");
     if (args->mode == RTT && args->pattern == PUSHPULL)
         usage ("pushpull has no way back: no round trip");
+    if ((args->mode == FAN) != (args->pattern == PUBSUB))
+        usage ("pubsub is for the fan-out, and the other way round");
+    if (args->mode == FAN && args->transport == INPROC)
+        usage ("the fan-out leads from one process to another");
+    if (args->subs < 1 || args->subs > (args->mode == FAN ? MOST_SUBS : 1))
+        usage ("--subs: too few or too many");
 }
 
 int main (int argc, char **argv)
 {
-    static struct args args = {.pin = -1};
+    static struct args args = {.pin = -1, .subs = 1};
     parse (&args, argc, argv);
+    alarm (LIFE);
 
     if (args.pin >= 0) {
         cpu_set_t one;

@@ -1,5 +1,5 @@
-/* Benchmark driver for libnng: pair0, req0 and rep0, push0 and pull0, the protocols that nanomsg speaks too. Options as
-   they are (it sets TCP_NODELAY by itself), only the limit of a message's size is lifted. */
+/* Benchmark driver for libnng: pair0, req0 and rep0, push0 and pull0, pub0 and sub0, the protocols that nanomsg speaks
+   too. Options as they are (it sets TCP_NODELAY by itself), only the limit of a message's size is lifted. */
 
 #include "bench.h"
 
@@ -7,6 +7,8 @@
 #include <nng/protocol/pair0/pair.h>
 #include <nng/protocol/pipeline0/pull.h>
 #include <nng/protocol/pipeline0/push.h>
+#include <nng/protocol/pubsub0/pub.h>
+#include <nng/protocol/pubsub0/sub.h>
 #include <nng/protocol/reqrep0/rep.h>
 #include <nng/protocol/reqrep0/req.h>
 
@@ -36,8 +38,10 @@ static void must (const char *call, int result)
 
 static struct side *side_open (const struct args *args, enum role role)
 {
-    static int (*const open[3][2]) (nng_socket *) = {
-        {nng_pair0_open, nng_pair0_open}, {nng_req0_open, nng_rep0_open}, {nng_push0_open, nng_pull0_open}};
+    static int (*const open[4][2]) (nng_socket *) = {{nng_pair0_open, nng_pair0_open},
+                                                     {nng_req0_open, nng_rep0_open},
+                                                     {nng_push0_open, nng_pull0_open},
+                                                     {nng_pub0_open, nng_sub0_open}};
     struct side *side = calloc (1, sizeof *side);
 
     side->nnmsg = args->nnmsg;
@@ -46,7 +50,9 @@ static struct side *side_open (const struct args *args, enum role role)
     side->in = calloc (1, args->size);
     must ("open", open[args->pattern][role](&side->s));
     must ("NNG_OPT_RECVMAXSZ", nng_socket_set_size (side->s, NNG_OPT_RECVMAXSZ, 0));
-    if (role == SIDE_B) {
+    if (args->pattern == PUBSUB && role == SIDE_B)
+        must ("NNG_OPT_SUB_SUBSCRIBE", nng_socket_set (side->s, NNG_OPT_SUB_SUBSCRIBE, "", 0));
+    if (binds (args, role)) {
         must ("nng_listen", nng_listen (side->s, args->url, NULL, 0));
         listening ();
     } else {

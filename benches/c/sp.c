@@ -7,6 +7,7 @@
 #include <nanomsg/nn.h>
 #include <nanomsg/pair.h>
 #include <nanomsg/pipeline.h>
+#include <nanomsg/pubsub.h>
 #include <nanomsg/reqrep.h>
 #include <nanomsg/tcp.h>
 
@@ -70,7 +71,7 @@ static _Noreturn void broken (const char *call)
 
 static struct side *side_open (const struct args *args, enum role role)
 {
-    static const int protocol[3][2] = {{NN_PAIR, NN_PAIR}, {NN_REQ, NN_REP}, {NN_PUSH, NN_PULL}};
+    static const int protocol[4][2] = {{NN_PAIR, NN_PAIR}, {NN_REQ, NN_REP}, {NN_PUSH, NN_PULL}, {NN_PUB, NN_SUB}};
     struct side *side = calloc (1, sizeof *side);
     int on = 1, unlimited = -1;
 
@@ -86,7 +87,9 @@ static struct side *side_open (const struct args *args, enum role role)
         broken ("NN_RCVMAXSIZE");
     if (args->transport == TCP && lib.nn_setsockopt (side->s, NN_TCP, NN_TCP_NODELAY, &on, sizeof on))
         broken ("NN_TCP_NODELAY");
-    if (role == SIDE_B) {
+    if (args->pattern == PUBSUB && role == SIDE_B && lib.nn_setsockopt (side->s, NN_SUB, NN_SUB_SUBSCRIBE, "", 0))
+        broken ("NN_SUB_SUBSCRIBE");
+    if (binds (args, role)) {
         if (lib.nn_bind (side->s, args->url) < 0)
             refused ("nn_bind", EPROTONOSUPPORT);
         listening ();

@@ -1,5 +1,6 @@
 /* Benchmark driver for libzmq. Options as they are (it sets TCP_NODELAY by itself); only its queues, which count
-   messages and not bytes, are shortened for large messages so that they do not fill the machine's memory. */
+   messages and not bytes, are shortened for large messages so that they do not fill the machine's memory, and those of
+   a publisher have no limit. */
 
 #include "bench.h"
 
@@ -39,13 +40,15 @@ static void must (const char *call, int result)
 
 static struct side *side_open (const struct args *args, enum role role)
 {
-    static const int type[3][2] = {{ZMQ_PAIR, ZMQ_PAIR}, {ZMQ_REQ, ZMQ_REP}, {ZMQ_PUSH, ZMQ_PULL}};
+    static const int type[4][2] = {{ZMQ_PAIR, ZMQ_PAIR}, {ZMQ_REQ, ZMQ_REP}, {ZMQ_PUSH, ZMQ_PULL}, {ZMQ_PUB, ZMQ_SUB}};
     struct side *side = calloc (1, sizeof *side);
     int queue = QUEUE_BYTES / args->size < QUEUE_MESSAGES ? (int) (QUEUE_BYTES / args->size) : QUEUE_MESSAGES;
     int linger = 0; /* everything has been acknowledged when a side closes */
 
     if (queue < 1)
         queue = 1;
+    if (args->pattern == PUBSUB && role == SIDE_A)
+        queue = 0; /* a publisher learns late what its queue has got rid of, and drops while it counts 1000 of 16 */
     side->nnmsg = args->nnmsg;
     side->size = args->size;
     side->out = calloc (1, args->size);
@@ -55,7 +58,9 @@ static struct side *side_open (const struct args *args, enum role role)
     must ("ZMQ_SNDHWM", zmq_setsockopt (side->s, ZMQ_SNDHWM, &queue, sizeof queue));
     must ("ZMQ_RCVHWM", zmq_setsockopt (side->s, ZMQ_RCVHWM, &queue, sizeof queue));
     must ("ZMQ_LINGER", zmq_setsockopt (side->s, ZMQ_LINGER, &linger, sizeof linger));
-    if (role == SIDE_B) {
+    if (args->pattern == PUBSUB && role == SIDE_B)
+        must ("ZMQ_SUBSCRIBE", zmq_setsockopt (side->s, ZMQ_SUBSCRIBE, "", 0));
+    if (binds (args, role)) {
         must ("zmq_bind", zmq_bind (side->s, args->url));
         listening ();
     } else {
