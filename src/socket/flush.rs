@@ -100,7 +100,7 @@ impl Socket {
         let mut done: SmallVec<[(Wrote, usize); 1]> =
             direct.iter().map(|target| Framed::new(target, message).write(&target.stream, 0)).collect();
         let mut held = self.lock();
-        held.pipes.tempo.wrote(Instant::now());
+        held.pipes.tempo.wrote(Instant::now(), direct.len());
         if patient {
             held = self.write_on(held, &direct[0], message, &mut done[0]);
         }

@@ -233,6 +233,9 @@ impl Socket {
         state.pipes.direct_allowed = true;
         let result = state.pattern.send(message, &mut state.pipes, now);
         state.pipes.direct_allowed = false;
+        if state.pipes.tempo.falls_quiet() {
+            state.pipes.flush_gathered(None);
+        }
         state.settle(self);
         result
     }

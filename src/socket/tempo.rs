@@ -2,7 +2,8 @@
 //!
 //! A message that goes out alone has the shortest latency; one system call for each message caps the throughput. So a
 //! caller that sends faster than single writes could follow, and hears nothing back in between, has its messages
-//! gathered.
+//! gathered, if that saves more than it costs: what is gathered when the caller falls quiet waits for the worker. A caller
+//! whose bursts always have the same length is known to fall quiet, and what it has sent goes out at once.
 #![forbid(unsafe_code)]
 
 use std::time::{Duration, Instant};
@@ -10,44 +11,86 @@ use std::time::{Duration, Instant};
 /// Quick sends in a row before gathering begins: a short burst is still written through.
 const STREAK: u32 = 4;
 
+/// What waiting for the worker costs, in time to write.
+const QUIET: Duration = Duration::from_micros(150);
+
+/// So many bursts of one length, and the next one will have it too.
+const SURE: u32 = 8;
+
+/// Longer bursts are all the same.
+const LONG: u32 = 4096;
+
 #[derive(Debug)]
 pub(super) struct Tempo {
     now: Instant,
     last_end: Instant,
-    /// How long one write takes, as seen here.
-    write: Duration,
-    streak: u32,
+    /// How long all the writes of one message take, as seen here.
+    cost: Duration,
+    /// Sends that follow each other faster than that are one burst: about the same.
+    pause: Duration,
+    /// Messages in this burst before the present one. `None`: it has ended.
+    streak: Option<u32>,
+    last_burst: u32,
+    /// How many bursts in a row have had this length, besides the first.
+    steady: u32,
+    /// How long bursts are on average, the last ones counting most.
+    usual: u32,
 }
 
 impl Default for Tempo {
     fn default() -> Self {
         let now = Instant::now();
-        Self { now, last_end: now, write: Duration::from_micros(2), streak: 0 }
+        let write = Duration::from_micros(2);
+        Self { now, last_end: now, cost: write, pause: write, streak: None, last_burst: 0, steady: 0, usual: LONG }
     }
 }
 
 impl Tempo {
     pub(super) fn send_begins(&mut self, now: Instant) {
         let gap = now.saturating_duration_since(self.last_end);
-        self.streak = if gap < self.write { self.streak.saturating_add(1) } else { 0 };
+        if gap >= self.pause {
+            self.end_burst();
+        }
+        self.streak = Some(self.streak.map_or(0, |streak| streak.saturating_add(1)));
         self.now = now;
         self.last_end = now;
     }
 
-    /// A single write has ended.
-    pub(super) fn wrote(&mut self, now: Instant) {
+    /// All writes of a single message, to so many pipes, have ended.
+    pub(super) fn wrote(&mut self, now: Instant, pipes: usize) {
         let took = now.saturating_duration_since(self.now);
-        self.write = ((self.write * 7 + took) / 8).clamp(Duration::from_micros(1), Duration::from_micros(20));
+        self.cost = (self.cost * 7 + took) / 8;
+        let longest = Duration::from_micros(20) * pipes.clamp(1, 16) as u32;
+        self.pause = self.cost.clamp(Duration::from_micros(1), longest);
         self.last_end = now;
     }
 
     /// The caller received something: it converses, and its next message is awaited.
     pub(super) fn received(&mut self) {
-        self.streak = 0;
+        self.end_burst();
+    }
+
+    fn end_burst(&mut self) {
+        let Some(streak) = self.streak.take() else { return };
+        let length = streak.saturating_add(1).min(LONG);
+        self.steady = if length == self.last_burst && length < LONG { self.steady.saturating_add(1) } else { 0 };
+        self.last_burst = length;
+        self.usual = (self.usual * 3 + length) / 4;
     }
 
     pub(super) fn gathers(&self) -> bool {
-        self.streak > STREAK
+        let streak = self.streak.unwrap_or(0);
+        if self.steady > 0 && streak < self.last_burst {
+            // The first one waits for the others only if they are sure to come.
+            return streak > 0 || (self.steady >= SURE && self.last_burst > 1);
+        }
+        // Either so much is still to come as a rule, or so much was written already that waiting once is not worse.
+        streak > STREAK && self.cost * self.usual.saturating_sub(streak).max(streak) >= QUIET
+    }
+
+    /// The present message is, as far as can be known, the last one for some time.
+    pub(super) fn falls_quiet(&self) -> bool {
+        self.steady > 0 && self.streak.is_some_and(|streak| streak > 0 && streak + 1 == self.last_burst)
     }
 
     /// Whether the sender is still at it, or was until a moment ago.
@@ -64,34 +107,113 @@ impl Tempo {
 mod tests {
     use super::*;
 
-    fn burst(tempo: &mut Tempo, start: Instant, gap: Duration, count: u32) {
-        for index in 0..count {
-            tempo.send_begins(start + gap * index);
+    /// A caller and its clock.
+    struct Sender {
+        tempo: Tempo,
+        now: Instant,
+    }
+
+    impl Sender {
+        fn new() -> Self {
+            Self { tempo: Tempo::default(), now: Instant::now() }
+        }
+
+        /// Sends this many messages so far apart; for each, whether it was gathered. One that is not takes `write`.
+        fn burst(&mut self, count: usize, gap: Duration, write: Duration) -> Vec<bool> {
+            let mut gathered = Vec::new();
+            for _ in 0..count {
+                self.now += gap;
+                self.tempo.send_begins(self.now);
+                gathered.push(self.tempo.gathers());
+                if !self.tempo.gathers() {
+                    self.now += write;
+                    self.tempo.wrote(self.now, 1);
+                }
+            }
+            gathered
+        }
+
+        fn pause(&mut self) {
+            self.now += Duration::from_millis(1);
         }
     }
 
+    const QUICK: Duration = Duration::from_nanos(100);
+    const WRITE: Duration = Duration::from_micros(2);
+
     #[test]
     fn a_fast_sender_gathers_and_a_slow_one_does_not() {
-        let start = Instant::now() + Duration::from_secs(1);
-        let mut tempo = Tempo::default();
-        burst(&mut tempo, start, Duration::from_nanos(100), 20);
-        assert!(tempo.gathers());
-        burst(&mut tempo, start + Duration::from_secs(1), Duration::from_micros(50), 20);
-        assert!(!tempo.gathers());
+        let mut sender = Sender::new();
+        assert!(sender.burst(20, QUICK, WRITE).ends_with(&[true; 10]));
+        sender.pause();
+        assert_eq!(sender.burst(20, Duration::from_micros(50), WRITE), [false; 20]);
     }
 
     #[test]
     fn a_short_burst_is_written_through() {
-        let mut tempo = Tempo::default();
-        burst(&mut tempo, Instant::now() + Duration::from_secs(1), Duration::from_nanos(100), STREAK);
-        assert!(!tempo.gathers());
+        let mut sender = Sender::new();
+        assert_eq!(sender.burst(STREAK as usize + 1, QUICK, WRITE), [false; STREAK as usize + 1]);
     }
 
     #[test]
     fn hearing_back_ends_the_gathering() {
-        let mut tempo = Tempo::default();
-        burst(&mut tempo, Instant::now() + Duration::from_secs(1), Duration::from_nanos(100), 20);
-        tempo.received();
-        assert!(!tempo.gathers());
+        let mut sender = Sender::new();
+        sender.burst(20, QUICK, WRITE);
+        assert!(sender.tempo.gathers());
+        sender.tempo.received();
+        assert!(!sender.tempo.gathers());
+        assert_eq!(sender.burst(1, QUICK, WRITE), [false]);
+    }
+
+    #[test]
+    fn bursts_of_one_length_are_gathered_to_their_end_and_no_longer() {
+        let mut sender = Sender::new();
+        for _ in 0..2 {
+            sender.burst(16, QUICK, WRITE);
+            sender.pause();
+        }
+        // The third one is known when it begins.
+        let mut ends = Vec::new();
+        for _ in 0..16 {
+            let gathered = sender.burst(1, QUICK, WRITE);
+            ends.push((gathered[0], sender.tempo.falls_quiet()));
+        }
+        assert_eq!(ends[0], (false, false));
+        assert_eq!(ends[1..15], [(true, false); 14]);
+        assert_eq!(ends[15], (true, true));
+        // In the end the first message waits for the others as well.
+        for _ in 0..SURE {
+            sender.pause();
+            sender.burst(16, QUICK, WRITE);
+        }
+        sender.pause();
+        assert_eq!(sender.burst(1, QUICK, WRITE), [true]);
+        // And no more once it was alone.
+        sender.pause();
+        assert_eq!(sender.burst(1, QUICK, WRITE), [false]);
+    }
+
+    #[test]
+    fn short_bursts_of_any_length_are_written_through_in_the_end() {
+        let mut sender = Sender::new();
+        for length in (10..30).cycle().take(100) {
+            sender.pause();
+            sender.burst(length, QUICK, WRITE);
+        }
+        sender.pause();
+        assert_eq!(sender.burst(29, QUICK, WRITE), [false; 29]);
+        // Unless one of them has cost as much as waiting would have.
+        assert!(sender.burst(100, QUICK, WRITE).ends_with(&[true; 20]));
+    }
+
+    #[test]
+    fn what_is_dear_to_write_is_gathered_in_short_bursts_too() {
+        let mut sender = Sender::new();
+        for length in (10..30).cycle().take(100) {
+            sender.pause();
+            sender.burst(length, QUICK, Duration::from_micros(100));
+        }
+        sender.pause();
+        assert!(sender.burst(15, QUICK, Duration::from_micros(100)).ends_with(&[true; 8]));
     }
 }
