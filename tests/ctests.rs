@@ -52,7 +52,9 @@ programs! {
         // The life of the library.
         statistics print_errors term wake signals threads linger linger_exit fork exhaustion device;
     later:
-        later_fresh later_options later_ws_options later_compatible later_device later_priority;
+        later_fresh later_options later_ws_options later_compatible later_device later_priority
+        // The patterns.
+        pipeline pubsub bus reqrep_cooked reqrep_raw survey_cooked survey_raw;
 }
 
 /// What a program printed, or why it does not apply here.
