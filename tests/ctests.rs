@@ -54,7 +54,8 @@ programs! {
     later:
         later_fresh later_options later_ws_options later_compatible later_device later_priority
         // The patterns.
-        pipeline pubsub bus reqrep_cooked reqrep_raw survey_cooked survey_raw;
+        pipeline pubsub bus reqrep_cooked reqrep_raw survey_cooked survey_raw
+        poll_patterns device_patterns busy_peer options_patterns;
 }
 
 /// What a program printed, or why it does not apply here.
