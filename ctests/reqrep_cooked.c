@@ -388,14 +388,33 @@ static void many(enum ct_transport t)
     pt_close(req, 4);
 }
 
+/* A cooked REP does not know which request was cancelled: it serves them in order. */
+static void cancelled_at_rep(enum ct_transport t)
+{
+    int req = ct_socket(NN_REQ), rep = ct_socket(NN_REP);
+    pt_join(t, rep, req);
+    pt_say(req, "one");
+    pt_hear("REP", rep);
+    pt_say(req, "two");
+    pt_say(rep, "answer to one");
+    pt_hear("REP", rep);
+    ct_nap(1);
+    pt_say(rep, "answer to two");
+    pt_hear("REQ", req);
+    MUST(nn_close(req));
+    MUST(nn_close(rep));
+}
+
 /* The better peer is asked as long as it is there. */
 static void priority(enum ct_transport t)
 {
     int req = ct_socket(NN_REQ), rep[2] = {ct_socket(NN_REP), ct_socket(NN_REP)}, count[2] = {0, 0};
+    printf("best priority %d", ct_stat(req, NN_STAT_CURRENT_SND_PRIORITY));
     MUST(ct_set(req, NN_SNDPRIO, 5));
     pt_join(t, rep[1], req);
     MUST(ct_set(req, NN_SNDPRIO, 4));
     pt_join(t, rep[0], req);
+    printf(" %d", ct_stat(req, NN_STAT_CURRENT_SND_PRIORITY));
     for (int i = 0; i < 6; i++) {
         pt_say(req, "ask");
         int who = pt_any(rep, 2);
@@ -408,13 +427,16 @@ static void priority(enum ct_transport t)
     CHECK(count[0] >= 4);
     MUST(nn_close(rep[0]));
     EVENTUALLY(PEERS(req) == 1);
+    printf(" %d", ct_stat(req, NN_STAT_CURRENT_SND_PRIORITY));
     pt_say(req, "ask");
     CHECK(pt_got(rep[1], "ask"));
     pt_say(rep[1], "answer");
     CHECK(pt_got(req, "answer"));
+    MUST(nn_close(rep[1]));
+    ALONE(req);
+    printf(" %d\n", ct_stat(req, NN_STAT_CURRENT_SND_PRIORITY));
     printf("the better is asked first, then the other\n");
     MUST(nn_close(req));
-    MUST(nn_close(rep[1]));
 }
 
 static void our_own(enum ct_transport t)
@@ -477,6 +499,7 @@ int main(void)
         peer_goes(t);
         wrong_requests(t);
         many(t);
+        cancelled_at_rep(t);
         priority(t);
         our_own(t);
     }
