@@ -41,9 +41,27 @@ static void finish(const char *what, struct device *d)
     printf("%s: %d %s\n", what, d->rc, ct_errname(d->error));
 }
 
+/* Waits until the device has left nn_send: what arrived has arrived before that, and
+   over inproc the original does not bear that a peer is closed meanwhile. */
+static void settle(const struct device *d)
+{
+    for (;;) {
+        int received = 0, sent = 0;
+        for (int i = 0; i < 2; i++)
+            if (d->s[i] >= 0) {
+                received += ct_stat(d->s[i], NN_STAT_MESSAGES_RECEIVED);
+                sent += ct_stat(d->s[i], NN_STAT_MESSAGES_SENT);
+            }
+        if (received == sent)
+            return;
+        ct_nap(1);
+    }
+}
+
 /* Closing both ends it, in whatever mode. */
 static void stop(const char *what, struct device *d)
 {
+    settle(d);
     for (int i = 0; i < 2; i++)
         if (d->s[i] >= 0)
             MUST(nn_close(d->s[i]));
@@ -156,6 +174,8 @@ static void chain(const char *what, enum ct_transport t, int asks)
     printf(", body %s\n", pt_text(m.body, (size_t) m.size));
     MUST(pt_send_raw(raw, m.head, (size_t) m.heads, "answer", 6, 0));
     CHECK(pt_got(asker, "answer"));
+    settle(&d);
+    settle(&e);
     MUST(nn_close(raw));
     ALONE(e.s[1]);
 
@@ -175,6 +195,7 @@ static void chain(const char *what, enum ct_transport t, int asks)
     pt_hear_for("with a limit of 1 at the second device", answerer, 100);
     MUST(ct_set(e.s[0], NN_MAXTTL, 2));
     ask(asker, answerer, "again");
+    settle(&e);
     stop("first device", &d);
     stop("second device", &e);
     MUST(nn_close(asker));
@@ -277,6 +298,7 @@ static void start_between(struct device *d, int first, int second, int from, int
     go(d);
     pt_say(ends[0], "runs");
     CHECK(pt_got(ends[1], "runs"));
+    settle(d);
     CHECK(!d->done);
 }
 
