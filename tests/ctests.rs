@@ -55,7 +55,7 @@ programs! {
         later_fresh later_options later_ws_options later_compatible later_device later_priority
         // The patterns.
         pipeline pubsub bus reqrep_cooked reqrep_raw survey_cooked survey_raw
-        poll_patterns device_patterns busy_peer options_patterns wire_patterns;
+        poll_patterns device_patterns busy_peer options_all_types wire_patterns;
 }
 
 /// What a program printed, or why it does not apply here.
