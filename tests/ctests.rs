@@ -50,7 +50,9 @@ programs! {
         pair_sizes pair_reconnect pair_second_peer inproc_queue inproc_again
         wire_greeting wire_frames wire_limits wire_last_words ipc_files ipc_permissions os_sockets backoff
         // All types.
-        types_fresh types_compatible options_patterns statistic_priority device_pairs
+        types_fresh types_compatible options_patterns options_all_types statistic_priority
+        pipeline pubsub bus reqrep_cooked reqrep_raw survey_cooked survey_raw
+        poll_patterns busy_peer wire_patterns device_pairs device_patterns
         // The life of the library.
         statistics print_errors term wake signals threads linger linger_exit fork exhaustion device;
     later:

@@ -89,13 +89,13 @@ impl Pattern for Surveyor {
         if !message.header.is_empty() {
             return Err(Error::Invalid);
         }
-        self.end_if_due(now);
         let id = self.last_id.wrapping_add(1) | backtrace::BOTTOM;
         message.header.extend_from_slice(&id.to_be_bytes());
         self.outgoing.send(message, None, pipes)?;
         self.last_id = id;
         let until = duration_option(self.deadline).map(|time| now + time);
         self.running = Some(Survey { id, until });
+        self.expired = false;
         Ok(())
     }
 
@@ -281,14 +281,16 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_was_not_told_is_told_in_the_next_survey() {
+    fn an_end_that_was_not_told_is_forgotten_with_the_next_survey() {
         let mut surveyor = surveyor();
         surveyor.send(b"old").unwrap();
         surveyor.pass(1000);
         surveyor.send(b"new").unwrap();
-        assert!(surveyor.pattern.can_recv());
-        assert_eq!(surveyor.recv(), Err(Error::TimedOut));
+        assert!(!surveyor.pattern.can_recv());
         assert_eq!(surveyor.recv(), Err(Error::WouldBlock));
+        surveyor.pass(1000);
+        assert_eq!(surveyor.recv(), Err(Error::TimedOut));
+        assert_eq!(surveyor.recv(), Err(Error::WrongState));
     }
 
     #[test]
