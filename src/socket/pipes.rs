@@ -308,6 +308,8 @@ impl StreamEnd {
 
 impl pattern::Pipes for PipeTable {
     fn send(&mut self, id: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<bool> {
+        // Whoever is written to directly needs the body until then.
+        let last = last && self.direct.is_empty();
         let Some(pipe) = self.get(id).filter(|pipe| !pipe.ended) else { return Err(Error::WouldBlock) };
         let sent = match &pipe.end {
             PipeEnd::Stream(_) => self.send_stream(id, message, last),
