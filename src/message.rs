@@ -147,7 +147,7 @@ impl Body {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn as_slice(&self) -> &[u8] {
         match self {
             Self::Inline { bytes, start, end } => &bytes[usize::from(*start)..usize::from(*end)],
@@ -260,7 +260,7 @@ impl<'a> Outgoing<'a> {
         Self { header: Header::new(), opcode: 0, payload: Payload::Owned(body) }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn body(&self) -> &[u8] {
         match &self.payload {
             Payload::Borrowed(body) => body,
@@ -293,6 +293,11 @@ impl<'a> Outgoing<'a> {
             return self.take_body();
         }
         Body::joined(&self.header, self.body())
+    }
+
+    /// A body with the same bytes, kept for later; this message keeps its own.
+    pub(crate) fn copy_body(&mut self) -> Result<Body> {
+        if self.body().len() <= INLINE_MAX { Body::copy_of(self.body()) } else { self.share_body() }
     }
 
     /// A body with the same bytes that may outlive the call; this message keeps its own.

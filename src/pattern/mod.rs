@@ -74,8 +74,13 @@ pub(crate) trait Pattern: Send {
     /// The pipe takes no messages for now, or never again: its peer has gone and only what came in is left.
     fn blocked(&mut self, pipe: PipeId);
 
+    /// `now` counts only where [`Pattern::times_sends`].
     fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes, now: Instant) -> Result<()>;
-    /// Writes what is received into `message`: passing it up by value would cost a copy for each step.
+    /// Whether something has to happen some time after a send.
+    fn times_sends(&self) -> bool {
+        false
+    }
+    /// `now` may be some time ago, but not before the last send that was timed. Writes what is received into `message`: passing it up by value would cost a copy for each step.
     fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes, now: Instant) -> Result<()>;
 
     /// What NN_SNDFD and NN_RCVFD say.

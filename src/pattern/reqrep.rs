@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::routing::fair_queue::FairQueue;
 use super::routing::load_balancer::LoadBalancer;
-use super::{Pattern, Pipes, Priorities, Refused, backtrace, duration_option};
+use super::{Pattern, Pipes, Priorities, Refused, backtrace, discard, duration_option};
 use crate::error::{Error, Result};
 use crate::message::{Body, Message, Outgoing};
 use crate::pipe::PipeId;
@@ -21,9 +21,11 @@ pub(super) struct Req {
     last_id: u32,
     request: Body,
     state: State,
+    /// What came in last; in the state `Done` the reply.
+    reply: Message,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Nothing was asked.
     Passive,
@@ -32,7 +34,7 @@ enum State {
     /// A pipe has. `None`: it was lost for lack of memory.
     Active { carrier: Option<PipeId>, resend: Option<Instant> },
     /// The reply waits to be received.
-    Done(Message),
+    Done,
 }
 
 impl Req {
@@ -44,6 +46,7 @@ impl Req {
             last_id,
             request: Body::empty(),
             state: State::Passive,
+            reply: Message::default(),
         }
     }
 
@@ -98,19 +101,18 @@ impl Pattern for Req {
 
     /// Nothing but the reply that is waited for is kept, so everything is read as it comes.
     fn readable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, _now: Instant) {
-        let mut message = Message::default();
-        while let Some(more) = pipes.recv(pipe, &mut message) {
-            let waiting = matches!(self.state, State::Delayed | State::Active { .. });
-            if waiting && backtrace::take_word(&mut message) && backtrace::only_word(&message.header) == Some(self.id())
-            {
-                message.header.clear();
+        while matches!(self.state, State::Delayed | State::Active { .. }) {
+            let Some(more) = pipes.recv(pipe, &mut self.reply) else { return };
+            if backtrace::take_word(&mut self.reply) && backtrace::only_word(&self.reply.header) == Some(self.id()) {
+                self.reply.header.clear();
                 self.request = Body::empty();
-                self.state = State::Done(std::mem::take(&mut message));
+                self.state = State::Done;
             }
             if !more {
-                break;
+                return;
             }
         }
+        discard(pipe, pipes);
     }
 
     fn writable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, now: Instant) {
@@ -129,17 +131,17 @@ impl Pattern for Req {
         if !message.header.is_empty() {
             return Err(Error::Invalid);
         }
-        self.request = message.share_body()?;
+        self.request = message.copy_body()?;
         self.last_id = self.last_id.wrapping_add(1);
         self.transmit(message, pipes, now)
     }
 
     fn recv(&mut self, message: &mut Message, _pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
-        match &mut self.state {
+        match self.state {
             State::Passive => Err(Error::WrongState),
             State::Delayed | State::Active { .. } => Err(Error::WouldBlock),
-            State::Done(reply) => {
-                *message = std::mem::take(reply);
+            State::Done => {
+                *message = std::mem::take(&mut self.reply);
                 self.state = State::Passive;
                 Ok(())
             }
@@ -151,7 +153,11 @@ impl Pattern for Req {
     }
 
     fn can_recv(&self) -> bool {
-        matches!(self.state, State::Done(_))
+        self.state == State::Done
+    }
+
+    fn times_sends(&self) -> bool {
+        true
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -124,6 +124,10 @@ impl Pattern for Surveyor {
         self.expired || self.running.is_none() || self.incoming.can_recv()
     }
 
+    fn times_sends(&self) -> bool {
+        true
+    }
+
     fn deadline(&self) -> Option<Instant> {
         self.running.and_then(|survey| survey.until)
     }

@@ -39,27 +39,8 @@ fn send(stream: &Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
 /// the copy is cheaper than the difference.
 const JOINED: usize = 512;
 
-/// A frame in one buffer, masked if it has to be.
-struct Joined {
-    bytes: [u8; JOINED],
-    length: usize,
-}
-
-impl Joined {
-    fn new(framed: &Framed<'_>) -> Self {
-        let (mut bytes, mut length) = ([0; JOINED], 0);
-        for part in framed.parts(0) {
-            bytes[length..length + part.len()].copy_from_slice(part);
-            length += part.len();
-        }
-        framed.prefix.mask(&mut bytes[..length]);
-        Self { bytes, length }
-    }
-
-    fn from(&self, start: usize) -> &[u8] {
-        &self.bytes[start..self.length]
-    }
-}
+/// A frame in one buffer.
+type Joined = SmallVec<[u8; JOINED]>;
 
 fn failure(error: &io::Error) -> Wrote {
     if error.kind() == io::ErrorKind::WouldBlock { Wrote::Part } else { Wrote::Failed }
@@ -100,7 +81,7 @@ impl Socket {
         let mut done: SmallVec<[(Wrote, usize); 1]> =
             direct.iter().map(|target| Framed::new(target, message).write(&target.stream, 0)).collect();
         let mut held = self.lock();
-        held.pipes.tempo.wrote(Instant::now(), direct.len());
+        held.pipes.tempo.wrote(direct.len(), Instant::now);
         if patient {
             held = self.write_on(held, &direct[0], message, &mut done[0]);
         }
@@ -198,6 +179,14 @@ impl<'a> Framed<'a> {
         self.prefix.as_slice().len() + self.header.len() + self.body.len()
     }
 
+    /// The whole frame, masked if it has to be.
+    fn join(&self, frame: &mut Joined) {
+        for part in [self.prefix.as_slice(), self.header, self.body] {
+            frame.extend_from_slice(part);
+        }
+        self.prefix.mask(frame);
+    }
+
     /// Everything from byte `skip` on.
     fn parts(&self, mut skip: usize) -> [&[u8]; 3] {
         [self.prefix.as_slice(), self.header, self.body].map(|part| {
@@ -212,7 +201,9 @@ impl<'a> Framed<'a> {
         let total = self.total();
         let rest = total - from;
         let sent = if total <= JOINED {
-            sys::send(stream, Joined::new(self).from(from))
+            let mut frame = Joined::new();
+            self.join(&mut frame);
+            sys::send(stream, &frame[from..])
         } else {
             send(stream, &self.parts(from).map(IoSlice::new))
         };
@@ -229,7 +220,9 @@ fn rest(target: &Direct, message: &mut Outgoing<'_>, written: usize) -> Result<O
     let mut rest = Outbox::default();
     let framed = Framed::new(target, message);
     if framed.total() <= JOINED {
-        rest.push_bytes([Joined::new(&framed).from(written), &[], &[]]);
+        let mut frame = Joined::new();
+        framed.join(&mut frame);
+        rest.push_bytes([&frame[written..], &[], &[]]);
         return Ok(rest);
     }
     let [prefix, header, body] = framed.parts(written);

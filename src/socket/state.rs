@@ -248,7 +248,9 @@ impl State {
     fn follow_deadline(&mut self) {
         let Some(deadline) = self.pattern.deadline() else { return };
         if self.lease.is_free() {
-            self.tell_deadline();
+            if self.known_deadline.is_none_or(|known| deadline < known) {
+                self.tell_deadline();
+            }
         } else if self.sleeps_until.is_none_or(|until| deadline < until) {
             self.interrupt();
         }

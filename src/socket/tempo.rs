@@ -24,6 +24,7 @@ const LONG: u32 = 4096;
 pub(super) struct Tempo {
     now: Instant,
     last_end: Instant,
+    timed: bool,
     /// How long all the writes of one message take, as seen here.
     cost: Duration,
     /// Sends that follow each other faster than that are one burst: about the same.
@@ -41,12 +42,29 @@ impl Default for Tempo {
     fn default() -> Self {
         let now = Instant::now();
         let write = Duration::from_micros(2);
-        Self { now, last_end: now, cost: write, pause: write, streak: None, last_burst: 0, steady: 0, usual: LONG }
+        Self {
+            now,
+            last_end: now,
+            timed: false,
+            cost: write,
+            pause: write,
+            streak: None,
+            last_burst: 0,
+            steady: 0,
+            usual: LONG,
+        }
     }
 }
 
 impl Tempo {
+    /// Whether the next message has to be timed. Not that of a caller who sends one and receives one in turn.
+    pub(super) fn is_timing(&self) -> bool {
+        self.streak.is_some() || self.last_burst != 1
+    }
+
+    /// `now` counts only if [`Tempo::is_timing`].
     pub(super) fn send_begins(&mut self, now: Instant) {
+        self.timed = self.is_timing();
         let gap = now.saturating_duration_since(self.last_end);
         if gap >= self.pause {
             self.end_burst();
@@ -57,7 +75,11 @@ impl Tempo {
     }
 
     /// All writes of a single message, to so many pipes, have ended.
-    pub(super) fn wrote(&mut self, now: Instant, pipes: usize) {
+    pub(super) fn wrote(&mut self, pipes: usize, now: impl FnOnce() -> Instant) {
+        if !self.timed {
+            return;
+        }
+        let now = now();
         let took = now.saturating_duration_since(self.now);
         self.cost = (self.cost * 7 + took) / 8;
         let longest = Duration::from_micros(20) * pipes.clamp(1, 16) as u32;
@@ -127,7 +149,7 @@ mod tests {
                 gathered.push(self.tempo.gathers());
                 if !self.tempo.gathers() {
                     self.now += write;
-                    self.tempo.wrote(self.now, 1);
+                    self.tempo.wrote(1, || self.now);
                 }
             }
             gathered
@@ -163,6 +185,21 @@ mod tests {
         sender.tempo.received();
         assert!(!sender.tempo.gathers());
         assert_eq!(sender.burst(1, QUICK, WRITE), [false]);
+    }
+
+    #[test]
+    fn who_sends_and_receives_in_turn_is_not_timed() {
+        let mut sender = Sender::new();
+        assert!(sender.tempo.is_timing());
+        for _ in 0..2 {
+            sender.burst(1, QUICK, WRITE);
+            sender.tempo.received();
+        }
+        assert!(!sender.tempo.is_timing());
+        // Not the first of them is, but the others.
+        sender.burst(3, QUICK, WRITE);
+        sender.tempo.received();
+        assert!(sender.tempo.is_timing());
     }
 
     #[test]

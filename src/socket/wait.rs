@@ -185,6 +185,7 @@ impl Socket {
             } else if limit == Limit::Once {
                 // What a neighbour has sent is there, even if the thread that was woken to read the note has not run yet.
                 self.take_mail(&mut held);
+                held.expire(self);
                 ended = None;
             } else {
                 let slept;

@@ -37,7 +37,7 @@ impl Interest {
 }
 
 /// Where [`Poller::wait`] puts what it found.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Events {
     list: Vec<libc::epoll_event>,
 }
@@ -46,12 +46,6 @@ pub(crate) struct Events {
 const BATCH: usize = 64;
 
 const NOTIFY: u64 = u64::MAX;
-
-impl Default for Events {
-    fn default() -> Self {
-        Self { list: Vec::with_capacity(BATCH) }
-    }
-}
 
 impl Events {
     /// The keys found ready, each with what it is ready for. An error or a hang-up counts as both.
@@ -101,9 +95,13 @@ impl Poller {
     /// Waits until a source is ready, somebody notifies, or the time is over (`None`: no limit). A signal handler that
     /// ran meanwhile is `ErrorKind::Interrupted`. Returns whether anything at all happened.
     pub(crate) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<bool> {
-        let millis = timeout.map_or(-1, |limit| limit.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as i32);
+        let millis = timeout.map_or(-1, |limit| {
+            let rest = u64::from(limit.subsec_nanos().div_ceil(1_000_000));
+            limit.as_secs().saturating_mul(1000).saturating_add(rest).min(i32::MAX as u64) as i32
+        });
         events.list.clear();
-        // SAFETY: the buffer has room for BATCH events and belongs to the caller for the whole call.
+        events.list.reserve(BATCH);
+        // SAFETY: the buffer has room for BATCH events, as just reserved, and belongs to the caller for the whole call.
         let found = unsafe {
             let no_mask = std::ptr::null::<libc::sigset_t>();
             direct!(
@@ -116,7 +114,7 @@ impl Poller {
                 8
             )?
         };
-        // SAFETY: the kernel has written the first `found` entries, at most BATCH, which is the capacity.
+        // SAFETY: the kernel has written the first `found` entries, at most BATCH, for which there is room.
         unsafe { events.list.set_len(found) };
         if events.list.iter().any(|event| event.u64 == NOTIFY) {
             self.notify.clear();
