@@ -50,6 +50,20 @@ pub(super) unsafe fn array_mut<'a, T>(base: *mut T, count: usize) -> Result<&'a 
     Ok(unsafe { slice::from_raw_parts_mut(base, count) })
 }
 
+/// Memory that will be written: Fault if it is null but should not be.
+pub(super) fn check(base: *mut c_void, length: usize) -> Result<()> {
+    if base.is_null() && length > 0 { Err(Error::Fault) } else { Ok(()) }
+}
+
+/// Writes as much of `data` as there is room for.
+///
+/// # Safety
+/// The caller of C owns `length` bytes at `base`, and lets nobody else use them until its call returns.
+pub(super) unsafe fn fill(base: *mut c_void, length: usize, data: &[u8]) {
+    // SAFETY: at most `length` bytes into memory that nothing of ours overlaps.
+    unsafe { ptr::copy_nonoverlapping(data.as_ptr(), base.cast(), data.len().min(length)) };
+}
+
 /// An address without its NUL. One that is too long is cut where that can be seen already, so that text without an end
 /// is not followed for ever.
 ///

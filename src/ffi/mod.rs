@@ -23,9 +23,9 @@ pub use self::symbols::nn_symbol_properties;
 
 use self::errno::guard;
 use self::msghdr::{Receiving, Sending};
-use self::symbols::{NN_POLLIN, NN_POLLOUT};
+use self::symbols::{NN_MSG, NN_POLLIN, NN_POLLOUT};
 use crate::error::Error;
-use crate::message::Message;
+use crate::message::{Message, Outgoing};
 use crate::socket::poll::{self, Item};
 use crate::socket::{Given, device, library, table};
 
@@ -272,6 +272,11 @@ pub extern "C" fn nn_shutdown(s: c_int, how: c_int) -> c_int {
 pub unsafe extern "C" fn nn_send(s: c_int, buf: *const c_void, len: usize, flags: c_int) -> c_int {
     guard(|| {
         let socket = table::find(s)?;
+        if len != NN_MSG {
+            // SAFETY: the caller of C owns len bytes at buf.
+            let body = unsafe { args::bytes(buf, len) }?;
+            return socket.send(&mut Outgoing::borrowed(body), args::dont_wait(flags)).map(args::length);
+        }
         let part = nn_iovec { iov_base: buf.cast_mut(), iov_len: len };
         // SAFETY: the caller of C owns len bytes at buf, or the variable and the message it names.
         let mut sending = unsafe { Sending::part(&part) }?;
@@ -291,6 +296,14 @@ pub unsafe extern "C" fn nn_send(s: c_int, buf: *const c_void, len: usize, flags
 pub unsafe extern "C" fn nn_recv(s: c_int, buf: *mut c_void, len: usize, flags: c_int) -> c_int {
     guard(|| {
         let socket = table::find(s)?;
+        if len != NN_MSG {
+            args::check(buf, len)?;
+            let mut message = Message::default();
+            socket.recv(&mut message, args::dont_wait(flags))?;
+            // SAFETY: the caller of C owns len bytes at buf, and lets nobody else use them.
+            unsafe { args::fill(buf, len, message.body.as_slice()) };
+            return Ok(args::length(message.body.len()));
+        }
         let part = nn_iovec { iov_base: buf, iov_len: len };
         let receiving = Receiving::part(&part)?;
         let mut message = Message::default();

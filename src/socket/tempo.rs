@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 /// Quick sends in a row before gathering begins: a short burst is still written through.
 const STREAK: u32 = 4;
 
-/// What waiting for the worker costs, in time to write.
-const QUIET: Duration = Duration::from_micros(150);
+/// What waiting for the worker costs, in nanoseconds of writing.
+const QUIET: u64 = 150_000;
 
 /// So many bursts of one length, and the next one will have it too.
 const SURE: u32 = 8;
@@ -25,8 +25,8 @@ pub(super) struct Tempo {
     now: Instant,
     last_end: Instant,
     timed: bool,
-    /// How long all the writes of one message take, as seen here.
-    cost: Duration,
+    /// How long all the writes of one message take, as seen here; in nanoseconds.
+    cost: u64,
     /// Sends that follow each other faster than that are one burst: about the same.
     pause: Duration,
     /// Messages in this burst before the present one. `None`: it has ended.
@@ -36,22 +36,26 @@ pub(super) struct Tempo {
     steady: u32,
     /// How long bursts are on average, the last ones counting most.
     usual: u32,
+    /// The present message is gathered.
+    gathers: bool,
 }
 
 impl Default for Tempo {
     fn default() -> Self {
         let now = Instant::now();
-        let write = Duration::from_micros(2);
+        let pause = Duration::from_micros(2);
+        let cost = pause.as_nanos() as u64;
         Self {
             now,
             last_end: now,
             timed: false,
-            cost: write,
-            pause: write,
+            cost,
+            pause,
             streak: None,
             last_burst: 0,
             steady: 0,
             usual: LONG,
+            gathers: false,
         }
     }
 }
@@ -72,6 +76,7 @@ impl Tempo {
         self.streak = Some(self.streak.map_or(0, |streak| streak.saturating_add(1)));
         self.now = now;
         self.last_end = now;
+        self.gathers = self.is_worth_gathering();
     }
 
     /// All writes of a single message, to so many pipes, have ended.
@@ -80,10 +85,10 @@ impl Tempo {
             return;
         }
         let now = now();
-        let took = now.saturating_duration_since(self.now);
+        let took = now.saturating_duration_since(self.now).as_nanos() as u64;
         self.cost = (self.cost * 7 + took) / 8;
-        let longest = Duration::from_micros(20) * pipes.clamp(1, 16) as u32;
-        self.pause = self.cost.clamp(Duration::from_micros(1), longest);
+        let longest = 20_000 * pipes.clamp(1, 16) as u64;
+        self.pause = Duration::from_nanos(self.cost.clamp(1000, longest));
         self.last_end = now;
     }
 
@@ -93,6 +98,7 @@ impl Tempo {
     }
 
     fn end_burst(&mut self) {
+        self.gathers = false;
         let Some(streak) = self.streak.take() else { return };
         let length = streak.saturating_add(1).min(LONG);
         self.steady = if length == self.last_burst && length < LONG { self.steady.saturating_add(1) } else { 0 };
@@ -101,13 +107,17 @@ impl Tempo {
     }
 
     pub(super) fn gathers(&self) -> bool {
+        self.gathers
+    }
+
+    fn is_worth_gathering(&self) -> bool {
         let streak = self.streak.unwrap_or(0);
         if self.steady > 0 && streak < self.last_burst {
             // The first one waits for the others only if they are sure to come.
             return streak > 0 || (self.steady >= SURE && self.last_burst > 1);
         }
         // Either so much is still to come as a rule, or so much was written already that waiting once is not worse.
-        streak > STREAK && self.cost * self.usual.saturating_sub(streak).max(streak) >= QUIET
+        streak > STREAK && self.cost * u64::from(self.usual.saturating_sub(streak).max(streak)) >= QUIET
     }
 
     /// The present message is, as far as can be known, the last one for some time.
