@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::Socket;
+use super::joint::Joint;
 use super::poll::{self, Entry};
 use super::table;
 use super::wait::Limit;
@@ -55,6 +56,8 @@ struct Way {
     to: Arc<Socket>,
     /// Received, and not taken by the other side yet.
     pending: Option<Message>,
+    /// There was more to receive at the last look.
+    more: bool,
     /// Until when the present step may take: NN_RCVTIMEO or NN_SNDTIMEO, counted from its start.
     limit: Option<Limit>,
     ended: Option<Error>,
@@ -62,7 +65,7 @@ struct Way {
 
 impl Way {
     fn new(from: &Arc<Socket>, to: &Arc<Socket>) -> Self {
-        Self { from: Arc::clone(from), to: Arc::clone(to), pending: None, limit: None, ended: None }
+        Self { from: Arc::clone(from), to: Arc::clone(to), pending: None, more: false, limit: None, ended: None }
     }
 
     /// Moves messages until one has to wait, the direction ends, or the other one shall have its turn. True: there may
@@ -71,7 +74,12 @@ impl Way {
         for _ in 0..TURN {
             let step = if self.pending.is_some() { self.send() } else { self.receive() };
             match step {
-                Ok(()) => self.limit = None,
+                Ok(()) => {
+                    self.limit = None;
+                    if self.pending.is_none() && !self.more {
+                        return false;
+                    }
+                }
                 Err(Error::WouldBlock) => {
                     let limit = *self.limit.get_or_insert_with(|| match self.pending {
                         Some(_) => self.to.send_limit(),
@@ -93,7 +101,7 @@ impl Way {
 
     fn receive(&mut self) -> Result<()> {
         let mut message = Message::default();
-        self.from.recv(&mut message, true)?;
+        self.more = self.from.take(&mut message)?;
         self.pending = Some(message);
         Ok(())
     }
@@ -122,6 +130,8 @@ impl Way {
 /// Drives all directions until the last has ended; the answer is the first one's error. `interruptible`: a signal ends
 /// it, as it does a device with one direction.
 fn run(ways: &mut [Way], interruptible: bool) -> Error {
+    let mut joint = None;
+    let mut together = ways.first().is_some_and(|way| !Arc::ptr_eq(&way.from, &way.to));
     loop {
         let mut more = false;
         for way in ways.iter_mut().filter(|way| way.ended.is_none()) {
@@ -130,12 +140,24 @@ fn run(ways: &mut [Way], interruptible: bool) -> Error {
         if more {
             continue;
         }
-        let mut entries: Vec<Entry> = ways.iter().filter(|way| way.ended.is_none()).map(Way::entry).collect();
-        if entries.is_empty() {
+        if ways.iter().all(|way| way.ended.is_some()) {
             return ways.first().and_then(|way| way.ended).unwrap_or(Error::BadSocket);
         }
         let limit = ways.iter().filter(|way| way.ended.is_none()).filter_map(|way| way.limit).min();
-        match poll::wait(&mut entries, limit.unwrap_or(Limit::Never)) {
+        let limit = limit.unwrap_or(Limit::Never);
+        if together && joint.is_none() {
+            joint = Joint::of(&ways[0].from, &ways[0].to);
+        }
+        let waited = match &mut joint {
+            Some(joint) => joint.turn(limit),
+            None => {
+                let going = ways.iter().filter(|way| way.ended.is_none());
+                poll::wait(&mut going.map(Way::entry).collect::<Vec<Entry>>(), limit)
+            }
+        };
+        match waited {
+            // The one that is closing has to be let go; the other goes on alone.
+            Err(Error::BadSocket) if joint.is_some() => (joint, together) = (None, false),
             Err(Error::Interrupted) if !interruptible => {}
             Err(error) => return error,
             Ok(()) => {}

@@ -6,6 +6,7 @@ pub(crate) mod device;
 mod endpoint;
 mod flush;
 mod io;
+mod joint;
 pub(crate) mod library;
 mod neighbours;
 mod options;
@@ -254,10 +255,19 @@ impl Socket {
             (held, result) = self.wait_until(held, Want::Recv, limit, |state| self.try_recv(state, message));
         }
         result?;
-        held.stats.messages_received += 1;
-        held.stats.bytes_received += message.body.len() as u64;
-        held.pipes.tempo.received();
+        held.note_received(message);
         Ok(())
+    }
+
+    /// Receives what has come in already, without looking for more; says whether there is more of that.
+    fn take(&self, message: &mut Message) -> Result<bool> {
+        let mut held = self.enter()?;
+        if !held.pattern.receives() {
+            return Err(Error::NotSupported);
+        }
+        self.try_recv(&mut held, message)?;
+        held.note_received(message);
+        Ok(held.pattern.can_recv())
     }
 
     fn try_recv(&self, state: &mut State, message: &mut Message) -> Result<()> {

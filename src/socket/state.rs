@@ -12,6 +12,7 @@ use super::options::Options;
 use super::pipes::{PipeEnd, PipeTable};
 use super::stats::Stats;
 use super::wait::{Spin, Waiters};
+use crate::message::Message;
 use crate::pattern::{Pattern, Priorities};
 use crate::pipe::PipeId;
 use crate::reactor::lease::{Lease, Leave};
@@ -195,6 +196,12 @@ impl State {
         if self.shows_readiness {
             self.pipes.after().readiness = true;
         }
+    }
+
+    pub(super) fn note_received(&mut self, message: &Message) {
+        self.stats.messages_received += 1;
+        self.stats.bytes_received += message.body.len() as u64;
+        self.pipes.tempo.received();
     }
 
     /// Something happened that blocked callers may have waited for.

@@ -4,9 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
-use super::io::{Command, Io};
+use super::io::{Command, Io, Orders};
 use super::pipes::ForWorker;
 use super::state::State;
 use super::{Held, Socket};
@@ -63,40 +63,25 @@ impl Socket {
     }
 
     /// Moves everything that can be moved, waiting for at most `timeout` if that is nothing. The caller has the lease.
-    pub(super) fn turn<'a>(&'a self, mut held: Held<'a>, mut timeout: Option<Duration>) -> (Held<'a>, Result<()>) {
+    pub(super) fn turn<'a>(&'a self, held: Held<'a>, timeout: Option<Duration>) -> (Held<'a>, Result<()>) {
         let Some(reactor) = self.reactor.get() else { return (held, Err(Error::BadSocket)) };
-        let commands = std::mem::take(&mut held.commands);
-        let resumed = std::mem::take(&mut held.pipes.resumed);
-        held.sleeps_until = held.next_deadline();
-        if let Some(deadline) = held.sleeps_until {
-            let left = deadline.saturating_duration_since(Instant::now());
-            timeout = Some(timeout.map_or(left, |timeout| timeout.min(left)));
-        }
-        // Most commands change what is to be waited for; the wait for room is one itself.
-        if !resumed.is_empty() || !commands.iter().all(|command| matches!(command, Command::AwaitRoom(..))) {
-            timeout = Some(Duration::ZERO);
-        }
-        if timeout != Some(Duration::ZERO) {
-            held.lease.sleep();
-        }
-        drop(held);
-
+        let (orders, timeout) = begin_turn(held, timeout);
         let mut io = reactor.io.lock();
-        let waited = io.run(self, &reactor.poller, commands, resumed, timeout);
+        let waited = io.run(self, &reactor.poller, orders, timeout);
+        let held = self.end_turn(io);
+        (held, waited.map_err(|error| wait_failed(&error)))
+    }
+
+    /// Takes note of what a turn has left for later.
+    pub(super) fn end_turn(&self, io: MutexGuard<'_, Io>) -> Held<'_> {
         let (deadline, unsettled) = (io.next_deadline(), io.unsettled());
         drop(io);
-
         let mut held = self.lock();
         held.lease.wake();
         held.io_deadline = deadline;
         held.unsettled = unsettled;
         held.expire(self);
-        // Without a poller (the program has closed our descriptors) there is nothing to wait for, ever.
-        let waited = waited.map_err(|error| match error.kind() {
-            std::io::ErrorKind::Interrupted => Error::Interrupted,
-            _ => Error::BadSocket,
-        });
-        (held, waited)
+        held
     }
 
     /// Runs the commands that a caller without the lease has left.
@@ -138,6 +123,33 @@ impl Socket {
         held.wake_closer();
         held.wake_leader();
         held
+    }
+}
+
+/// What a turn has to do, and how long it may wait. The holder of the lease is taken for asleep from here on.
+pub(super) fn begin_turn(mut held: Held<'_>, mut timeout: Option<Duration>) -> (Orders, Option<Duration>) {
+    let commands = std::mem::take(&mut held.commands);
+    let resumed = std::mem::take(&mut held.pipes.resumed);
+    held.sleeps_until = held.next_deadline();
+    if let Some(deadline) = held.sleeps_until {
+        let left = deadline.saturating_duration_since(Instant::now());
+        timeout = Some(timeout.map_or(left, |timeout| timeout.min(left)));
+    }
+    // Most commands change what is to be waited for; the wait for room is one itself.
+    if !resumed.is_empty() || !commands.iter().all(|command| matches!(command, Command::AwaitRoom(..))) {
+        timeout = Some(Duration::ZERO);
+    }
+    if timeout != Some(Duration::ZERO) {
+        held.lease.sleep();
+    }
+    (Orders { commands, resumed }, timeout)
+}
+
+/// Without a poller (the program has closed our descriptors) there is nothing to wait for, ever.
+pub(super) fn wait_failed(error: &std::io::Error) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::Interrupted => Error::Interrupted,
+        _ => Error::BadSocket,
     }
 }
 

@@ -9,7 +9,7 @@ mod socket;
 mod watch;
 
 pub(crate) use park::{Parker, Unparked, current_parker};
-pub(crate) use poller::{Events, Interest, Poller};
+pub(crate) use poller::{Events, Interest, JointSet, Poller};
 pub(crate) use process::{at_exit, generation, on_fork, without_signals};
 pub(crate) use random::random;
 pub(crate) use socket::{EventFd, fill, poll_readable, recv, send, unsent};

@@ -3,7 +3,10 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::EventFd;
 use super::socket::direct;
@@ -12,6 +15,7 @@ use super::socket::direct;
 pub(crate) struct Poller {
     epoll: OwnedFd,
     notify: EventFd,
+    joint: Mutex<Option<(Arc<JointSet>, u64)>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,12 +49,15 @@ pub(crate) struct Events {
 /// Sources served by one wait.
 const BATCH: usize = 64;
 
-const NOTIFY: u64 = u64::MAX;
+const NOTIFY: u64 = 1 << 63;
+
+/// Marks the events of the second poller in a joint set.
+const SECOND: u64 = 1 << 62;
 
 impl Events {
     /// The keys found ready, each with what it is ready for. An error or a hang-up counts as both.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, Interest)> {
-        self.list.iter().filter(|event| event.u64 != NOTIFY).map(|event| {
+        self.list.iter().filter(|event| event.u64 & NOTIFY == 0).map(|event| {
             let bits = event.events as i32;
             let broken = bits & (libc::EPOLLERR | libc::EPOLLHUP) != 0;
             let ready =
@@ -58,6 +65,69 @@ impl Events {
             (event.u64 as usize, ready)
         })
     }
+
+    /// The same of a joint set: those of the first poller, or of the second.
+    pub(crate) fn of(&self, second: bool) -> impl Iterator<Item = (usize, Interest)> {
+        let own = move |&(key, _): &(usize, Interest)| (key as u64 & SECOND != 0) == second;
+        self.iter().filter(own).map(|(key, ready)| (key & !(SECOND as usize), ready))
+    }
+}
+
+/// What two pollers watch, in one set, for a thread that waits for both.
+#[derive(Debug)]
+pub(crate) struct JointSet(OwnedFd);
+
+impl JointSet {
+    pub(crate) fn new() -> io::Result<Arc<Self>> {
+        epoll().map(|epoll| Arc::new(Self(epoll)))
+    }
+
+    /// As [`Poller::wait`], for both.
+    pub(crate) fn wait(&self, pollers: [&Poller; 2], events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+        wait(&self.0, events, timeout)?;
+        for (poller, tag) in pollers.into_iter().zip([0, SECOND]) {
+            if events.list.iter().any(|event| event.u64 == NOTIFY | tag) {
+                poller.notify.clear();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn epoll() -> io::Result<OwnedFd> {
+    // SAFETY: no pointers; the result is checked and then owned by nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(check(libc::epoll_create1(libc::EPOLL_CLOEXEC))?) })
+}
+
+fn control(
+    epoll: &OwnedFd,
+    operation: libc::c_int,
+    fd: BorrowedFd<'_>,
+    interest: Interest,
+    key: u64,
+) -> io::Result<()> {
+    let mut event = libc::epoll_event { events: interest.bits(), u64: key };
+    // SAFETY: both descriptors are open (borrowed), and the event outlives the call.
+    check(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), operation, fd.as_raw_fd(), &mut event) })?;
+    Ok(())
+}
+
+fn wait(epoll: &OwnedFd, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+    let millis = timeout.map_or(-1, |limit| {
+        let rest = u64::from(limit.subsec_nanos().div_ceil(1_000_000));
+        limit.as_secs().saturating_mul(1000).saturating_add(rest).min(i32::MAX as u64) as i32
+    });
+    events.list.clear();
+    events.list.reserve(BATCH);
+    // SAFETY: the buffer has room for BATCH events, as just reserved, and belongs to the caller for the whole call.
+    let found = unsafe {
+        let no_mask = std::ptr::null::<libc::sigset_t>();
+        let list = events.list.as_mut_ptr();
+        direct!(SYS_epoll_pwait, epoll.as_raw_fd(), list, BATCH as libc::c_int, millis, no_mask, 8)?
+    };
+    // SAFETY: the kernel has written the first `found` entries, at most BATCH, for which there is room.
+    unsafe { events.list.set_len(found) };
+    Ok(())
 }
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
@@ -66,18 +136,39 @@ fn check(result: libc::c_int) -> io::Result<libc::c_int> {
 
 impl Poller {
     pub(crate) fn new() -> io::Result<Self> {
-        // SAFETY: no pointers; the result is checked and then owned by nobody else.
-        let epoll = unsafe { OwnedFd::from_raw_fd(check(libc::epoll_create1(libc::EPOLL_CLOEXEC))?) };
-        let poller = Self { epoll, notify: EventFd::new()? };
+        let epoll = epoll()?;
+        let poller = Self { epoll, notify: EventFd::new()?, joint: Mutex::default() };
         poller.control(libc::EPOLL_CTL_ADD, poller.notify.as_fd(), Interest::READ, NOTIFY)?;
         Ok(poller)
     }
 
     fn control(&self, operation: libc::c_int, fd: BorrowedFd<'_>, interest: Interest, key: u64) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: interest.bits(), u64: key };
-        // SAFETY: both descriptors are open (borrowed), and the event outlives the call.
-        check(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd.as_raw_fd(), &mut event) })?;
+        control(&self.epoll, operation, fd, interest, key)?;
+        match &*self.joint.lock() {
+            None => Ok(()),
+            Some((set, tag)) => control(&set.0, operation, fd, interest, key | tag),
+        }
+    }
+
+    /// From now on a joint set has what this poller has, as one of two. What it has already is for the caller to repeat.
+    pub(crate) fn join(&self, set: &Arc<JointSet>, second: bool) -> io::Result<()> {
+        let tag = if second { SECOND } else { 0 };
+        control(&set.0, libc::EPOLL_CTL_ADD, self.notify.as_fd(), Interest::READ, NOTIFY | tag)?;
+        *self.joint.lock() = Some((Arc::clone(set), tag));
         Ok(())
+    }
+
+    /// Puts into the joint set what this poller watched before it had one.
+    pub(crate) fn repeat(&self, fd: impl AsFd, interest: Interest, key: usize) -> io::Result<()> {
+        match &*self.joint.lock() {
+            None => Ok(()),
+            Some((set, tag)) => control(&set.0, libc::EPOLL_CTL_ADD, fd.as_fd(), interest, key as u64 | tag),
+        }
+    }
+
+    /// Leaves the joint set, which nobody may wait for any more.
+    pub(crate) fn part(&self) {
+        *self.joint.lock() = None;
     }
 
     pub(crate) fn add(&self, fd: impl AsFd, interest: Interest, key: usize) -> io::Result<()> {
@@ -95,31 +186,11 @@ impl Poller {
     /// Waits until a source is ready, somebody notifies, or the time is over (`None`: no limit). A signal handler that
     /// ran meanwhile is `ErrorKind::Interrupted`. Returns whether anything at all happened.
     pub(crate) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<bool> {
-        let millis = timeout.map_or(-1, |limit| {
-            let rest = u64::from(limit.subsec_nanos().div_ceil(1_000_000));
-            limit.as_secs().saturating_mul(1000).saturating_add(rest).min(i32::MAX as u64) as i32
-        });
-        events.list.clear();
-        events.list.reserve(BATCH);
-        // SAFETY: the buffer has room for BATCH events, as just reserved, and belongs to the caller for the whole call.
-        let found = unsafe {
-            let no_mask = std::ptr::null::<libc::sigset_t>();
-            direct!(
-                SYS_epoll_pwait,
-                self.epoll.as_raw_fd(),
-                events.list.as_mut_ptr(),
-                BATCH as libc::c_int,
-                millis,
-                no_mask,
-                8
-            )?
-        };
-        // SAFETY: the kernel has written the first `found` entries, at most BATCH, for which there is room.
-        unsafe { events.list.set_len(found) };
+        wait(&self.epoll, events, timeout)?;
         if events.list.iter().any(|event| event.u64 == NOTIFY) {
             self.notify.clear();
         }
-        Ok(found > 0)
+        Ok(!events.list.is_empty())
     }
 
     /// Ends the current wait, or the next one.

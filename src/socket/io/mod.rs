@@ -39,6 +39,14 @@ pub(super) enum Command {
     Broken(usize, PipeId),
 }
 
+/// What a turn has to do first.
+#[derive(Default)]
+pub(super) struct Orders {
+    pub commands: Vec<Command>,
+    /// Pipes whose reading can go on, and their sources.
+    pub resumed: Vec<(usize, PipeId)>,
+}
+
 #[derive(Default)]
 pub(super) struct Io {
     sources: Slab<Source>,
@@ -89,28 +97,58 @@ impl Io {
         &mut self,
         socket: &Socket,
         poller: &Poller,
-        commands: Vec<Command>,
-        resumed: Vec<(usize, PipeId)>,
+        orders: Orders,
         timeout: Option<Duration>,
     ) -> std::io::Result<()> {
+        self.obey(socket, poller, orders);
+        let mut events = std::mem::take(&mut self.events);
+        let waited = poller.wait(&mut events, timeout);
+        if waited.is_err() {
+            events = Events::default();
+        }
+        self.serve(socket, poller, events.iter());
+        self.events = events;
+        waited.map(drop)
+    }
+
+    /// What comes before the wait.
+    pub(super) fn obey(&mut self, socket: &Socket, poller: &Poller, orders: Orders) {
         let mut driver = Driver { io: self, socket, poller, awake: false };
-        for (source, pipe) in resumed {
+        for (source, pipe) in orders.resumed {
             driver.resume(source, pipe);
         }
-        for command in commands {
+        for command in orders.commands {
             driver.obey(command);
         }
-        let mut events = std::mem::take(&mut driver.io.events);
-        let waited = poller.wait(&mut events, timeout);
-        driver.awake = true;
-        if waited.is_ok() {
-            for (source, ready) in events.iter() {
-                driver.serve(source, ready);
+    }
+
+    /// What comes after it.
+    pub(super) fn serve(&mut self, socket: &Socket, poller: &Poller, events: impl Iterator<Item = (usize, Interest)>) {
+        let mut driver = Driver { io: self, socket, poller, awake: true };
+        for (source, ready) in events {
+            driver.serve(source, ready);
+        }
+        driver.expire();
+    }
+
+    /// Puts everything that is watched into the joint set that the poller is part of.
+    pub(super) fn repeat(&self, poller: &Poller) -> std::io::Result<()> {
+        for (key, source) in &self.sources {
+            match source {
+                Source::Listener(endpoint) => {
+                    if let Some(Point::Listener { listener, pause: None, .. }) = self.endpoints.get(endpoint) {
+                        poller.repeat(listener.source(), Interest::READ, key)?;
+                    }
+                }
+                Source::Connecting(_, stream) => poller.repeat(stream, Interest::WRITE, key)?,
+                Source::Session(connection) => {
+                    if let Some(interest) = connection.interest {
+                        poller.repeat(&**connection.session.stream(), interest, key)?;
+                    }
+                }
             }
         }
-        driver.io.events = events;
-        driver.expire();
-        waited.map(drop)
+        Ok(())
     }
 }
 
