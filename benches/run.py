@@ -26,7 +26,7 @@ DEFAULT_LIB = os.path.join(ROOT, "target", "lib", "libnanomsg.so.6")
 DOCS = os.path.join(ROOT, "docs", "benchmarks.md")
 
 OURS, NANOMSG, NNG, ZMQ, BARE = "this library", "libnanomsg", "libnng", "libzmq", "bare"
-TRANSPORTS = ("inproc", "ipc", "tcp")
+TRANSPORTS = ("inproc", "ipc", "tcp", "ws")
 SIZES = {"64B": 64, "1KiB": 1 << 10, "64KiB": 64 << 10, "1MiB": 1 << 20}
 
 # What has to be reached: row, other side of the ratio (or None for the value itself), comparison, bound.
@@ -35,10 +35,17 @@ Target = collections.namedtuple("Target", "row against sense bound")
 TARGETS = [
     Target("rtt/tcp/64B/pair/pinned", BARE, "<=", 1.5),
     Target("rtt/ipc/64B/pair/pinned", BARE, "<=", 1.5),
+    Target("rtt/tcp/64B/reqrep/pinned", BARE, "<=", 1.5),
+    Target("rtt/ws/64B/pair/pinned", BARE, "<=", 1.6),
     Target("rtt/inproc/64B/pair", None, "<", 1.0),
     Target("stream/inproc/64B/pair", NANOMSG, ">=", 5.0),
     Target("stream/ipc/64B/pair", NANOMSG, ">=", 5.0),
     Target("stream/tcp/64B/pair", NANOMSG, ">=", 5.0),
+    Target("stream/ws/64B/pair", NANOMSG, ">=", 5.0),
+    Target("stream/inproc/64B/pushpull", NANOMSG, ">=", 5.0),
+    Target("stream/ipc/64B/pushpull", NANOMSG, ">=", 5.0),
+    Target("stream/tcp/64B/pushpull", NANOMSG, ">=", 5.0),
+    Target("fan/tcp/64B/pubsub/64subs", NANOMSG, ">=", 4.0),
     Target("stream/ipc/64KiB/pair", BARE, ">=", 0.8),
     Target("stream/tcp/64KiB/pair", BARE, ">=", 0.8),
 ]
@@ -65,7 +72,7 @@ NOTES = """\
 - `nnmsg`: messages live in the library's memory (NN_MSG in nn_send and nn_recv, nng_msg, zmq_msg_t); in all other rows
   the caller's buffers are copied from and to. The bare program is the same in both.
 - Each message carries its number at both ends and is checked for its length and number by every peer's receiver.
-- ipc and tcp: two processes. inproc: two threads of one.
+- ipc, tcp and ws: two processes. inproc: two threads of one. The bare program has no ws: there it is tcp.
 - bare is the limit, as far as a simple program reaches it; in rows that are not pinned, others may come out ahead by
   the scheduler's luck. Sockets: blocking, TCP_NODELAY, an 8-byte length before each message; one write and one read
   for a message, but streams of 64 B and 1 KiB messages are gathered to writes and reads of 64 KiB, and the 16 messages

@@ -1,6 +1,6 @@
 /* Benchmark driver with no library at all: what the operating system itself can do, the limit for the others.
 
-   tcp, ipc: one connection (TCP_NODELAY), an 8-byte length before every message as the libraries have it.
+   tcp, ipc: one connection (ws is measured against that of tcp) (TCP_NODELAY), an 8-byte length before every message as the libraries have it.
      Round trips and large messages: one write for a message, read straight into the message's buffer.
      Streams of small messages: one write for each would measure system calls, so the sender gathers 64 KiB before it
      writes and the receiver reads up to 64 KiB at once.
@@ -79,7 +79,7 @@ static void must (const char *call, long result)
 static void no_delay (const struct args *args, int fd)
 {
     int on = 1;
-    if (args->transport == TCP)
+    if (args->transport != IPC)
         must ("TCP_NODELAY", setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
 }
 
@@ -105,8 +105,8 @@ static struct side *side_open (const struct args *args, enum role role)
     struct sockaddr_in in = {
         .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK), .sin_port = htons ((uint16_t) args->port)};
     struct sockaddr_un un = {.sun_family = AF_UNIX};
-    struct sockaddr *address = args->transport == TCP ? (struct sockaddr *) &in : (struct sockaddr *) &un;
-    socklen_t address_length = args->transport == TCP ? sizeof in : sizeof un;
+    struct sockaddr *address = args->transport != IPC ? (struct sockaddr *) &in : (struct sockaddr *) &un;
+    socklen_t address_length = args->transport != IPC ? sizeof in : sizeof un;
     snprintf (un.sun_path, sizeof un.sun_path, "%s/s", args->dir);
 
     int s = socket (address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;

@@ -33,7 +33,7 @@
 #include <unistd.h>
 
 enum mode { RTT, STREAM, FAN };
-enum transport { INPROC, IPC, TCP };
+enum transport { INPROC, IPC, TCP, WS };
 enum pattern { PAIR, REQREP, PUSHPULL, PUBSUB };
 enum role { SIDE_A, SIDE_B };
 
@@ -458,7 +458,7 @@ static void *run_b (void *args_)
 static void usage (const char *problem)
 {
     fprintf (stderr,
-             "%s\nusage: DRIVER --mode rtt|stream|fan --transport inproc|ipc|tcp --size BYTES --count N\n"
+             "%s\nusage: DRIVER --mode rtt|stream|fan --transport inproc|ipc|tcp|ws --size BYTES --count N\n"
              "              [--pattern pair|reqrep|pushpull|pubsub] [--subs N] [--nnmsg] [--pin CPU] [--lib PATH]\n"
              "       DRIVER --version [--lib PATH]\n",
              problem);
@@ -503,8 +503,9 @@ static void place (struct args *args)
         snprintf (cleanup_file, sizeof cleanup_file, "%s/s", args->dir);
         break;
     case TCP:
+    case WS:
         args->port = free_port ();
-        snprintf (args->url, sizeof args->url, "tcp://127.0.0.1:%d", args->port);
+        snprintf (args->url, sizeof args->url, "%s://127.0.0.1:%d", args->transport == TCP ? "tcp" : "ws", args->port);
         break;
     }
 }
@@ -529,7 +530,7 @@ static void parse (struct args *args, int argc, char **argv)
             args->mode = (enum mode) choose (value, (const char *const[]){"rtt", "stream", "fan", NULL});
             mode = 1;
         } else if (!strcmp (name, "--transport")) {
-            args->transport = (enum transport) choose (value, (const char *const[]){"inproc", "ipc", "tcp", NULL});
+            args->transport = (enum transport) choose (value, (const char *const[]){"inproc", "ipc", "tcp", "ws", NULL});
             transport = 1;
         } else if (!strcmp (name, "--pattern"))
             args->pattern =
