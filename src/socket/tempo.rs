@@ -17,6 +17,11 @@ const QUIET: u64 = 150_000;
 /// So many bursts of one length, and the next one will have it too.
 const SURE: u32 = 8;
 
+/// In a burst this long only every [`SAMPLE`]th message is timed: a reading of the clock takes as long as the rest of a
+/// send.
+const STEADY: u32 = 64;
+const SAMPLE: u32 = 8;
+
 /// Longer bursts are all the same.
 const LONG: u32 = 4096;
 
@@ -24,7 +29,9 @@ const LONG: u32 = 4096;
 pub(super) struct Tempo {
     now: Instant,
     last_end: Instant,
+    /// The present message was timed.
     timed: bool,
+    overtaken: bool,
     /// How long all the writes of one message take, as seen here; in nanoseconds.
     cost: u64,
     /// Sends that follow each other faster than that are one burst: about the same.
@@ -49,6 +56,7 @@ impl Default for Tempo {
             now,
             last_end: now,
             timed: false,
+            overtaken: false,
             cost,
             pause,
             streak: None,
@@ -63,19 +71,36 @@ impl Default for Tempo {
 impl Tempo {
     /// Whether the next message has to be timed. Not that of a caller who sends one and receives one in turn.
     pub(super) fn is_timing(&self) -> bool {
-        self.streak.is_some() || self.last_burst != 1
+        match self.streak {
+            None => self.last_burst != 1,
+            Some(streak) => !self.gathers || streak < STEADY || streak % SAMPLE == 0 || self.overtaken,
+        }
+    }
+
+    /// The worker had to write what was gathered: the sender may have fallen quiet.
+    pub(super) fn overtake(&mut self) {
+        self.overtaken = true;
     }
 
     /// `now` counts only if [`Tempo::is_timing`].
     pub(super) fn send_begins(&mut self, now: Instant) {
-        self.timed = self.is_timing();
-        let gap = now.saturating_duration_since(self.last_end);
-        if gap >= self.pause {
-            self.end_burst();
+        let timed = self.is_timing();
+        if timed {
+            let gap = now.saturating_duration_since(self.last_end);
+            // The messages since the last reading may have taken their time as well.
+            if gap >= self.pause * if self.timed { 1 } else { SAMPLE } {
+                self.end_burst();
+            }
+            self.overtaken = false;
+            self.now = now;
+            self.last_end = now;
+        } else if self.streak.is_none() {
+            // A lone message, which nobody has timed.
+            self.now = now;
+            self.last_end = now;
         }
+        self.timed = timed;
         self.streak = Some(self.streak.map_or(0, |streak| streak.saturating_add(1)));
-        self.now = now;
-        self.last_end = now;
         self.gathers = self.is_worth_gathering();
     }
 
@@ -251,6 +276,23 @@ mod tests {
         assert_eq!(sender.burst(29, QUICK, WRITE), [false; 29]);
         // Unless one of them has cost as much as waiting would have.
         assert!(sender.burst(100, QUICK, WRITE).ends_with(&[true; 20]));
+    }
+
+    #[test]
+    fn a_stream_is_timed_now_and_then_and_when_the_worker_has_overtaken_it() {
+        let mut sender = Sender::new();
+        sender.burst(200, QUICK, WRITE);
+        let mut timed = 0;
+        for _ in 0..80 {
+            timed += usize::from(sender.tempo.is_timing());
+            sender.burst(1, QUICK, WRITE);
+        }
+        assert_eq!(timed, 10);
+        assert!(sender.tempo.gathers());
+        sender.pause();
+        sender.tempo.overtake();
+        assert!(sender.tempo.is_timing());
+        assert_eq!(sender.burst(1, QUICK, WRITE), [false], "its first message after a pause");
     }
 
     #[test]

@@ -208,6 +208,7 @@ impl Driven for Socket {
         let mut pace = None;
         if held.gather_watched {
             let before = Instant::now().checked_sub(GATHER_AGE);
+            held.pipes.tempo.overtake();
             held.gather_watched = !held.pipes.flush_gathered(before) || held.pipes.tempo.gathers_since(before);
             pace = held.gather_watched.then_some(Pace::Fast);
             if pace.is_none() {
