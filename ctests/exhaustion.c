@@ -154,6 +154,32 @@ static void opening(void)
     }
 }
 
+/* The clock of an inproc socket needs descriptors, and gets them when there are some. */
+static void resending(void)
+{
+    char buf[8];
+    int interval = 20, req = ct_socket(NN_REQ), rep = MUST(nn_socket(AF_SP_RAW, NN_REP));
+    MUST(ct_set(rep, NN_RCVTIMEO, CT_PATIENCE));
+    MUST(nn_setsockopt(req, NN_REQ, NN_REQ_RESEND_IVL, &interval, sizeof interval));
+    MUST(nn_bind(rep, "inproc://exhaustion-again"));
+    MUST(nn_connect(req, "inproc://exhaustion-again"));
+    CONNECTED(req);
+    leave(0);
+    MUST(nn_send(req, "1", 1, 0));
+    CHECK(nn_recv(rep, buf, sizeof buf, 0) == 1);
+    restore();
+    MUST(nn_send(req, "2", 1, 0));
+    for (int copies = 0; copies < 3;) {
+        if (nn_recv(rep, buf, sizeof buf, 0) != 1)
+            break;
+        copies += buf[0] == '2';
+        if (copies == 3)
+            puts("inproc: a request is sent again once there are descriptors");
+    }
+    MUST(nn_close(req));
+    MUST(nn_close(rep));
+}
+
 int main(void)
 {
     getrlimit(RLIMIT_NOFILE, &old);
@@ -163,5 +189,6 @@ int main(void)
     ct_in_child("connect", connecting);
     ct_in_child("accept", accepting);
     ct_in_child("open", opening);
+    ct_in_child("send again", resending);
     return 0;
 }

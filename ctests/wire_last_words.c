@@ -61,10 +61,30 @@ static void failed_send(void)
     MUST(nn_close(s));
 }
 
+/* A peer that has finished, and waits for our end as this library does, gets it before anybody has received its words. */
+static void unread(enum ct_transport t)
+{
+    char addr[NN_SOCKADDR_MAX], out[64], buf[8];
+    int s = ct_socket(NN_PAIR);
+    MUST(nn_bind(s, ct_address(t, addr)));
+    int fd = ct_raw_connect(addr);
+    ct_raw_greet(fd, s);
+    ct_raw_write(fd, out, ct_frame(addr, 4, "word", 4, out));
+    shutdown(fd, SHUT_WR);
+    QUIRK("Q-E13", "the end of a connection does not wait for nn_recv") {
+        CHECK(ct_raw_closed(fd, CT_PATIENCE));
+        CHECK(nn_recv(s, buf, sizeof buf, 0) == 4);
+    }
+    MUST(nn_close(s));
+    close(fd);
+}
+
 int main(void)
 {
     violation(IPC);
     violation(TCP);
     failed_send();
+    unread(IPC);
+    unread(TCP);
     return 0;
 }

@@ -181,9 +181,10 @@ impl Socket {
         for pipe in after.flushes {
             self.flush(pipe);
         }
-        if after.worker.deadline.is_some() {
-            // Where there is no descriptor left for it, callers that wait keep the time themselves.
-            let _ = self.ensure_reactor();
+        if after.worker.deadline.is_some() && self.ensure_reactor().is_err() {
+            // There is no descriptor left for it. Callers that wait keep the time themselves; the next one who does not
+            // tries again.
+            self.state.lock().known_deadline = None;
         }
         if let Some(reactor) = self.reactor.get() {
             reactor.report(&after.worker);
