@@ -314,11 +314,12 @@ static inline void ct_close_pair(int s[2])
 /* The greeting of a PAIR socket. */
 #define PAIR_HEADER "\0SP\0\0\x10\0\0"
 
-/* What a ws client says to a PAIR socket; its answer ends with an empty line. */
-#define PAIR_UPGRADE \
+/* What a ws client says to a socket of that type; its answer ends with an empty line. */
+#define UPGRADE(type) \
     "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n" \
-    "Sec-WebSocket-Protocol: pair.sp.nanomsg.org\r\n\r\n"
+    "Sec-WebSocket-Protocol: " type ".sp.nanomsg.org\r\n\r\n"
+#define PAIR_UPGRADE UPGRADE("pair")
 
 static inline int ct_is(const char *addr, enum ct_transport t)
 {
