@@ -72,7 +72,7 @@ ctest: build
 compat: build
 	$(CARGO) test --release --test headers --test exports --test ctests --test nanocat
 
-## interop       this library and libnng or Debian's libnanomsg, in two processes over tcp and ipc
+## interop       this library and libnng or Debian's libnanomsg, in two processes over tcp, ipc and ws
 interop: build
 	$(CARGO) test --release --test interop
 

@@ -195,7 +195,7 @@ static void receive_order(enum ct_transport t)
 
 int main(void)
 {
-    for (enum ct_transport t = INPROC; t <= TCP; t++) {
+    for (enum ct_transport t = INPROC; t <= WS; t++) {
         printf("-- %s\n", ct_scheme[t]);
         everybody(t, AF_SP);
         everybody(t, AF_SP_RAW);

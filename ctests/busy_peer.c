@@ -174,7 +174,7 @@ static void push(enum ct_transport t)
 
 int main(void)
 {
-    for (enum ct_transport t = INPROC; t <= TCP; t++) {
+    for (enum ct_transport t = INPROC; t <= WS; t++) {
         printf("-- %s\n", ct_scheme[t]);
         fan_out("PUB", t, AF_SP, NN_PUB, NN_SUB, 0);
         fan_out("raw PUB", t, AF_SP_RAW, NN_PUB, NN_SUB, 0);

@@ -264,8 +264,8 @@ static inline const char *ct_dir(void)
     return ct_folder;
 }
 
-enum ct_transport { INPROC, IPC, TCP };
-static const char *const ct_scheme[] = {"inproc", "ipc", "tcp"};
+enum ct_transport { INPROC, IPC, TCP, WS };
+static const char *const ct_scheme[] = {"inproc", "ipc", "tcp", "ws"};
 
 /* Writes a fresh address of the transport. */
 static inline const char *ct_address(enum ct_transport t, char addr[NN_SOCKADDR_MAX])
@@ -275,6 +275,7 @@ static inline const char *ct_address(enum ct_transport t, char addr[NN_SOCKADDR_
     case INPROC: snprintf(addr, NN_SOCKADDR_MAX, "inproc://ctest-%d", ++serial); break;
     case IPC: snprintf(addr, NN_SOCKADDR_MAX, "ipc://%s/%d.sock", ct_dir(), ++serial); break;
     case TCP: snprintf(addr, NN_SOCKADDR_MAX, "tcp://127.0.0.1:%d", ct_port()); break;
+    case WS: snprintf(addr, NN_SOCKADDR_MAX, "ws://127.0.0.1:%d", ct_port()); break;
     }
     return addr;
 }
@@ -313,10 +314,23 @@ static inline void ct_close_pair(int s[2])
 /* The greeting of a PAIR socket. */
 #define PAIR_HEADER "\0SP\0\0\x10\0\0"
 
+/* What a ws client says to a socket of that type; its answer ends with an empty line. */
+#define UPGRADE(type) \
+    "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n" \
+    "Sec-WebSocket-Protocol: " type ".sp.nanomsg.org\r\n\r\n"
+#define PAIR_UPGRADE UPGRADE("pair")
+
+static inline int ct_is(const char *addr, enum ct_transport t)
+{
+    size_t n = strlen(ct_scheme[t]);
+    return strncmp(addr, ct_scheme[t], n) == 0 && addr[n] == ':';
+}
+
 static inline socklen_t ct_sockaddr(const char *addr, struct sockaddr_storage *sa)
 {
     memset(sa, 0, sizeof *sa);
-    if (strncmp(addr, "tcp", 3) == 0) {
+    if (ct_is(addr, TCP) || ct_is(addr, WS)) {
         struct sockaddr_in *in = (struct sockaddr_in *) sa;
         in->sin_family = AF_INET;
         in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -394,6 +408,20 @@ static inline int ct_raw_closed(int fd, int ms)
     return poll(&p, 1, ms) == 1 && recv(fd, &byte, 1, 0) <= 0;
 }
 
+/* Does the other side part with us: on ws with a close frame of this code, elsewhere without a word? */
+static inline int ct_raw_parted(const char *addr, int fd, int code, int ms)
+{
+    unsigned char head[4], rest[124];
+    if (!ct_is(addr, WS))
+        return ct_raw_closed(fd, ms);
+    if (ct_raw_read(fd, head, 4) != 4 || head[0] != 0x88 || head[1] < 2 || head[1] > 125)
+        return 0;
+    if (head[2] << 8 != (code & 0xFF00) || head[3] != (code & 0xFF))
+        return 0;
+    size_t reason = head[1] - 2u;
+    return ct_raw_read(fd, rest, reason) == reason && ct_raw_closed(fd, ms);
+}
+
 static inline void ct_print_hex(const char *what, const void *data, size_t size)
 {
     const unsigned char *at = data;
@@ -412,14 +440,50 @@ static inline void ct_raw_greet(int fd, int s)
     CONNECTED(s);
 }
 
-/* Frames a body as the transport of the address does; returns the frame's size. */
+/* Reads the answer to PAIR_UPGRADE. */
+static inline void ct_raw_upgraded(int fd)
+{
+    char reply[512];
+    size_t n = 0;
+    do
+        CHECK(n < sizeof reply - 1 && ct_raw_read(fd, reply + n, 1) == 1);
+    while (reply[n++] != '\n' || n < 4 || memcmp(reply + n - 4, "\r\n\r\n", 4) != 0);
+    CHECK(memcmp(reply, "HTTP/1.1 101 ", 13) == 0);
+}
+
+/* Greets a bound PAIR socket as the transport of its address does. */
+static inline void ct_raw_enter(const char *addr, int fd, int s)
+{
+    if (ct_is(addr, WS)) {
+        ct_raw_write(fd, PAIR_UPGRADE, sizeof PAIR_UPGRADE - 1);
+        ct_raw_upgraded(fd);
+        CONNECTED(s);
+    } else
+        ct_raw_greet(fd, s);
+}
+
+/* Frames a body as a client on the transport of the address does; returns the frame's size. */
 static inline size_t ct_frame(const char *addr, uint64_t length, const void *body, size_t size, char *out)
 {
     size_t n = 0;
-    if (strncmp(addr, "ipc", 3) == 0)
+    int bytes = 8;
+    if (ct_is(addr, IPC))
         out[n++] = 1;
-    for (int i = 56; i >= 0; i -= 8)
+    if (ct_is(addr, WS)) {
+        bytes = length < 126 ? 1 : length <= UINT16_MAX ? 2 : 8;
+        out[n++] = (char) 0x82;
+        if (bytes > 1)
+            out[n++] = (char) (bytes == 2 ? 0xFE : 0xFF);
+    }
+    for (int i = 8 * (bytes - 1); i >= 0; i -= 8)
         out[n++] = (char) (length >> i);
+    if (ct_is(addr, WS)) {
+        if (bytes == 1)
+            out[n - 1] |= (char) 0x80;
+        /* A mask that changes nothing. */
+        memset(out + n, 0, 4);
+        n += 4;
+    }
     memcpy(out + n, body, size);
     return n + size;
 }

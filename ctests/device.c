@@ -138,7 +138,7 @@ int main(void)
 {
     printf("-- arguments\n");
     arguments();
-    for (enum ct_transport t = INPROC; t <= TCP; t++)
+    for (enum ct_transport t = INPROC; t <= WS; t++)
         between(t);
     printf("-- loop-back\n");
     loopback();

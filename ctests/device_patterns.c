@@ -396,7 +396,7 @@ static void by_signal(void)
 
 int main(void)
 {
-    for (enum ct_transport t = INPROC; t <= TCP; t++) {
+    for (enum ct_transport t = INPROC; t <= WS; t++) {
         printf("-- %s\n", ct_scheme[t]);
         one_way("SUB and PUB", t, NN_SUB, NN_PUB, NN_PUB, NN_SUB);
         one_way("PUB and SUB", t, NN_PUB, NN_SUB, NN_PUB, NN_SUB);

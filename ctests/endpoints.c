@@ -49,7 +49,7 @@ int main(void)
     CALL(nn_close(s));
 
     /* Shutting down either side ends the connection and nothing else. */
-    for (enum ct_transport t = INPROC; t <= TCP; t++)
+    for (enum ct_transport t = INPROC; t <= WS; t++)
         for (int side = 0; side < 2; side++) {
             char addr[NN_SOCKADDR_MAX], buf[8];
             int a = ct_socket(NN_PAIR), b = ct_socket(NN_PAIR);

@@ -29,7 +29,7 @@ static int microseconds(void)
 
 int main(void)
 {
-    for (enum ct_transport t = IPC; t <= TCP; t++) {
+    for (enum ct_transport t = IPC; t <= WS; t++) {
         int s[2], took[ROUNDS];
         char buf[8];
         void *failed;

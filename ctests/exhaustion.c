@@ -32,7 +32,7 @@ static void talk(int a, int b)
 /* What has its descriptors keeps working. */
 static void connected(void)
 {
-    for (enum ct_transport t = INPROC; t <= TCP; t++) {
+    for (enum ct_transport t = INPROC; t <= WS; t++) {
         int s[2];
         ct_pair(t, s);
         talk(s[0], s[1]);
@@ -65,7 +65,7 @@ static void binding(void)
 static void connecting(void)
 {
     char addr[NN_SOCKADDR_MAX];
-    for (enum ct_transport t = IPC; t <= TCP; t++) {
+    for (enum ct_transport t = IPC; t <= WS; t++) {
         int a = ct_socket(NN_PAIR), b = ct_socket(NN_PAIR);
         MUST(nn_bind(a, ct_address(t, addr)));
         leave(0);
@@ -95,7 +95,7 @@ static void connecting(void)
 static void accepting(void)
 {
     char addr[NN_SOCKADDR_MAX];
-    for (enum ct_transport t = IPC; t <= TCP; t++) {
+    for (enum ct_transport t = IPC; t <= WS; t++) {
         int s = ct_socket(NN_PAIR);
         MUST(nn_bind(s, ct_address(t, addr)));
         ct_nap(20);
@@ -106,7 +106,7 @@ static void accepting(void)
         ct_nap(400);
         clock_t used = clock() - before;
         restore();
-        ct_raw_greet(fd, s);
+        ct_raw_enter(addr, fd, s);
         CHECK(ct_stat(s, NN_STAT_CURRENT_EP_ERRORS) == 0);
         printf("%s: accepted once there are descriptors\n", ct_scheme[t]);
         QUIRK("Q-R22", "waiting for descriptors takes no processor time") {

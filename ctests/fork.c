@@ -20,10 +20,10 @@ static void inherited(int s)
 static void child(void)
 {
     char buf[8];
-    for (enum ct_transport t = INPROC; t <= TCP; t++)
+    for (enum ct_transport t = INPROC; t <= WS; t++)
         for (int i = 0; i < 2; i++)
             inherited(p[t][i]);
-    for (enum ct_transport t = INPROC; t <= TCP; t++) {
+    for (enum ct_transport t = INPROC; t <= WS; t++) {
         int mine[2];
         ct_pair(t, mine);
         CHECK(nn_send(mine[0], "hi", 2, 0) == 2 && nn_recv(mine[1], buf, sizeof buf, 0) == 2);
@@ -46,7 +46,7 @@ int main(void)
         char buf[8];
         pthread_t thread;
         void *got;
-        for (enum ct_transport t = INPROC; t <= TCP; t++)
+        for (enum ct_transport t = INPROC; t <= WS; t++)
             ct_pair(t, p[t]);
         MUST(pthread_create(&thread, NULL, receive, NULL));
         ct_nap(50);
@@ -64,14 +64,14 @@ int main(void)
             MUST(waitpid(pid, &status, 0));
             CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
         }
-        for (enum ct_transport t = INPROC; t <= TCP; t++) {
+        for (enum ct_transport t = INPROC; t <= WS; t++) {
             CHECK(PEERS(p[t][0]) == 1 && PEERS(p[t][1]) == 1);
             CHECK(nn_send(p[t][0], "hi", 2, 0) == 2 && nn_recv(p[t][1], buf, sizeof buf, 0) == 2);
         }
         CHECK(nn_send(p[TCP][1], "four", 4, 0) == 4);
         pthread_join(thread, &got);
         CHECK(got != NULL);
-        for (enum ct_transport t = INPROC; t <= TCP; t++)
+        for (enum ct_transport t = INPROC; t <= WS; t++)
             ct_close_pair(p[t]);
     }
 

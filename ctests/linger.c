@@ -59,7 +59,7 @@ int main(void)
 {
     char addr[NN_SOCKADDR_MAX];
 
-    for (enum ct_transport t = INPROC; t <= TCP; t++) {
+    for (enum ct_transport t = INPROC; t <= WS; t++) {
         unread(t, 0);
         unread(t, 300);
         unread(t, 1000);
@@ -91,7 +91,7 @@ int main(void)
     }
 
     /* A peer that accepted and never greets holds nobody up either. */
-    for (enum ct_transport t = IPC; t <= TCP; t++) {
+    for (enum ct_transport t = IPC; t <= WS; t++) {
         int listener = ct_raw_listen(ct_address(t, addr));
         int s = ct_socket(NN_PAIR);
         MUST(ct_set(s, NN_LINGER, 20000));
@@ -106,7 +106,7 @@ int main(void)
     }
 
     QUIRK("Q-E13", "what nn_send accepted arrives, though nn_close follows at once") {
-        for (enum ct_transport t = IPC; t <= TCP; t++)
+        for (enum ct_transport t = IPC; t <= WS; t++)
             for (int binds = 0; binds < 2; binds++) {
                 for (int i = 0; i < 10; i++)
                     burst(t, binds, 100, 1);
@@ -117,7 +117,7 @@ int main(void)
     }
     QUIRK("Q-E11", "a close waits for a peer that reads") {
         static char body[50000];
-        for (enum ct_transport t = IPC; t <= TCP; t++) {
+        for (enum ct_transport t = IPC; t <= WS; t++) {
             pthread_t thread;
             int s[2];
             ct_pair(t, s);
@@ -133,7 +133,7 @@ int main(void)
         }
     }
     QUIRK("Q-E11", "nn_shutdown of the endpoint loses nothing that was sent before") {
-        for (enum ct_transport t = IPC; t <= TCP; t++) {
+        for (enum ct_transport t = IPC; t <= WS; t++) {
             char buf[16];
             int a = ct_socket(NN_PAIR), b = ct_socket(NN_PAIR);
             MUST(nn_bind(a, ct_address(t, addr)));

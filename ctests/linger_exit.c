@@ -50,7 +50,7 @@ int main(int argc, char **argv)
     static const char *const ways[] = {"nn_close", "nn_term", "return", "exit"};
     if (argc == 4)
         return child(argv[2], argv[3]);
-    for (enum ct_transport t = IPC; t <= TCP; t++)
+    for (enum ct_transport t = IPC; t <= WS; t++)
         for (int i = 0; i < 4; i++) {
             char text[128];
             snprintf(text, sizeof text, "%s: all %d messages arrive before the end by %s", ct_scheme[t], COUNT, ways[i]);

@@ -160,6 +160,7 @@ int main(void)
     run(INPROC);
     run(IPC);
     run(TCP);
+    run(WS);
 
     /* A raw PAIR is the same. */
     printf("-- raw\n");

@@ -67,6 +67,7 @@ int main(void)
 {
     int tcp[2], ipc[2], before = surviving();
     run(TCP);
+    run(WS);
     run(IPC);
 
     ct_pair(TCP, tcp);

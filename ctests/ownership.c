@@ -91,6 +91,7 @@ int main(void)
     sending(INPROC);
     sending(IPC);
     sending(TCP);
+    sending(WS);
 
     /* Control chunks: the library's after success; with an error found before the
        socket is asked, they stay the caller's. */

@@ -84,5 +84,6 @@ int main(void)
     run(INPROC);
     run(IPC);
     run(TCP);
+    run(WS);
     return 0;
 }

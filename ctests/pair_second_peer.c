@@ -77,6 +77,7 @@ int main(void)
 {
     run(IPC);
     run(TCP);
+    run(WS);
 
     /* Over inproc the original goes wrong in each of these. */
     QUIRK("Q-B1", "inproc: the second connector of a PAIR stays unconnected until the first is gone") {

@@ -88,11 +88,11 @@ static void *sender(void *unused)
 
 int main(void)
 {
-    for (enum ct_transport t = INPROC; t <= TCP; t++)
+    for (enum ct_transport t = INPROC; t <= WS; t++)
         for (int connect_first = 0; connect_first < 2; connect_first++)
             run(t, connect_first);
 
-    for (enum ct_transport t = INPROC; t <= TCP; t++) {
+    for (enum ct_transport t = INPROC; t <= WS; t++) {
         pthread_t thread;
         char body[128];
         ct_pair(t, stream);

@@ -224,13 +224,36 @@ static inline size_t pt_stack(void *to, int words, const char *text)
 
 /* ---- peers that are OS sockets --------------------------------------------- */
 
+static inline const char *pt_upgrade(int type)
+{
+    switch (type) {
+    case NN_PUB: return UPGRADE("pub");
+    case NN_SUB: return UPGRADE("sub");
+    case NN_REQ: return UPGRADE("req");
+    case NN_REP: return UPGRADE("rep");
+    case NN_PUSH: return UPGRADE("push");
+    case NN_PULL: return UPGRADE("pull");
+    case NN_SURVEYOR: return UPGRADE("surveyor");
+    case NN_RESPONDENT: return UPGRADE("respondent");
+    case NN_BUS: return UPGRADE("bus");
+    default: return UPGRADE("pair");
+    }
+}
+
 /* Greets as a socket of that type, and waits for the library's greeting. */
 static inline int pt_os_peer(const char *addr, int type, int s)
 {
     char header[8] = {0, 'S', 'P', 0, 0, (char) type, 0, 0};
     int peers = PEERS(s), fd = ct_raw_connect(addr);
-    ct_raw_write(fd, header, 8);
-    CHECK(ct_raw_read(fd, header, 8) == 8);
+    if (ct_is(addr, WS)) {
+        /* A ws client names the type it wants. */
+        const char *upgrade = pt_upgrade(ct_get(s, NN_SOL_SOCKET, NN_PROTOCOL));
+        ct_raw_write(fd, upgrade, strlen(upgrade));
+        ct_raw_upgraded(fd);
+    } else {
+        ct_raw_write(fd, header, 8);
+        CHECK(ct_raw_read(fd, header, 8) == 8);
+    }
     EVENTUALLY(PEERS(s) == peers + 1);
     return fd;
 }
@@ -246,10 +269,17 @@ static inline int pt_os_recv(int fd, const char *addr, void *body, size_t size)
 {
     unsigned char head[9];
     size_t n = strncmp(addr, "ipc", 3) == 0 ? 9 : 8, length = 0;
-    if (ct_raw_read(fd, head, n) != n)
-        return -1;
-    for (size_t i = n - 8; i < n; i++)
-        length = length << 8 | head[i];
+    if (ct_is(addr, WS)) {
+        /* Short ones only: a server's frame is not masked. */
+        if (ct_raw_read(fd, head, 2) != 2 || head[0] != 0x82 || head[1] > 125)
+            return -1;
+        length = head[1];
+    } else {
+        if (ct_raw_read(fd, head, n) != n)
+            return -1;
+        for (size_t i = n - 8; i < n; i++)
+            length = length << 8 | head[i];
+    }
     if (length > size || ct_raw_read(fd, body, length) != length)
         return -1;
     return (int) length;

@@ -92,6 +92,7 @@ int main(void)
     run(INPROC);
     run(IPC);
     run(TCP);
+    run(WS);
 
     printf("-- nothing to wait for\n");
     start = ct_now();
@@ -141,7 +142,7 @@ int main(void)
     }
 
     printf("-- woken\n");
-    for (enum ct_transport t = INPROC; t <= TCP; t++) {
+    for (enum ct_transport t = INPROC; t <= WS; t++) {
         int pair[2];
         ct_pair(t, pair);
         struct waiter w = {.p = {pair[0], IN, 0}, .timeout = -1};
@@ -152,7 +153,7 @@ int main(void)
         printf("by a message over %s: %d, revents %d\n", ct_scheme[t], w.rc, w.p.revents);
         ct_close_pair(pair);
     }
-    for (enum ct_transport t = INPROC; t <= TCP; t++) {
+    for (enum ct_transport t = INPROC; t <= WS; t++) {
         char addr[NN_SOCKADDR_MAX];
         int a = ct_socket(NN_PAIR), b = ct_socket(NN_PAIR);
         MUST(nn_bind(a, ct_address(t, addr)));

@@ -287,7 +287,7 @@ static void stale_answer(enum ct_transport t)
 
 int main(void)
 {
-    for (enum ct_transport t = INPROC; t <= TCP; t++)
+    for (enum ct_transport t = INPROC; t <= WS; t++)
         for (int domain = AF_SP; domain <= AF_SP_RAW; domain++) {
             const char *raw = domain == AF_SP_RAW ? "raw " : "";
             printf("-- %s, %sPUB and SUB\n", ct_scheme[t], raw);

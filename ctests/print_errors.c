@@ -77,7 +77,7 @@ int main(int argc, char **argv)
     char addr[NN_SOCKADDR_MAX];
     if (argc == 3)
         return child(argv[2]);
-    for (enum ct_transport t = IPC; t <= TCP; t++) {
+    for (enum ct_transport t = IPC; t <= WS; t++) {
         run(argv[0], "1", ct_address(t, addr));
         run(argv[0], "0", ct_address(t, addr));
         run(argv[0], "", ct_address(t, addr));

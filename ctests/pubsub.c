@@ -299,7 +299,7 @@ static void our_own(void)
         MUST(nn_close(sub));
         MUST(nn_close(pub));
     }
-    for (enum ct_transport t = IPC; t <= TCP; t++)
+    for (enum ct_transport t = IPC; t <= WS; t++)
         QUIRK("Q-R1", "what a subscriber sends is ignored") {
             char addr[NN_SOCKADDR_MAX], body[16];
             int pub = pt_socket(domain, NN_PUB);
@@ -318,7 +318,7 @@ static void our_own(void)
 int main(void)
 {
     for (domain = AF_SP; domain <= AF_SP_RAW; domain++) {
-        for (enum ct_transport t = INPROC; t <= TCP; t++) {
+        for (enum ct_transport t = INPROC; t <= WS; t++) {
             printf("-- %s%s\n", domain == AF_SP_RAW ? "raw, " : "", ct_scheme[t]);
             topics(t);
             when(t);

@@ -489,7 +489,7 @@ static void our_own(enum ct_transport t)
 
 int main(void)
 {
-    for (enum ct_transport t = INPROC; t <= TCP; t++) {
+    for (enum ct_transport t = INPROC; t <= WS; t++) {
         printf("-- %s\n", ct_scheme[t]);
         states(t);
         cancel(t);

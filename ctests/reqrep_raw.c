@@ -80,7 +80,7 @@ static void cooked(enum ct_transport t)
 
 int main(void)
 {
-    for (enum ct_transport t = INPROC; t <= TCP; t++) {
+    for (enum ct_transport t = INPROC; t <= WS; t++) {
         printf("-- %s\n", ct_scheme[t]);
         bt_all(t, &types);
         errors(t);

@@ -48,7 +48,7 @@ int main(void)
         sigaction(SIGUSR1, &sa, NULL);
         interrupt("nn_recv", s, 0, SIGUSR1);
         interrupt("nn_send", s, 1, SIGUSR1);
-        for (enum ct_transport t = INPROC; t <= TCP; t++) {
+        for (enum ct_transport t = INPROC; t <= WS; t++) {
             int p[2];
             ct_pair(t, p);
             printf("%s: ", ct_scheme[t]);
@@ -93,12 +93,12 @@ int main(void)
 
     printf("-- writing to a peer that is gone raises no SIGPIPE\n");
     signal(SIGPIPE, SIG_DFL);
-    for (enum ct_transport t = IPC; t <= TCP; t++)
+    for (enum ct_transport t = IPC; t <= WS; t++)
         for (int i = 0; i < 20; i++) {
             int a = ct_socket(NN_PAIR);
             MUST(nn_bind(a, ct_address(t, addr)));
             int fd = ct_raw_connect(addr);
-            ct_raw_greet(fd, a);
+            ct_raw_enter(addr, fd, a);
             close(fd);
             for (int k = 0; k < 10; k++)
                 nn_send(a, "x", 1, NN_DONTWAIT);

@@ -373,7 +373,7 @@ int main(void)
 {
     printf("-- deadlines\n");
     deadlines();
-    for (enum ct_transport t = INPROC; t <= TCP; t++) {
+    for (enum ct_transport t = INPROC; t <= WS; t++) {
         printf("-- %s\n", ct_scheme[t]);
         states(t);
         everybody(t);

@@ -21,10 +21,11 @@ static void *pairs(void *arg)
     char buf[100], addr[NN_SOCKADDR_MAX];
     int port = ct_port();
     for (int i = 0; ct_now() < end; i++) {
-        switch (number % 3) {
+        switch (number % 4) {
         case INPROC: snprintf(addr, sizeof addr, "inproc://threads-%d", number); break;
         case IPC: snprintf(addr, sizeof addr, "ipc://%s/threads-%d", ct_dir(), number); break;
         case TCP: snprintf(addr, sizeof addr, "tcp://127.0.0.1:%d", port); break;
+        case WS: snprintf(addr, sizeof addr, "ws://127.0.0.1:%d", port); break;
         }
         int a = ct_socket(NN_PAIR), b = ct_socket(NN_PAIR);
         EXPECT(nn_bind(a, addr) > 0);
@@ -58,7 +59,7 @@ static void *pairs(void *arg)
 
 /* Several connectors that come and go at one binder, which takes one at a time.
    Not too many on the original, whose binder gives up after some thousands (Q-R32). */
-static char crowded[2][NN_SOCKADDR_MAX];
+static char crowded[3][NN_SOCKADDR_MAX];
 
 static void *crowd(void *arg)
 {
@@ -66,7 +67,7 @@ static void *crowd(void *arg)
     for (int i = 0; ct_now() < end && i < (ct_oracle ? 60 : INT_MAX); i++) {
         int s = ct_socket(NN_PAIR);
         MUST(ct_set(s, NN_SNDTIMEO, 5));
-        EXPECT(nn_connect(s, crowded[number % 2]) > 0);
+        EXPECT(nn_connect(s, crowded[number % 3]) > 0);
         nn_send(s, "crowd", 5, 0);
         EXPECT(nn_close(s) == 0);
         __atomic_add_fetch(&rounds, 1, __ATOMIC_SEQ_CST);
@@ -116,7 +117,7 @@ int main(void)
     ct_dir();
 
     /* What is set up once for good is set up now. */
-    for (enum ct_transport t = INPROC; t <= TCP; t++) {
+    for (enum ct_transport t = INPROC; t <= WS; t++) {
         ct_pair(t, s);
         ct_close_pair(s);
     }
@@ -129,16 +130,17 @@ int main(void)
 
     ct_address(IPC, crowded[0]);
     ct_address(TCP, crowded[1]);
+    ct_address(WS, crowded[2]);
     before = ct_open_fds();
-    int binder[2] = {ct_socket(NN_PAIR), ct_socket(NN_PAIR)};
-    for (int i = 0; i < 2; i++) {
+    int binder[3] = {ct_socket(NN_PAIR), ct_socket(NN_PAIR), ct_socket(NN_PAIR)};
+    for (int i = 0; i < 3; i++) {
         MUST(nn_bind(binder[i], crowded[i]));
         MUST(ct_set(binder[i], NN_RCVTIMEO, 10));
     }
     run(crowd, 8);
     printf("crowd: %d failures\n", failures);
     /* The binders have come through it and serve the next. */
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         while (nn_recv(binder[i], buf, sizeof buf, 0) >= 0)
             continue;
         ALONE(binder[i]);
@@ -154,7 +156,7 @@ int main(void)
     EVENTUALLY(ct_open_fds() <= before);
     printf("descriptors left open: %d\n", ct_open_fds() - before);
 
-    for (enum ct_transport t = INPROC; t <= TCP; t++) {
+    for (enum ct_transport t = INPROC; t <= WS; t++) {
         pthread_t threads[8];
         ct_pair(t, used_by_all);
         sent = received = 0;
@@ -165,6 +167,6 @@ int main(void)
         printf("%s, four senders and four receivers: %d sent, %d received\n", ct_scheme[t], sent, received);
         ct_close_pair(used_by_all);
     }
-    EVENTUALLY(ct_open_fds() <= before + 1); /* the port of the last pair */
+    EVENTUALLY(ct_open_fds() <= before + 2); /* the ports of the last pairs */
     return failures > 0;
 }

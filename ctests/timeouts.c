@@ -64,7 +64,7 @@ int main(void)
     MUST(nn_close(s));
 
     /* Connected, but nothing comes; and what came is taken at once, timeout 0 or not. */
-    for (enum ct_transport t = INPROC; t <= TCP; t++) {
+    for (enum ct_transport t = INPROC; t <= WS; t++) {
         int p[2];
         printf("-- %s\n", ct_scheme[t]);
         ct_pair(t, p);

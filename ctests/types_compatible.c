@@ -38,5 +38,12 @@ int main(void)
                         printf(" %s", types[k].name);
                 printf("\n");
             }
+    QUIRK("Q-R11", "ws refuses the same types: nobody stays connected after a 400") {
+        for (int raw = 0; raw < 2; raw++)
+            for (int i = 0; i < 10; i++)
+                for (int k = 0; k < 10; k++)
+                    CHECK(connects(WS, raw, types[i].type, types[k].type) ==
+                          connects(INPROC, raw, types[i].type, types[k].type));
+    }
     return 0;
 }

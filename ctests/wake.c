@@ -77,7 +77,7 @@ static void by_close(void)
     for (int i = 0; i < 8; i++)
         finish(&w[i]);
 
-    for (enum ct_transport t = INPROC; t <= TCP; t++) {
+    for (enum ct_transport t = INPROC; t <= WS; t++) {
         int p[2];
         printf("-- connected over %s\n", ct_scheme[t]);
         ct_pair(t, p);
@@ -130,7 +130,7 @@ static void *talk(void *arg)
 
 static void amid_traffic(void)
 {
-    for (enum ct_transport t = IPC; t <= TCP; t++) {
+    for (enum ct_transport t = IPC; t <= WS; t++) {
         pthread_t threads[8];
         void *bad;
         int ended = 0;

@@ -7,19 +7,24 @@ static const char greeting[8] = {0, 'S', 'P', 0, 0, NN_PAIR, 0, 0};
 /* A good frame and a violation in one write, together with the greeting. */
 static void violation(enum ct_transport t)
 {
-    char addr[NN_SOCKADDR_MAX], out[256], buf[16], eight[8];
+    char addr[NN_SOCKADDR_MAX], out[512], buf[16], eight[8];
     size_t n = sizeof greeting;
     int s = ct_socket(NN_PAIR), honest = ct_socket(NN_PAIR);
     MUST(nn_bind(s, ct_address(t, addr)));
     memcpy(out, greeting, n);
+    if (t == WS)
+        memcpy(out, PAIR_UPGRADE, n = sizeof PAIR_UPGRADE - 1);
     n += ct_frame(addr, 4, "good", 4, out + n);
     n += ct_frame(addr, 1 << 30, "", 0, out + n);
     int fd = ct_raw_connect(addr);
     ct_raw_write(fd, out, n);
-    CHECK(ct_raw_read(fd, eight, sizeof eight) == sizeof eight);
+    if (t == WS)
+        ct_raw_upgraded(fd);
+    else
+        CHECK(ct_raw_read(fd, eight, sizeof eight) == sizeof eight);
     CALL(nn_recv(s, buf, sizeof buf, 0));
     printf("%s: %.4s\n", ct_scheme[t], buf);
-    CHECK(ct_raw_closed(fd, CT_PATIENCE));
+    CHECK(ct_raw_parted(addr, fd, 1009, CT_PATIENCE));
     close(fd);
     EVENTUALLY(ct_stat(s, NN_STAT_CURRENT_CONNECTIONS) == 0);
     MUST(nn_connect(honest, addr));
@@ -83,6 +88,7 @@ int main(void)
 {
     violation(IPC);
     violation(TCP);
+    violation(WS);
     failed_send();
     unread(IPC);
     unread(TCP);

@@ -129,8 +129,8 @@ static void answering(enum ct_transport t, int i)
 
 int main(void)
 {
-    for (enum ct_transport t = IPC; t <= TCP; t++) {
-        for (int domain = AF_SP; domain <= AF_SP_RAW; domain++) {
+    for (enum ct_transport t = IPC; t <= WS; t++) {
+        for (int domain = AF_SP; t != WS && domain <= AF_SP_RAW; domain++) {
             printf("-- %s%s, greetings\n", domain == AF_SP_RAW ? "raw, " : "", ct_scheme[t]);
             for (int i = 0; i < 10; i++)
                 greeting(t, domain, i);

@@ -26,37 +26,32 @@ use std::{env, str};
 use tempfile::TempDir;
 
 macro_rules! programs {
-    (now: $($now:ident)*; later: $($later:ident)*;) => {
-        const PROGRAMS: &[&str] = &[$(stringify!($now),)* $(stringify!($later),)*];
+    ($($name:ident)*) => {
+        const PROGRAMS: &[&str] = &[$(stringify!($name),)*];
 
         mod program {
-            $(#[test] fn $now() { super::run(stringify!($now)); })*
-            $(#[test] #[ignore = "needs a pattern or a transport that is still to come"]
-              fn $later() { super::run(stringify!($later)); })*
+            $(#[test] fn $name() { super::run(stringify!($name)); })*
         }
     };
 }
 
 programs! {
-    now:
-        // Without sockets.
-        symbols errors layout memory cmsg
-        // Handles, addresses, options.
-        handles endpoints addr_generic addr_inproc addr_ipc addr_tcp addr_tcp_ipv6
-        options_socket options_levels options_name
-        // Sending, receiving, waiting.
-        send_errors iovec ownership msghdr_control timeouts poll event_fds event_fd_pace
-        // PAIR over the transports.
-        pair_sizes pair_reconnect pair_second_peer inproc_queue inproc_again
-        wire_greeting wire_frames wire_limits wire_last_words ipc_files ipc_permissions os_sockets backoff
-        // All types.
-        types_fresh types_compatible options_patterns options_all_types statistic_priority
-        pipeline pubsub bus reqrep_cooked reqrep_raw survey_cooked survey_raw
-        poll_patterns busy_peer wire_patterns device_pairs device_patterns
-        // The life of the library.
-        statistics print_errors term wake signals threads linger linger_exit fork exhaustion device;
-    later:
-        later_ws_options;
+    // Without sockets.
+    symbols errors layout memory cmsg
+    // Handles, addresses, options.
+    handles endpoints addr_generic addr_inproc addr_ipc addr_tcp addr_tcp_ipv6 addr_ws
+    options_socket options_levels options_name options_ws
+    // Sending, receiving, waiting.
+    send_errors iovec ownership msghdr_control timeouts poll event_fds event_fd_pace
+    // PAIR over the transports.
+    pair_sizes pair_reconnect pair_second_peer inproc_queue inproc_again
+    wire_greeting wire_frames wire_limits wire_last_words ipc_files ipc_permissions os_sockets backoff
+    // All types.
+    types_fresh types_compatible options_patterns options_all_types statistic_priority
+    pipeline pubsub bus reqrep_cooked reqrep_raw survey_cooked survey_raw
+    poll_patterns busy_peer wire_patterns device_pairs device_patterns
+    // The life of the library.
+    statistics print_errors term wake signals threads linger linger_exit fork exhaustion device
 }
 
 /// What a program printed, or why it does not apply here.

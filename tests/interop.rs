@@ -1,5 +1,5 @@
 //! Our library talks to other implementations of the same protocols: to Debian's libnanomsg and to libnng, each in a
-//! process of its own, over tcp and ipc, whichever side binds; with 1,000 messages each way, and with the other side
+//! process of its own, over tcp, ipc and ws, whichever side binds; with 1,000 messages each way, and with the other side
 //! killed and started again in the middle.
 //!
 //! The processes are the programs in `tests/interop/`. They do what the scenes in this file order, and check every
@@ -49,14 +49,16 @@ enum On {
 
 use On::{Debian, Nng, Ours};
 
-/// Each scene with both other libraries over both transports, and either side binding.
+/// Each scene with both other libraries over all transports, and either side binding.
 macro_rules! scenes {
     ($($scene:ident)*) => {
         $(scenes! { $scene:
             nng_binds_tcp("tcp", super::Nng, false) nng_connects_tcp("tcp", super::Nng, true)
             nng_binds_ipc("ipc", super::Nng, false) nng_connects_ipc("ipc", super::Nng, true)
+            nng_binds_ws("ws", super::Nng, false) nng_connects_ws("ws", super::Nng, true)
             debian_binds_tcp("tcp", super::Debian, false) debian_connects_tcp("tcp", super::Debian, true)
             debian_binds_ipc("ipc", super::Debian, false) debian_connects_ipc("ipc", super::Debian, true)
+            debian_binds_ws("ws", super::Debian, false) debian_connects_ws("ws", super::Debian, true)
         })*
     };
     ($scene:ident: $($name:ident($($how:tt)*))*) => {
@@ -320,6 +322,8 @@ devices! {
     debian_asks_nng_ipc: super::Passage { asks: super::Debian, answers: super::Nng, transport: "ipc", devices: 1 };
     nng_asks_debian_tcp: super::Passage { asks: super::Nng, answers: super::Debian, transport: "tcp", devices: 1 };
     nng_asks_debian_ipc: super::Passage { asks: super::Nng, answers: super::Debian, transport: "ipc", devices: 1 };
+    debian_asks_nng_ws: super::Passage { asks: super::Debian, answers: super::Nng, transport: "ws", devices: 1 };
+    nng_asks_debian_ws: super::Passage { asks: super::Nng, answers: super::Debian, transport: "ws", devices: 1 };
     debian_asks_nng_through_three: super::Passage {
         asks: super::Debian, answers: super::Nng, transport: "tcp", devices: 3
     };
@@ -499,7 +503,7 @@ impl Stage {
         socket.bind(&SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
         let address = socket.local_addr().expect("its address").as_socket().expect("an IP address");
         self.ports.borrow_mut().push(socket);
-        format!("tcp://{address}")
+        format!("{transport}://{address}")
     }
 
     fn peer(&self, on: On, arguments: &[&str]) -> Peer {

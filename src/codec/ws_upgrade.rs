@@ -11,6 +11,9 @@ const LIMIT: usize = 4096;
 
 const HEADERS: usize = 64;
 
+/// How libnng begins where its address has no path.
+const NOWHERE: &[u8] = b"GET  HTTP/1.1\r\n";
+
 /// Every subprotocol is the name of a socket type with this behind it.
 const SUFFIX: &str = ".sp.nanomsg.org";
 
@@ -31,17 +34,12 @@ pub(crate) enum Upgrade {
 /// takes it.
 pub(crate) fn answer(bytes: &[u8], own: &str) -> Upgrade {
     let mut headers = [EMPTY_HEADER; HEADERS];
-    let mut request = Request::new(&mut headers);
-    let length = match request.parse(&bytes[..bytes.len().min(LIMIT)]) {
-        Ok(Status::Complete(length)) => length,
-        Ok(Status::Partial) if bytes.len() < LIMIT => return Upgrade::More,
-        Ok(Status::Partial) => return refuse("Opening Handshake Too Long"),
-        Err(_) => return refuse("Bad Request"),
+    let (length, headers) = match parse_get(&bytes[..bytes.len().min(LIMIT)], &mut headers) {
+        Some(Status::Complete(request)) => request,
+        Some(Status::Partial) if bytes.len() < LIMIT => return Upgrade::More,
+        Some(Status::Partial) => return refuse("Opening Handshake Too Long"),
+        None => return refuse("Bad Request"),
     };
-    if request.method != Some("GET") || request.version != Some(1) {
-        return refuse("Bad Request");
-    }
-    let headers = &*request.headers;
     let (Some(_), Some(_), true, Some(key), Some(version)) = (
         value(headers, "Host"),
         value(headers, "Upgrade"),
@@ -80,6 +78,23 @@ pub(crate) fn answer(bytes: &[u8], own: &str) -> Upgrade {
     }
     reply.push_str("\r\n");
     Upgrade::Done { length, reply: reply.into_bytes() }
+}
+
+/// The length of a GET request, and its headers. `None`: it is another request, or none.
+fn parse_get<'h, 'b>(bytes: &'b [u8], headers: &'h mut [Header<'b>]) -> Option<Status<(usize, &'h [Header<'b>])>> {
+    if let Some(rest) = bytes.strip_prefix(NOWHERE) {
+        return Some(match httparse::parse_headers(rest, headers).ok()? {
+            Status::Complete((length, headers)) => Status::Complete((NOWHERE.len() + length, headers)),
+            Status::Partial => Status::Partial,
+        });
+    }
+    if NOWHERE.starts_with(bytes) {
+        return Some(Status::Partial);
+    }
+    let mut request = Request::new(headers);
+    let Status::Complete(length) = request.parse(bytes).ok()? else { return Some(Status::Partial) };
+    let good = request.method == Some("GET") && request.version == Some(1);
+    good.then_some(Status::Complete((length, request.headers)))
 }
 
 fn refuse(reason: &str) -> Upgrade {
@@ -220,6 +235,18 @@ mod tests {
              Sec-WebSocket-Accept: {ACCEPT}\r\nSec-WebSocket-Protocol: pair.sp.nanomsg.org\r\n\r\n"
         );
         assert_eq!(reply, expected);
+    }
+
+    #[test]
+    fn a_request_for_nothing_is_accepted_as_libnng_makes_it() {
+        let whole = text("GET  HTTP/1.1", &headers());
+        assert!(accepted(&whole, "pair").is_some());
+        for length in 0..whole.len() {
+            assert_eq!(answer(&whole[..length], "pair"), Upgrade::More);
+        }
+        for line in ["GET   HTTP/1.1", "GET  HTTP/1.0", "GET  / HTTP/1.1", "POST  HTTP/1.1"] {
+            assert_eq!(refused(&text(line, &headers()), "pair"), "Bad Request", "{line}");
+        }
     }
 
     #[test]

@@ -19,6 +19,10 @@ const PORT: &[u8] = b":80";
 
 impl Transport for Ws {
     fn bind(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Listener>> {
+        // A listener takes every resource, and names none.
+        if address.contains(&b'/') {
+            return Err(Error::Invalid);
+        }
         let listener = Tcp.bind(&with_port(address), settings)?;
         Ok(Box::new(WsListener(listener)))
     }

@@ -140,7 +140,7 @@ impl Driver<'_> {
         if !quiet || sys::send(&stream, farewell).is_err() {
             // Not `end`: it has no pipe any more.
             self.remove(source);
-            return self.redial_after(endpoint, since);
+            return self.lost(endpoint, since);
         }
         let _ = stream.shutdown(Shutdown::Write);
         if let Some(connection) = self.connection(source) {
@@ -149,7 +149,7 @@ impl Driver<'_> {
         self.io.unsettled += usize::from(pipe.is_some());
         self.set_deadline(source, Some(Instant::now() + PARTING));
         self.set_interest(source, |interest| *interest = Interest::READ);
-        self.redial_after(endpoint, since);
+        self.lost(endpoint, since);
     }
 
     pub(super) fn source_expired(&mut self, source: usize) {
@@ -176,10 +176,6 @@ impl Driver<'_> {
     /// A connection of this endpoint has ended other than by us.
     pub(super) fn lost(&mut self, endpoint: i32, since: Instant) {
         self.lock().stats.broken_connections += 1;
-        self.redial_after(endpoint, since);
-    }
-
-    fn redial_after(&mut self, endpoint: i32, since: Instant) {
         if let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) {
             point.backoff.connected_for(since.elapsed());
             point.addresses.clear();
