@@ -156,8 +156,13 @@ impl Body {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn len(&self) -> usize {
-        self.as_slice().len()
+        match self {
+            Self::Inline { start, end, .. } => usize::from(end - start),
+            Self::Chunk(chunk) => chunk.len(),
+            Self::Shared { chunk, skip } => chunk.len() - skip,
+        }
     }
 
     /// Drops the first `count` bytes, of which there must be that many.

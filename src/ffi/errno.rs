@@ -40,10 +40,13 @@ impl Answer for () {
 #[inline]
 pub(super) fn guard<A: Answer>(body: impl FnOnce() -> Result<A>) -> A {
     report_in_one_line();
-    let outer = INSIDE.replace(true);
-    // AssertUnwindSafe: the engine's locks do not poison, and C has no state of ours that could be seen half done.
-    let ended = panic::catch_unwind(AssertUnwindSafe(body));
-    INSIDE.set(outer);
+    let ended = INSIDE.with(|inside| {
+        let outer = inside.replace(true);
+        // AssertUnwindSafe: the engine's locks do not poison, and C has no state of ours that could be seen half done.
+        let ended = panic::catch_unwind(AssertUnwindSafe(body));
+        inside.set(outer);
+        ended
+    });
     match ended {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => {

@@ -23,15 +23,14 @@ pub(crate) fn device(first: i32, second: i32) -> Result<()> {
     }
     let (first, second) = (table::find(first)?, table::find(second)?);
     let (first, second) = (raw(&first)?, raw(&second)?);
-    let matching = first.protocol / 16 == second.protocol / 16
-        && first.receives() == second.sends()
-        && first.sends() == second.receives();
+    let matching =
+        first.protocol / 16 == second.protocol / 16 && first.receives == second.sends && first.sends == second.receives;
     if !matching {
         return Err(Error::Invalid);
     }
     let there = Way::new(&first, &second);
     let back = Way::new(&second, &first);
-    match (first.receives(), second.receives()) {
+    match (first.receives, second.receives) {
         (true, true) => Err(run(&mut [there, back], false)),
         (true, false) => Err(run(&mut [there], true)),
         (false, _) => Err(run(&mut [back], true)),

@@ -50,6 +50,10 @@ pub(crate) struct Socket {
     generation: u32,
     protocol: Protocol,
     raw: bool,
+    /// What the pattern says, which never changes.
+    sends: bool,
+    receives: bool,
+    times_sends: bool,
     library: Arc<Library>,
     state: Mutex<State>,
     mailbox: Mailbox,
@@ -124,12 +128,16 @@ impl Socket {
         let options = Options::new(name);
         pattern.set_max_hops(options.max_hops());
         let recv_max = AtomicI32::new(options.recv_max);
+        let (sends, receives, times_sends) = (pattern.sends(), pattern.receives(), pattern.times_sends());
         Ok(Arc::new_cyclic(|me| Self {
             me: me.clone(),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             generation,
             protocol,
             raw,
+            sends,
+            receives,
+            times_sends,
             library,
             state: Mutex::new(State::new(pattern, options)),
             mailbox: Mailbox::default(),
@@ -194,14 +202,6 @@ impl Socket {
         }
     }
 
-    fn sends(&self) -> bool {
-        self.lock().pattern.sends()
-    }
-
-    fn receives(&self) -> bool {
-        self.lock().pattern.receives()
-    }
-
     fn send_limit(&self) -> Limit {
         Limit::of(self.lock().options.send_timeout)
     }
@@ -215,7 +215,7 @@ impl Socket {
     pub(crate) fn send(&self, message: &mut Outgoing<'_>, dont_wait: bool) -> Result<usize> {
         let length = message.body().len();
         let mut held = self.enter()?;
-        if !held.pattern.sends() {
+        if !self.sends {
             return Err(Error::NotSupported);
         }
         let mut result = self.try_send(&mut held, message);
@@ -231,7 +231,7 @@ impl Socket {
 
     fn try_send(&self, state: &mut State, message: &mut Outgoing<'_>) -> Result<()> {
         // A reading of the clock is a fortieth of a short message's way.
-        let timed = state.pattern.times_sends() || state.pipes.tempo.is_timing();
+        let timed = self.times_sends || state.pipes.tempo.is_timing();
         let now = if timed { Instant::now() } else { state.pipes.tempo.now() };
         state.pipes.tempo.send_begins(now);
         state.pipes.direct_allowed = true;
@@ -247,7 +247,7 @@ impl Socket {
     /// Receives one message into `message`, waiting as NN_RCVTIMEO says.
     pub(crate) fn recv(&self, message: &mut Message, dont_wait: bool) -> Result<()> {
         let mut held = self.enter()?;
-        if !held.pattern.receives() {
+        if !self.receives {
             return Err(Error::NotSupported);
         }
         let mut result = self.try_recv(&mut held, message);
@@ -263,7 +263,7 @@ impl Socket {
     /// Receives what has come in already, without looking for more; says whether there is more of that.
     fn take(&self, message: &mut Message) -> Result<bool> {
         let mut held = self.enter()?;
-        if !held.pattern.receives() {
+        if !self.receives {
             return Err(Error::NotSupported);
         }
         self.try_recv(&mut held, message)?;

@@ -34,7 +34,7 @@ pub(crate) fn poll(items: &mut [Item], timeout: Option<Duration>) -> Result<usiz
             continue;
         }
         let socket = Arc::clone(&*table::find(item.handle)?);
-        if (item.want_recv && !socket.receives()) || (item.want_send && !socket.sends()) {
+        if (item.want_recv && !socket.receives) || (item.want_send && !socket.sends) {
             return Err(Error::NoSuchOption);
         }
         entries.push(Entry { socket, want: (item.want_recv, item.want_send), can: (false, false) });

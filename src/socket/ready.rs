@@ -51,7 +51,7 @@ impl EventFds {
 impl Socket {
     /// The descriptor that shows readiness in one direction; made at the first request.
     pub(super) fn event_fd(&self, held: Held<'_>, want: Want) -> Result<i32> {
-        let exists = if want == Want::Send { held.pattern.sends() } else { held.pattern.receives() };
+        let exists = if want == Want::Send { self.sends } else { self.receives };
         drop(held);
         if !exists {
             return Err(Error::NoSuchOption);

@@ -35,7 +35,9 @@ struct Links {
 #[derive(Debug, Clone, Copy)]
 struct Ring {
     first: u32,
-    cursor: u32,
+    cursor: PipeId,
+    /// Most rings have one pipe, and nothing to turn.
+    length: usize,
 }
 
 impl PriorityList {
@@ -61,11 +63,12 @@ impl PriorityList {
         let slot = pipe.slot;
         let links = match self.rings[ring] {
             None => {
-                self.rings[ring] = Some(Ring { first: slot, cursor: slot });
+                self.rings[ring] = Some(Ring { first: slot, cursor: pipe, length: 1 });
                 self.ready |= 1 << ring;
                 Links { before: slot, after: slot }
             }
-            Some(Ring { first, .. }) => {
+            Some(Ring { first, ref mut length, .. }) => {
+                *length += 1;
                 let last = self.links(first).before;
                 self.links(last).after = slot;
                 self.links(first).before = slot;
@@ -90,28 +93,31 @@ impl PriorityList {
         }
         self.links(before).after = after;
         self.links(after).before = before;
+        let next = self.pipe(after);
         if let Some(ring) = &mut self.rings[at] {
-            for place in [&mut ring.first, &mut ring.cursor] {
-                if *place == slot {
-                    *place = after;
-                }
+            ring.length -= 1;
+            if ring.first == slot {
+                ring.first = after;
+            }
+            if ring.cursor == pipe {
+                ring.cursor = next;
             }
         }
     }
 
     /// The pipe whose turn it is.
     pub(super) fn next(&self) -> Option<PipeId> {
-        let ring = self.rings[self.best()?]?;
-        self.nodes[ring.cursor as usize].as_ref().map(|node| node.pipe)
+        self.rings[self.best()?].map(|ring| ring.cursor)
     }
 
     /// The pipe whose turn it was has had it.
     pub(super) fn advance(&mut self) {
         let Some(best) = self.best() else { return };
-        let Some(Ring { cursor, .. }) = self.rings[best] else { return };
-        let after = self.links(cursor).after;
+        let Some(Ring { cursor, length: 2.., .. }) = self.rings[best] else { return };
+        let after = self.links(cursor.slot).after;
+        let next = self.pipe(after);
         if let Some(ring) = &mut self.rings[best] {
-            ring.cursor = after;
+            ring.cursor = next;
         }
     }
 
@@ -130,6 +136,12 @@ impl PriorityList {
 
     fn node(&mut self, pipe: PipeId) -> Option<&mut Node> {
         self.nodes.get_mut(pipe.slot as usize)?.as_mut().filter(|node| node.pipe == pipe)
+    }
+
+    /// In a slot that another pipe links to.
+    fn pipe(&self, slot: u32) -> PipeId {
+        let node = self.nodes[slot as usize].as_ref();
+        node.map(|node| node.pipe).expect("who is linked to is in the ring")
     }
 
     /// Of a slot that another pipe, or a ring, links to.
