@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::Socket;
 use super::joint::Joint;
 use super::poll::{self, Entry};
@@ -147,12 +149,11 @@ fn run(ways: &mut [Way], interruptible: bool) -> Error {
         if together && joint.is_none() {
             joint = Joint::of(&ways[0].from, &ways[0].to);
         }
+        let going = ways.iter().filter(|way| way.ended.is_none());
+        let mut entries: SmallVec<[Entry; 2]> = going.map(Way::entry).collect();
         let waited = match &mut joint {
-            Some(joint) => joint.turn(limit),
-            None => {
-                let going = ways.iter().filter(|way| way.ended.is_none());
-                poll::wait(&mut going.map(Way::entry).collect::<Vec<Entry>>(), limit)
-            }
+            Some(joint) => joint.turn(&mut entries, limit),
+            None => poll::wait(&mut entries, limit),
         };
         match waited {
             // The one that is closing has to be let go; the other goes on alone.

@@ -72,6 +72,16 @@ impl Entry {
     }
 }
 
+/// Looks at the entries of a socket whose lock is held.
+pub(super) fn any_ready(entries: &mut [Entry], socket: &Arc<Socket>, state: &State) -> bool {
+    let mut ready = false;
+    for entry in entries.iter_mut().filter(|entry| Arc::ptr_eq(&entry.socket, socket)) {
+        entry.look(state);
+        ready |= entry.is_ready();
+    }
+    ready
+}
+
 /// Waits until an entry is ready, the time is over, or one of the sockets is closed.
 pub(super) fn wait(entries: &mut [Entry], limit: Limit) -> Result<()> {
     let mut watches: Vec<Watch> = Vec::new();
@@ -171,11 +181,8 @@ fn watch_all(watches: &mut [Watch], entries: &mut [Entry], limit: Limit, parker:
             }
             held.expire(&watch.socket);
             next = [next, held.pattern.deadline()].into_iter().flatten().min();
+            ready |= any_ready(entries, &watch.socket, &held);
             let mine = |entry: &Entry| Arc::ptr_eq(&entry.socket, &watch.socket);
-            for entry in entries.iter_mut().filter(|entry| mine(entry)) {
-                entry.look(&held);
-                ready |= entry.is_ready();
-            }
             held.waiters.add(parker, wanted(entries.iter().filter(|entry| mine(entry))));
             if watch.leading {
                 held.lease.sleep();
