@@ -285,6 +285,50 @@ static void stale_answer(enum ct_transport t)
     MUST(nn_close(rep));
 }
 
+static int polled[2], done;
+
+static void *poller(void *arg)
+{
+    struct nn_pollfd fds[] = {{polled[0], NN_POLLIN, 0}, {polled[1], NN_POLLIN, 0}};
+    while (!__atomic_load_n(&done, __ATOMIC_RELAXED))
+        nn_poll(fds, 2, CT_PATIENCE);
+    return arg;
+}
+
+/* Another thread waits for REQ and more in nn_poll: requests are sent again all the same, also when the answer to the one
+   before was taken away from it. */
+static void resending(void)
+{
+    int interval = 20, req = ct_socket(NN_REQ), rep = pt_raw(NN_REP), other = ct_socket(NN_PULL);
+    char addr[NN_SOCKADDR_MAX];
+    pthread_t thread;
+    MUST(nn_setsockopt(req, NN_REQ, NN_REQ_RESEND_IVL, &interval, sizeof interval));
+    pt_join(TCP, req, rep);
+    MUST(nn_bind(other, ct_address(TCP, addr)));
+    polled[0] = req;
+    polled[1] = other;
+    pthread_create(&thread, NULL, poller, NULL);
+    for (int round = 0; round < 20; round++) {
+        struct pt_msg m;
+        for (const char *text = "ab"; *text; text++) {
+            pt_say(req, *text == 'a' ? "a" : "b");
+            for (int copies = 0; copies < (*text == 'a' ? 1 : 2);) {
+                m = pt_take(rep);
+                copies += m.body[0] == *text;
+            }
+            MUST(pt_send_raw(rep, m.head, (size_t) m.heads, "answer", 6, 0));
+            CHECK(pt_got(req, "answer"));
+            ct_nap(2);
+        }
+    }
+    puts("sent again while another thread polls");
+    __atomic_store_n(&done, 1, __ATOMIC_RELAXED);
+    MUST(nn_close(other));
+    MUST(nn_close(req));
+    MUST(nn_close(rep));
+    pthread_join(thread, NULL);
+}
+
 int main(void)
 {
     for (enum ct_transport t = INPROC; t <= WS; t++)
@@ -312,5 +356,6 @@ int main(void)
             survey(t);
             late_answer(t);
         }
+    resending();
     return 0;
 }

@@ -186,7 +186,8 @@ fn watch_all(watches: &mut [Watch], entries: &mut [Entry], limit: Limit, parker:
             held.waiters.add(parker, wanted(entries.iter().filter(|entry| mine(entry))));
             if watch.leading {
                 held.lease.sleep();
-                next = [next, held.next_deadline()].into_iter().flatten().min();
+                held.sleeps_until = held.next_deadline();
+                next = [next, held.sleeps_until].into_iter().flatten().min();
             }
         }
         if ready || limit.is_over() {
