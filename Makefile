@@ -10,6 +10,8 @@ DESTDIR ?=
 REAL := libnanomsg.so.6.0.1
 NAMES := libnanomsg.so.6 libnanomsg.so.5 libnanomsg.so
 STAGE := target/lib
+STAGED_CAT := target/bin/nanocat
+CATS := nn_push nn_pull nn_pub nn_sub nn_req nn_rep nn_surveyor nn_respondent nn_bus nn_pair
 ARCHIVE := target/release/libnanomsg.a
 EXPORTS := src/ffi/exports.txt
 VENV := target/venv
@@ -29,10 +31,14 @@ deps:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
 	else echo "to compare with other libraries, install:$$missing"; fi
 
-## build         the library, under all its names, in target/lib
+## build         the library, under all its names, in target/lib; nanocat in target/bin
 build:
 	$(CARGO) rustc --release --lib --crate-type staticlib
 	@$(MAKE) --no-print-directory link
+	$(CARGO) build --release --features cli --bin nanocat
+	@mkdir -p $(dir $(STAGED_CAT))
+	@cp -f target/release/nanocat $(STAGED_CAT).new && mv -f $(STAGED_CAT).new $(STAGED_CAT)
+	@for name in $(CATS); do ln -sf nanocat $(dir $(STAGED_CAT))$$name; done
 
 # The shared object is linked here and not by rustc, so that the list of exported names is the version script: GNU ld takes
 # only one. A name that nobody defines ends the linking. nodelete: dlclose must not take away the code that a thread of ours
@@ -57,7 +63,7 @@ check-header:
 
 ## test          everything: rooms, headers, exports, C programs, nanocat, other libraries, interleavings, Python
 test: build
-	$(CARGO) test --release
+	$(CARGO) test --release --features cli
 	$(MAKE) loom pytest
 
 ## unit          the tests inside the rooms
@@ -68,9 +74,9 @@ unit:
 ctest: build
 	$(CARGO) test --release --test ctests
 
-## compat        the same, with headers, exports and Debian's nanocat
+## compat        the same, with headers, exports, Debian's nanocat and ours
 compat: build
-	$(CARGO) test --release --test headers --test exports --test ctests --test nanocat
+	$(CARGO) test --release --features cli --test headers --test exports --test ctests --test nanocat --test nanocat_options
 
 ## interop       this library and libnng or Debian's libnanomsg, in two processes over tcp, ipc and ws
 interop: build
@@ -88,7 +94,7 @@ pytest: build
 ## lint          formatting and clippy
 lint:
 	$(CARGO) fmt --check
-	$(CARGO) clippy --release --all-targets -- -D warnings
+	$(CARGO) clippy --release --all-targets --all-features -- -D warnings
 
 ## bench         against libnanomsg, libnng, libzmq and bare sockets; writes docs/benchmarks.md
 bench: build
