@@ -22,7 +22,8 @@ VENV := target/venv
 PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db
 
 .PHONY: help deps build link header check-header test unit ctest compat interop pytest loom lint bench bench-quick \
-        demo man install uninstall clean
+        demo man install deb uninstall \
+        clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -155,6 +156,17 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,nanocat $(CATS))
 	rm -f $(foreach n,$(MAN_SECTIONS),$(addprefix $(DESTDIR)$(MANDIR)/man$(n)/,$(notdir $(wildcard docs/man/*.$(n)))))
 	@rmdir $(DESTDIR)$(INCLUDEDIR)/nanomsg $(DESTDIR)$(CMAKEDIR) 2>/dev/null || true
+
+## deb           a Debian package in target/deb, in place of libnanomsg5, libnanomsg-dev and nanomsg-utils
+DEBDIR ?= $(CURDIR)/target/deb
+DEBLIB = /usr/lib/$(shell $(CC) -print-multiarch)
+deb: build
+	rm -rf $(DEBDIR)/root
+	mkdir -p $(DEBDIR)
+	$(MAKE) -s -o build install DESTDIR=$(DEBDIR)/root PREFIX=/usr LIBDIR=$(DEBLIB) INCLUDEDIR=/usr/include \
+		BINDIR=/usr/bin MANDIR=/usr/share/man
+	packaging/deb/build.sh $(DEBDIR)/root $(VERSION) $(DEBLIB) \
+		$(DEBDIR)/libnanomsg-rs_$(VERSION)_$(shell dpkg --print-architecture).deb
 
 clean:
 	$(CARGO) clean
