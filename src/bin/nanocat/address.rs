@@ -1,4 +1,5 @@
 //! Why an address was refused, in more words than an errno has.
+#![forbid(unsafe_code)]
 
 pub(crate) fn refusal(address: &str, errno: i32, bind: bool) -> String {
     let Some((scheme, rest)) = address.split_once("://") else {

@@ -2,6 +2,7 @@
 //!
 //! The options are clap's and its lexer takes long and short options apart. The rest is done here, because the rules
 //! are upstream's: `--` and `-` are passed over, the first mistake ends it, and complaints repeat what was typed.
+#![forbid(unsafe_code)]
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io::Read as _;

@@ -1,4 +1,5 @@
 //! How a message is printed.
+#![forbid(unsafe_code)]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,5 @@
 //! The text of `--help`, in upstream's layout.
+#![forbid(unsafe_code)]
 
 use std::io::Write as _;
 

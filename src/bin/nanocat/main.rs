@@ -2,6 +2,7 @@
 //!
 //! It is a program like any other: it knows the public C functions and is linked to the shared library, so that what is
 //! installed is one library, and trying nanocat tries that one. Unsafe code is in `nn` alone.
+#![deny(unsafe_code)]
 
 mod address;
 mod arguments;

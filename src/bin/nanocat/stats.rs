@@ -1,8 +1,9 @@
 //! `--stats`: one line about the socket on the standard error, kept up to date.
+#![forbid(unsafe_code)]
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::Mutex;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -65,16 +66,21 @@ impl<'a> Watch<'a> {
         outcome
     }
 
-    /// Takes the line off a terminal, where a message is to be printed.
-    pub(crate) fn make_room(&self) {
-        if self.wanted && io::stderr().is_terminal() {
-            self.line().clear();
+    /// Takes the line off a terminal, where a message is to be printed, and keeps it off until that is done.
+    pub(crate) fn make_room(&self) -> Option<MutexGuard<'_, String>> {
+        if !self.wanted {
+            return None;
+        }
+        let mut line = self.line();
+        if io::stderr().is_terminal() && !line.is_empty() {
+            line.clear();
             let _ = io::stderr().write_all(b"\r\x1b[K");
         }
+        Some(line)
     }
 
     pub(crate) fn say(&self, text: &str) {
-        self.make_room();
+        let _room = self.make_room();
         eprintln!("{text}");
     }
 
@@ -100,7 +106,7 @@ impl<'a> Watch<'a> {
         always.into_iter().chain(sometimes).collect::<Vec<_>>().join(", ")
     }
 
-    fn line(&self) -> std::sync::MutexGuard<'_, String> {
-        self.line.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn line(&self) -> MutexGuard<'_, String> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

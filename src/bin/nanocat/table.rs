@@ -1,4 +1,5 @@
 //! The options: their names, what they provide, and what they need. The command line is read by it and the help printed.
+#![forbid(unsafe_code)]
 
 use clap::{Arg, ArgAction, ArgGroup, Command};
 

@@ -1,4 +1,5 @@
 //! What nanocat does with its socket, by socket type; as upstream's does it, until `--count` is reached.
+#![forbid(unsafe_code)]
 
 use std::ffi::CString;
 use std::io::{self, Write as _};
@@ -202,7 +203,7 @@ impl Talk<'_> {
         if text.is_empty() {
             return Ok(());
         }
-        self.watch.make_room();
+        let _room = self.watch.make_room();
         let mut out = io::stdout().lock();
         // A reader that has gone ends the process by SIGPIPE; this is a full disk and the like.
         out.write_all(&text).and_then(|()| out.flush()).map_err(|error| Failure {
