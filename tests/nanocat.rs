@@ -1,5 +1,5 @@
 //! Debian's nanocat, unchanged, on our library, and our own nanocat: each talks to Debian's on the original library, over
-//! tcp and ipc, whichever of the two binds.
+//! tcp, ipc and ws, whichever of the two binds.
 //!
 //! | variable     | effect                                                                          |
 //! |--------------|---------------------------------------------------------------------------------|
@@ -38,7 +38,7 @@ enum On {
 
 use On::{Debian, Ours, Own};
 
-const TRANSPORTS: [&str; 2] = ["tcp", "ipc"];
+const TRANSPORTS: [&str; 3] = ["tcp", "ipc", "ws"];
 
 #[test]
 fn ours_binds_and_debian_connects() {
@@ -213,7 +213,7 @@ fn the_loader_takes_our_library() {
     }
 }
 
-/// Over both transports, with either library on either side.
+/// Over each transport, with either library on either side.
 fn each_pairing(scene: impl Fn(&Stage, &str, On, On)) {
     let Some(stage) = Stage::new() else { return };
     for transport in TRANSPORTS {
@@ -258,7 +258,7 @@ impl Stage {
             let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
             let port = listener.local_addr().expect("its address").port();
             if PORTS.lock().expect("no test panics here").insert(port) {
-                return format!("tcp://127.0.0.1:{port}");
+                return format!("{transport}://127.0.0.1:{port}");
             }
         }
     }

@@ -26,7 +26,9 @@ pub(crate) fn refusal(address: &str, errno: i32, bind: bool) -> String {
         libc::ENOENT if scheme == "ipc" => "the folder does not exist".to_owned(),
         libc::ENOTDIR => "a part of the path is not a folder".to_owned(),
         libc::EMFILE | libc::ENFILE => "there are no descriptors left".to_owned(),
-        libc::EINVAL if network && !has_port(rest) => "it does not end with :PORT, a number from 1 to 65535".to_owned(),
+        libc::EINVAL if network && !has_port(rest, scheme == "ws") => {
+            "it does not end with :PORT, a number from 1 to 65535".to_owned()
+        }
         libc::EINVAL if network => "the host is neither a name nor an address".to_owned(),
         _ => "it was refused".to_owned(),
     }
@@ -36,9 +38,11 @@ fn too_long() -> &'static str {
     "it is longer than 127 bytes"
 }
 
-fn has_port(rest: &str) -> bool {
+/// With `optional` it may be missing altogether, as in an address of ws.
+fn has_port(rest: &str, optional: bool) -> bool {
     let host = rest.split_once('/').map_or(rest, |(host, _)| host);
-    let port = host.rsplit_once(':').map_or("", |(_, port)| port);
+    let behind = host.rfind(']').map_or(host, |end| &host[end..]);
+    let Some((_, port)) = behind.rsplit_once(':') else { return optional };
     port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse().is_ok_and(|port: u16| port > 0)
 }
 
@@ -49,10 +53,11 @@ mod tests {
     #[test]
     fn ports_are_looked_at_as_the_library_does() {
         for good in ["h:1", "h:65535", "a;h:080", "[::1]:5", "::1:5", "h:80/a:b"] {
-            assert!(has_port(good), "{good}");
+            assert!(has_port(good, false), "{good}");
         }
-        for bad in ["", "h", "h:", "h:0", "h:65536", "h:+1", "h: 1", "h:1x"] {
-            assert!(!has_port(bad), "{bad}");
+        for bad in ["", "h", "h:", "h:0", "h:65536", "h:+1", "h: 1", "h:1x", "[::1]"] {
+            assert!(!has_port(bad, false), "{bad}");
         }
+        assert!(has_port("h/a:b", true) && has_port("[::1]", true) && !has_port("h:0", true));
     }
 }
