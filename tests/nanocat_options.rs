@@ -252,26 +252,24 @@ fn it_ends_after_as_many_messages_as_it_is_told() {
     for (receives, sends) in [("--pull", "--push"), ("--sub", "--pub"), ("--pair", "--pair")] {
         let address = format!("ipc://{}/{receives}", both.dir.path().display());
         // The sender goes on; that the receiver ends, and after three, is its own doing.
-        let mut sender =
+        let _sender =
             both.start("nanocat", &[sends, "--connect", &address, "--interval", "0.01", "--data", "job"], b"");
         let ours = both.ours("nanocat", &[receives, "--bind", &address, "--count", "3", "-A"], b"");
         assert_eq!((&ours.output[..], ours.code), (&b"job\njob\njob\n"[..], Some(0)), "{ours:?}");
-        sender.kill().unwrap();
-        sender.wait().unwrap();
     }
     // Whoever only sends counts that; all of it arrives.
     let address = format!("ipc://{}/sent", both.dir.path().display());
-    let receiver = both.start("nn_pull", &["--bind", &address, "--count", "5", "-A"], b"");
+    let mut receiver = both.start("nn_pull", &["--bind", &address, "--count", "5", "-A"], b"");
     let ours = both.ours("nn_push", &["--connect", &address, "--count", "5", "--data", "job"], b"");
     assert_eq!(ours.code, Some(0), "{ours:?}");
-    let received = ended(receiver);
+    let received = ended(&mut receiver);
     assert_eq!((&received.output[..], received.code), (&b"job\n".repeat(5)[..], Some(0)), "{received:?}");
     // An answerer has answered before it ends.
     let address = format!("ipc://{}/asked", both.dir.path().display());
-    let answerer = both.start("nn_rep", &["--bind", &address, "--count", "1", "--data", "yes", "-A"], b"");
+    let mut answerer = both.start("nn_rep", &["--bind", &address, "--count", "1", "--data", "yes", "-A"], b"");
     let asker = both.ours("nn_req", &["--connect", &address, "--data", "really", "-A"], b"");
     assert_eq!((&asker.output[..], asker.code), (&b"yes\n"[..], Some(0)), "{asker:?}");
-    assert_eq!(ended(answerer).output, b"really\n");
+    assert_eq!(ended(&mut answerer).output, b"really\n");
     for wrong in ["0", "-1", "x", ""] {
         let ours = both.ours("nanocat", &["--pull", "--bind", "inproc://a", "--count", wrong], b"");
         assert_eq!(ours.code, Some(1));
@@ -283,7 +281,7 @@ fn it_ends_after_as_many_messages_as_it_is_told() {
 fn statistics_are_kept_on_the_standard_error() {
     let Some(both) = Both::new() else { return };
     let to_itself = ["--bus", "--bind", "inproc://a", "--connect", "inproc://a", "--count", "4", "-A", "--stats"];
-    let ours = both.ours("nanocat", &[&to_itself[..], &["--data", "12345", "--interval", "0.4"]].concat(), b"");
+    let ours = both.ours("nanocat", &[&to_itself[..], &["--data", "12345", "--interval", "0.8"]].concat(), b"");
     assert_eq!((&ours.output[..], ours.code), (&b"12345\n".repeat(4)[..], Some(0)), "{ours:?}");
     let lines: Vec<&str> = ours.errors.lines().collect();
     // While it runs, and at its end.
@@ -346,21 +344,32 @@ impl Both {
     /// The original's end, and ours.
     fn run(&self, name: &str, line: &[&str], input: &[u8]) -> [End; 2] {
         // Both at a time: some wait for a second.
-        let theirs = spawn(Path::new(DEBIAN), name, line, input);
-        let ours = self.start(name, line, input);
-        [ended(theirs), ended(ours)]
+        let mut theirs = spawn(Path::new(DEBIAN), name, line, input);
+        let mut ours = self.start(name, line, input);
+        [ended(&mut theirs), ended(&mut ours)]
     }
 
     fn ours(&self, name: &str, line: &[&str], input: &[u8]) -> End {
-        ended(self.start(name, line, input))
+        ended(&mut self.start(name, line, input))
     }
 
-    fn start(&self, name: &str, line: &[&str], input: &[u8]) -> Child {
+    fn start(&self, name: &str, line: &[&str], input: &[u8]) -> Running {
         spawn(&self.ours, name, line, input)
     }
 }
 
-fn spawn(program: &Path, name: &str, line: &[&str], input: &[u8]) -> Child {
+/// It does not outlive the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail for a child that has been waited for.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn spawn(program: &Path, name: &str, line: &[&str], input: &[u8]) -> Running {
     let mut command = Command::new(program);
     for name in ["LD_LIBRARY_PATH", "LD_PRELOAD", "NN_PRINT_ERRORS"] {
         command.env_remove(name);
@@ -369,10 +378,10 @@ fn spawn(program: &Path, name: &str, line: &[&str], input: &[u8]) -> Child {
     let mut child = command.spawn().expect("nanocat starts");
     // It may have ended already, without reading.
     let _ = child.stdin.take().expect("it is piped").write_all(input);
-    child
+    Running(child)
 }
 
-fn ended(mut child: Child) -> End {
+fn ended(Running(child): &mut Running) -> End {
     let (sender, ends) = mpsc::channel();
     let mut pipes = (child.stdout.take().expect("it is piped"), child.stderr.take().expect("it is piped"));
     thread::spawn(move || {
@@ -383,7 +392,6 @@ fn ended(mut child: Child) -> End {
     });
     let until = Instant::now() + LIMIT;
     let Ok((output, errors)) = ends.recv_timeout(until.saturating_duration_since(Instant::now())) else {
-        let _ = child.kill();
         panic!("it does not end: {child:?}");
     };
     let code = child.wait().expect("it was not waited for").code();
