@@ -5,18 +5,25 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man
 DESTDIR ?=
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p;T;q' Cargo.toml)
 
 REAL := libnanomsg.so.6.0.1
 NAMES := libnanomsg.so.6 libnanomsg.so.5 libnanomsg.so
 STAGE := target/lib
+STAGED_CAT := target/bin/nanocat
+CATS := nn_push nn_pull nn_pub nn_sub nn_req nn_rep nn_surveyor nn_respondent nn_bus nn_pair
 ARCHIVE := target/release/libnanomsg.a
 EXPORTS := src/ffi/exports.txt
 VENV := target/venv
-PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv
+PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db
 
 .PHONY: help deps build link header check-header test unit ctest compat interop pytest loom lint bench bench-quick \
-        demo install uninstall clean
+        demo man install deb uninstall \
+        clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -29,10 +36,14 @@ deps:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
 	else echo "to compare with other libraries, install:$$missing"; fi
 
-## build         the library, under all its names, in target/lib
+## build         the library, under all its names, in target/lib; nanocat in target/bin
 build:
 	$(CARGO) rustc --release --lib --crate-type staticlib
 	@$(MAKE) --no-print-directory link
+	$(CARGO) build --release --features cli --bin nanocat
+	@mkdir -p $(dir $(STAGED_CAT))
+	@cp -f target/release/nanocat $(STAGED_CAT).new && mv -f $(STAGED_CAT).new $(STAGED_CAT)
+	@for name in $(CATS); do ln -sf nanocat $(dir $(STAGED_CAT))$$name; done
 
 # The shared object is linked here and not by rustc, so that the list of exported names is the version script: GNU ld takes
 # only one. A name that nobody defines ends the linking. nodelete: dlclose must not take away the code that a thread of ours
@@ -57,7 +68,7 @@ check-header:
 
 ## test          everything: rooms, headers, exports, C programs, nanocat, other libraries, interleavings, Python
 test: build
-	$(CARGO) test --release
+	$(CARGO) test --release --features cli
 	$(MAKE) loom pytest
 
 ## unit          the tests inside the rooms
@@ -68,9 +79,9 @@ unit:
 ctest: build
 	$(CARGO) test --release --test ctests
 
-## compat        the same, with headers, exports and Debian's nanocat
+## compat        the same, with headers, exports, Debian's nanocat and ours
 compat: build
-	$(CARGO) test --release --test headers --test exports --test ctests --test nanocat
+	$(CARGO) test --release --features cli --test headers --test exports --test ctests --test nanocat --test nanocat_options
 
 ## interop       this library and libnng or Debian's libnanomsg, in two processes over tcp, ipc and ws
 interop: build
@@ -88,7 +99,7 @@ pytest: build
 ## lint          formatting and clippy
 lint:
 	$(CARGO) fmt --check
-	$(CARGO) clippy --release --all-targets -- -D warnings
+	$(CARGO) clippy --release --all-targets --all-features -- -D warnings
 
 ## bench         against libnanomsg, libnng, libzmq and bare sockets; writes docs/benchmarks.md
 bench: build
@@ -102,21 +113,60 @@ bench-quick: build
 demo: build
 	PYTHON=$(PYTHON) examples/hello/run.sh
 
+## man           the manual pages as HTML, in target/man
+man:
+	@mkdir -p target/man
+	@for page in docs/man/*.[137]; do \
+		mandoc -T html -O man=%N.%S.html,toc $$page > target/man/$$(basename $$page).html || exit; done
+	@echo target/man/nanomsg.7.html
+
 ## install       into DESTDIR/PREFIX; uninstall takes away what it has put there
+#
+# Variables: PREFIX, LIBDIR, INCLUDEDIR, BINDIR, MANDIR, DESTDIR. The templates in packaging/ are filled in from them.
+CMAKEDIR = $(LIBDIR)/cmake/nanomsg-$(VERSION)
+CMAKE_FILES := nanomsg-config.cmake nanomsg-config-version.cmake nanomsg-target.cmake
+HEADERS := $(notdir $(wildcard include/nanomsg/*.h))
+MAN_SECTIONS := 1 3 7
+relative = $(shell realpath -ms --relative-to='$(CMAKEDIR)' '$(1)')
+fill = sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|' \
+	-e 's|@TO_PREFIX@|$(call relative,$(PREFIX))|; s|@TO_BINDIR@|$(call relative,$(BINDIR))|' \
+	-e 's|@TO_INCLUDEDIR@|$(call relative,$(INCLUDEDIR))|; s|@TO_LIBDIR@|$(call relative,$(LIBDIR))|' \
+	-e 's|@REAL@|$(REAL)|; s|@SONAME@|$(firstword $(NAMES))|; s|@POINTER_SIZE@|$(shell expr $$(getconf LONG_BIT) / 8)|' \
+	-e 's|@PRIVATE_LIBS@|$(subst $(eval ) ,;,$(patsubst -l%,%,$(shell sed -n 's/^Libs.private: //p' packaging/nanomsg.pc.in)))|'
+
 install: build
-	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/nanomsg
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(CMAKEDIR) $(DESTDIR)$(INCLUDEDIR)/nanomsg $(DESTDIR)$(BINDIR)
 	install -m 755 $(STAGE)/$(REAL) $(DESTDIR)$(LIBDIR)/
 	for name in $(NAMES); do ln -sf $(REAL) $(DESTDIR)$(LIBDIR)/$$name; done
 	install -m 644 $(STAGE)/libnanomsg.a $(DESTDIR)$(LIBDIR)/
-	install -m 644 include/nanomsg/*.h $(DESTDIR)$(INCLUDEDIR)/nanomsg/
-	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$(INCLUDEDIR)' '' 'Name: nanomsg' \
-		'Description: High-Performance Scalability Protocols' 'Version: 1.2.2' 'Libs: -L$${libdir} -lnanomsg' \
-		'Libs.private: -lpthread -ldl -lm' 'Cflags: -I$${includedir}' > $(DESTDIR)$(LIBDIR)/pkgconfig/nanomsg.pc
+	install -m 644 $(addprefix include/nanomsg/,$(HEADERS)) $(DESTDIR)$(INCLUDEDIR)/nanomsg/
+	$(fill) packaging/nanomsg.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/nanomsg.pc
+	ln -sf nanomsg.pc $(DESTDIR)$(LIBDIR)/pkgconfig/libnanomsg.pc
+	for name in $(CMAKE_FILES); do $(fill) packaging/$$name.in > $(DESTDIR)$(CMAKEDIR)/$$name; done
+	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/nanomsg.pc $(addprefix $(DESTDIR)$(CMAKEDIR)/,$(CMAKE_FILES))
+	install -m 755 $(STAGED_CAT) $(DESTDIR)$(BINDIR)/
+	for name in $(CATS); do ln -sf nanocat $(DESTDIR)$(BINDIR)/$$name; done
+	for n in $(MAN_SECTIONS); do install -d $(DESTDIR)$(MANDIR)/man$$n && \
+		install -m 644 docs/man/*.$$n $(DESTDIR)$(MANDIR)/man$$n/ || exit; done
 
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(REAL) $(NAMES) libnanomsg.a pkgconfig/nanomsg.pc)
-	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/nanomsg/,$(notdir $(wildcard include/nanomsg/*.h)))
-	@rmdir $(DESTDIR)$(INCLUDEDIR)/nanomsg 2>/dev/null || true
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(REAL) $(NAMES) libnanomsg.a pkgconfig/nanomsg.pc pkgconfig/libnanomsg.pc)
+	rm -f $(addprefix $(DESTDIR)$(CMAKEDIR)/,$(CMAKE_FILES))
+	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/nanomsg/,$(HEADERS))
+	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,nanocat $(CATS))
+	rm -f $(foreach n,$(MAN_SECTIONS),$(addprefix $(DESTDIR)$(MANDIR)/man$(n)/,$(notdir $(wildcard docs/man/*.$(n)))))
+	@rmdir $(DESTDIR)$(INCLUDEDIR)/nanomsg $(DESTDIR)$(CMAKEDIR) 2>/dev/null || true
+
+## deb           a Debian package in target/deb, in place of libnanomsg5, libnanomsg-dev and nanomsg-utils
+DEBDIR ?= $(CURDIR)/target/deb
+DEBLIB = /usr/lib/$(shell $(CC) -print-multiarch)
+deb: build
+	rm -rf $(DEBDIR)/root
+	mkdir -p $(DEBDIR)
+	$(MAKE) -s -o build install DESTDIR=$(DEBDIR)/root PREFIX=/usr LIBDIR=$(DEBLIB) INCLUDEDIR=/usr/include \
+		BINDIR=/usr/bin MANDIR=/usr/share/man
+	packaging/deb/build.sh $(DEBDIR)/root $(VERSION) $(DEBLIB) \
+		$(DEBDIR)/libnanomsg-rs_$(VERSION)_$(shell dpkg --print-architecture).deb
 
 clean:
 	$(CARGO) clean

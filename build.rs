@@ -3,8 +3,12 @@
 //! rustc hands the linker a version script of its own, with the `no_mangle` functions, and GNU ld refuses to combine it
 //! with a second one. The object that is installed is therefore linked by `make build`, from the static library, with
 //! src/ffi/exports.txt as the only script. tests/exports.rs compares both with the list.
+//!
+//! nanocat is linked to cargo's object, which has the same name, and runs on the installed one: it looks for it in the
+//! lib folder beside its own, so that an installation works wherever it is put, and then where the system says.
 
 use std::env;
+use std::path::Path;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -14,5 +18,13 @@ fn main() {
         println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libnanomsg.so.6");
         // dlclose must not take away the code that a thread of ours is running.
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    }
+    if env::var_os("CARGO_FEATURE_CLI").is_some() {
+        let out = env::var("OUT_DIR").expect("cargo sets it");
+        // Three folders up is that of the profile; the objects of this package are in its deps. Without this the linker
+        // would take upstream's library where that is installed.
+        let profile = Path::new(&out).ancestors().nth(3).expect("cargo's folders");
+        println!("cargo::rustc-link-search=native={}", profile.join("deps").display());
+        println!("cargo::rustc-link-arg-bins=-Wl,--enable-new-dtags,-rpath,$ORIGIN/../lib");
     }
 }

@@ -1,0 +1,261 @@
+// nanomsg in C++17: sockets and messages that free themselves, errors as exceptions. One header over the C functions;
+// link with -lnanomsg.
+
+#ifndef NANOMSG_HPP_INCLUDED
+#define NANOMSG_HPP_INCLUDED
+
+#include <nanomsg/nn.h>
+
+#include <nanomsg/bus.h>
+#include <nanomsg/inproc.h>
+#include <nanomsg/ipc.h>
+#include <nanomsg/pair.h>
+#include <nanomsg/pipeline.h>
+#include <nanomsg/pubsub.h>
+#include <nanomsg/reqrep.h>
+#include <nanomsg/survey.h>
+#include <nanomsg/tcp.h>
+#include <nanomsg/ws.h>
+
+#include <chrono>
+#include <climits>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace nanomsg {
+
+// A call has failed: with which errno, and which call.
+class error : public std::exception {
+public:
+    explicit error(const char *call, int number = nn_errno())
+        : number_(number), text_(std::string(call) + ": " + nn_strerror(number)) {}
+
+    int number() const noexcept { return number_; }
+    const char *what() const noexcept override { return text_.c_str(); }
+
+private:
+    int number_;
+    std::string text_;
+};
+
+// Bytes in the library's memory, which can be sent without a copy. One that was moved from is empty.
+class message {
+public:
+    message() noexcept = default;
+
+    // Bytes to be filled in.
+    explicit message(std::size_t size) : start_(nn_allocmsg(size, 0)), size_(size) {
+        if (start_ == nullptr)
+            throw error("nn_allocmsg");
+    }
+
+    explicit message(std::string_view body) : message(body.size()) {
+        if (!body.empty())
+            std::memcpy(start_, body.data(), body.size());
+    }
+
+    message(message &&other) noexcept
+        : start_(std::exchange(other.start_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+    message &operator=(message &&other) noexcept {
+        message taken(std::move(other));
+        std::swap(start_, taken.start_);
+        std::swap(size_, taken.size_);
+        return *this;
+    }
+
+    message(const message &) = delete;
+    message &operator=(const message &) = delete;
+
+    ~message() {
+        if (start_ != nullptr)
+            nn_freemsg(start_);
+    }
+
+    char *data() noexcept { return static_cast<char *>(start_); }
+    const char *data() const noexcept { return static_cast<const char *>(start_); }
+    std::size_t size() const noexcept { return size_; }
+    bool empty() const noexcept { return size_ == 0; }
+    std::string_view view() const noexcept { return {data(), size_}; }
+    operator std::string_view() const noexcept { return view(); }
+
+    // Keeps the bytes there are; after an error also all of them.
+    void resize(std::size_t size) {
+        void *start = start_ == nullptr ? nn_allocmsg(size, 0) : nn_reallocmsg(start_, size);
+        if (start == nullptr)
+            throw error("nn_reallocmsg");
+        start_ = start;
+        size_ = size;
+    }
+
+private:
+    friend class socket;
+    void *start_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+// A socket of one of the types NN_PAIR, NN_PUB and so on; closed at its end. All of it may be called from any thread,
+// but for moving and the end itself.
+class socket {
+public:
+    explicit socket(int type, int domain = AF_SP) : handle_(nn_socket(domain, type)) {
+        if (handle_ < 0)
+            throw error("nn_socket");
+    }
+
+    socket(socket &&other) noexcept : handle_(std::exchange(other.handle_, -1)) {}
+
+    socket &operator=(socket &&other) noexcept {
+        socket taken(std::move(other));
+        std::swap(handle_, taken.handle_);
+        return *this;
+    }
+
+    socket(const socket &) = delete;
+    socket &operator=(const socket &) = delete;
+
+    ~socket() {
+        if (handle_ >= 0)
+            nn_close(handle_);
+    }
+
+    // For the C functions.
+    int handle() const noexcept { return handle_; }
+
+    // Before its end; after it every call is EBADF.
+    void close() {
+        check(nn_close(std::exchange(handle_, -1)), "nn_close");
+    }
+
+    // The endpoint's id, for shutdown.
+    int bind(const std::string &address) { return check(nn_bind(handle_, address.c_str()), "nn_bind"); }
+    int connect(const std::string &address) { return check(nn_connect(handle_, address.c_str()), "nn_connect"); }
+    void shutdown(int endpoint) { check(nn_shutdown(handle_, endpoint), "nn_shutdown"); }
+
+    void send(std::string_view body) { check(nn_send(handle_, start(body), body.size(), 0), "nn_send"); }
+
+    // Without a copy. After an error the message is as it was.
+    void send(message &&body) {
+        if (body.start_ == nullptr)
+            return send(std::string_view());
+        check(nn_send(handle_, &body.start_, NN_MSG, 0), "nn_send");
+        gone(body);
+    }
+
+    // False, if it would have to wait.
+    bool try_send(std::string_view body) {
+        return try_check(nn_send(handle_, start(body), body.size(), NN_DONTWAIT), "nn_send");
+    }
+
+    bool try_send(message &&body) {
+        if (body.start_ == nullptr)
+            return try_send(std::string_view());
+        if (!try_check(nn_send(handle_, &body.start_, NN_MSG, NN_DONTWAIT), "nn_send"))
+            return false;
+        gone(body);
+        return true;
+    }
+
+    message recv() {
+        message received;
+        received.size_ = size(check(nn_recv(handle_, &received.start_, NN_MSG, 0), "nn_recv"));
+        return received;
+    }
+
+    // Nothing, if there is none now.
+    std::optional<message> try_recv() {
+        message received;
+        int length = nn_recv(handle_, &received.start_, NN_MSG, NN_DONTWAIT);
+        if (!try_check(length, "nn_recv"))
+            return std::nullopt;
+        received.size_ = size(length);
+        return received;
+    }
+
+    void set(int level, int option, int value) {
+        check(nn_setsockopt(handle_, level, option, &value, sizeof value), "nn_setsockopt");
+    }
+
+    void set(int level, int option, std::string_view value) {
+        check(nn_setsockopt(handle_, level, option, start(value), value.size()), "nn_setsockopt");
+    }
+
+    int get(int level, int option) const {
+        int value = 0;
+        std::size_t length = sizeof value;
+        check(nn_getsockopt(handle_, level, option, &value, &length), "nn_getsockopt");
+        return value;
+    }
+
+    // Negative: without a limit.
+    void send_timeout(std::chrono::milliseconds limit) { set(NN_SOL_SOCKET, NN_SNDTIMEO, milliseconds(limit)); }
+    void recv_timeout(std::chrono::milliseconds limit) { set(NN_SOL_SOCKET, NN_RCVTIMEO, milliseconds(limit)); }
+    void linger(std::chrono::milliseconds limit) { set(NN_SOL_SOCKET, NN_LINGER, milliseconds(limit)); }
+
+    void subscribe(std::string_view prefix) { set(NN_SUB, NN_SUB_SUBSCRIBE, prefix); }
+    void unsubscribe(std::string_view prefix) { set(NN_SUB, NN_SUB_UNSUBSCRIBE, prefix); }
+
+    // One of NN_STAT_*.
+    std::uint64_t statistic(int number) const {
+        std::uint64_t value = nn_get_statistic(handle_, number);
+        if (value == UINT64_MAX && number != NN_STAT_CURRENT_SND_PRIORITY)
+            throw error("nn_get_statistic");
+        return value;
+    }
+
+private:
+    static int check(int result, const char *call) {
+        if (result < 0)
+            throw error(call);
+        return result;
+    }
+
+    static bool try_check(int result, const char *call) {
+        if (result < 0 && nn_errno() == EAGAIN)
+            return false;
+        check(result, call);
+        return true;
+    }
+
+    // The library has the message now.
+    static void gone(message &body) noexcept {
+        body.start_ = nullptr;
+        body.size_ = 0;
+    }
+
+    static std::size_t size(int length) noexcept { return static_cast<std::size_t>(length); }
+    static const char *start(std::string_view bytes) noexcept { return bytes.data() == nullptr ? "" : bytes.data(); }
+
+    static int milliseconds(std::chrono::milliseconds limit) noexcept {
+        return limit.count() > INT_MAX ? -1 : limit.count() < 0 ? -1 : static_cast<int>(limit.count());
+    }
+
+    int handle_;
+};
+
+// What to wait for, with poll.
+struct pollfd : nn_pollfd {
+    pollfd(const socket &of, short wanted) : nn_pollfd{of.handle(), wanted, 0} {}
+    bool can_recv() const noexcept { return (revents & NN_POLLIN) != 0; }
+    bool can_send() const noexcept { return (revents & NN_POLLOUT) != 0; }
+};
+
+// How many are ready; 0, if the time has passed. Negative: without a limit.
+inline int poll(std::vector<pollfd> &fds, std::chrono::milliseconds limit) {
+    static_assert(sizeof(pollfd) == sizeof(nn_pollfd), "nn_poll reads them one behind the other");
+    int time = limit.count() < 0 || limit.count() > INT_MAX ? -1 : static_cast<int>(limit.count());
+    int ready = nn_poll(fds.data(), static_cast<int>(fds.size()), time);
+    if (ready < 0)
+        throw error("nn_poll");
+    return ready;
+}
+
+} // namespace nanomsg
+
+#endif // NANOMSG_HPP_INCLUDED

@@ -1,0 +1,147 @@
+// Says "ok" if all of it holds; tests/cpp.rs compiles and runs it.
+
+#include "nanomsg.hpp"
+
+#include <cstdlib>
+#include <iostream>
+#include <thread>
+
+using namespace std::chrono_literals;
+using nanomsg::message;
+using nanomsg::socket;
+
+static int failures = 0;
+
+#define CHECK(condition) \
+    do { \
+        if (!(condition)) { \
+            std::cout << __LINE__ << ": " #condition "\n"; \
+            failures++; \
+        } \
+    } while (false)
+
+template <typename Call> static int number_of(Call call) {
+    try {
+        call();
+    } catch (const nanomsg::error &error) {
+        CHECK(std::string(error.what()).find(nn_strerror(error.number())) != std::string::npos);
+        return error.number();
+    }
+    return 0;
+}
+
+static void messages() {
+    message hello("hello");
+    CHECK(hello.view() == "hello" && hello.size() == 5 && !hello.empty());
+    hello.resize(4);
+    CHECK(hello.view() == "hell");
+    hello.resize(100000);
+    CHECK(hello.size() == 100000 && hello.view().substr(0, 4) == "hell");
+    message moved(std::move(hello));
+    CHECK(hello.empty() && moved.size() == 100000);
+    message other("other");
+    other = std::move(moved);
+    CHECK(other.size() == 100000 && moved.empty());
+    CHECK(message().empty() && message(std::string_view()).empty());
+    CHECK(number_of([] { message too_large(SIZE_MAX); }) == ENOMEM);
+}
+
+static void pair() {
+    socket a(NN_PAIR), b(NN_PAIR);
+    a.recv_timeout(5s);
+    b.recv_timeout(5s);
+    a.bind("inproc://pair");
+    CHECK(number_of([&] { b.bind("inproc://pair"); }) == EADDRINUSE);
+    int endpoint = b.connect("inproc://pair");
+    CHECK(endpoint == 1);
+    b.send("text");
+    CHECK(a.recv().view() == "text");
+    a.send(std::string_view("\0nul", 4));
+    CHECK(b.recv().view() == std::string_view("\0nul", 4));
+    b.send(std::string_view());
+    CHECK(a.recv().empty());
+
+    message large(std::string(1000000, 'x'));
+    a.send(std::move(large));
+    CHECK(large.empty());
+    message received = b.recv();
+    CHECK(received.size() == 1000000);
+    CHECK(b.try_send(std::move(received)));
+    CHECK(received.empty() && a.recv().size() == 1000000);
+    CHECK(!a.try_recv());
+    CHECK(b.statistic(NN_STAT_MESSAGES_SENT) == 3 && b.statistic(NN_STAT_MESSAGES_RECEIVED) == 2);
+    CHECK(number_of([&] { b.statistic(9999); }) == EINVAL);
+
+    std::vector<nanomsg::pollfd> fds{{a, NN_POLLIN}, {b, NN_POLLIN | NN_POLLOUT}};
+    CHECK(nanomsg::poll(fds, 0ms) == 1 && !fds[0].can_recv() && fds[1].can_send() && !fds[1].can_recv());
+    b.send("poll");
+    CHECK(nanomsg::poll(fds, -1ms) == 2 && fds[0].can_recv());
+    CHECK(a.try_recv()->view() == "poll");
+
+    b.shutdown(endpoint);
+    CHECK(number_of([&] { b.shutdown(endpoint); }) == EINVAL);
+    message kept("kept");
+    CHECK(!b.try_send(std::move(kept)) && kept.view() == "kept");
+    b.send_timeout(1ms);
+    CHECK(number_of([&] { b.send(std::move(kept)); }) == ETIMEDOUT && kept.view() == "kept");
+    a.recv_timeout(1ms);
+    CHECK(number_of([&] { a.recv(); }) == ETIMEDOUT);
+    CHECK(a.get(NN_SOL_SOCKET, NN_RCVTIMEO) == 1);
+}
+
+static void patterns() {
+    socket pub(NN_PUB), sub(NN_SUB);
+    sub.recv_timeout(5s);
+    sub.subscribe("a");
+    sub.subscribe("b");
+    sub.unsubscribe("b");
+    CHECK(number_of([&] { sub.unsubscribe("b"); }) == EINVAL);
+    CHECK(number_of([&] { sub.send("x"); }) == ENOTSUP);
+    pub.bind("inproc://news");
+    sub.connect("inproc://news");
+    pub.send("b1");
+    pub.send("a1");
+    CHECK(sub.recv().view() == "a1");
+
+    socket req(NN_REQ), rep(NN_REP);
+    req.recv_timeout(5s);
+    CHECK(number_of([&] { req.recv(); }) == EFSM);
+    const std::string address = "tcp://127.0.0.1:" + std::string(std::getenv("PORT"));
+    rep.bind(address);
+    req.connect(address);
+    std::thread server([&] { rep.send(std::string(rep.recv().view()) + "!"); });
+    req.send("question");
+    CHECK(req.recv().view() == "question!");
+    server.join();
+}
+
+static void life() {
+    socket a(NN_PAIR);
+    int handle = a.handle();
+    socket b(std::move(a));
+    CHECK(a.handle() == -1 && b.handle() == handle);
+    CHECK(number_of([&] { a.send("x"); }) == EBADF);
+    socket c(NN_PAIR);
+    const int before = c.handle();
+    c = std::move(b);
+    CHECK(c.handle() == handle && b.handle() == -1 && nn_close(before) == -1);
+    c.close();
+    CHECK(number_of([&] { c.recv(); }) == EBADF && number_of([&] { c.close(); }) == EBADF);
+    {
+        socket d(NN_PAIR);
+        handle = d.handle();
+    }
+    CHECK(nn_close(handle) == -1);
+    CHECK(number_of([] { socket none(12345); }) == EINVAL);
+    CHECK(number_of([] { socket none(NN_PAIR, 77); }) == EAFNOSUPPORT);
+}
+
+int main() {
+    messages();
+    pair();
+    patterns();
+    life();
+    if (failures == 0)
+        std::cout << "ok\n";
+    return failures != 0;
+}

@@ -1,0 +1,63 @@
+//! Why an address was refused, in more words than an errno has.
+#![forbid(unsafe_code)]
+
+pub(crate) fn refusal(address: &str, errno: i32, bind: bool) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else {
+        if errno == libc::ENAMETOOLONG {
+            return too_long().to_owned();
+        }
+        return "an address is inproc://NAME, ipc://PATH, tcp://HOST:PORT or ws://HOST:PORT".to_owned();
+    };
+    let network = matches!(scheme, "tcp" | "ws");
+    match errno {
+        libc::EPROTONOSUPPORT => format!("\"{scheme}\" is no transport here; inproc, ipc, tcp and ws are"),
+        libc::ENAMETOOLONG if scheme == "ipc" && address.len() < 128 => "the path is longer than 107 bytes".to_owned(),
+        libc::ENAMETOOLONG => too_long().to_owned(),
+        libc::EADDRINUSE => "somebody else is bound to it".to_owned(),
+        libc::EADDRNOTAVAIL => "it is not an address of this machine".to_owned(),
+        libc::ENODEV if bind => {
+            "what is in front of the port is not *, an address, or an interface of this machine".to_owned()
+        }
+        libc::ENODEV => {
+            "what is in front of the semicolon is not *, an address, or an interface of this machine".to_owned()
+        }
+        libc::EACCES if network => "this port needs privileges".to_owned(),
+        libc::EACCES => "the permissions of the path do not allow it".to_owned(),
+        libc::ENOENT if scheme == "ipc" => "the folder does not exist".to_owned(),
+        libc::ENOTDIR => "a part of the path is not a folder".to_owned(),
+        libc::EMFILE | libc::ENFILE => "there are no descriptors left".to_owned(),
+        libc::EINVAL if network && !has_port(rest, scheme == "ws") => {
+            "it does not end with :PORT, a number from 1 to 65535".to_owned()
+        }
+        libc::EINVAL if network => "the host is neither a name nor an address".to_owned(),
+        _ => "it was refused".to_owned(),
+    }
+}
+
+fn too_long() -> &'static str {
+    "it is longer than 127 bytes"
+}
+
+/// With `optional` it may be missing altogether, as in an address of ws.
+fn has_port(rest: &str, optional: bool) -> bool {
+    let host = rest.split_once('/').map_or(rest, |(host, _)| host);
+    let behind = host.rfind(']').map_or(host, |end| &host[end..]);
+    let Some((_, port)) = behind.rsplit_once(':') else { return optional };
+    port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse().is_ok_and(|port: u16| port > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_looked_at_as_the_library_does() {
+        for good in ["h:1", "h:65535", "a;h:080", "[::1]:5", "::1:5", "h:80/a:b"] {
+            assert!(has_port(good, false), "{good}");
+        }
+        for bad in ["", "h", "h:", "h:0", "h:65536", "h:+1", "h: 1", "h:1x", "[::1]"] {
+            assert!(!has_port(bad, false), "{bad}");
+        }
+        assert!(has_port("h/a:b", true) && has_port("[::1]", true) && !has_port("h:0", true));
+    }
+}

@@ -1,0 +1,167 @@
+//! The C functions that nanocat calls, and an owner for a socket. All unsafe code is here.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::fmt;
+use std::slice;
+
+#[link(name = "nanomsg", kind = "dylib")]
+unsafe extern "C" {
+    safe fn nn_errno() -> c_int;
+    safe fn nn_strerror(errnum: c_int) -> *const c_char;
+    safe fn nn_socket(domain: c_int, protocol: c_int) -> c_int;
+    safe fn nn_close(s: c_int) -> c_int;
+    fn nn_setsockopt(s: c_int, level: c_int, option: c_int, optval: *const c_void, optvallen: usize) -> c_int;
+    fn nn_bind(s: c_int, addr: *const c_char) -> c_int;
+    fn nn_connect(s: c_int, addr: *const c_char) -> c_int;
+    fn nn_send(s: c_int, buf: *const c_void, len: usize, flags: c_int) -> c_int;
+    fn nn_recv(s: c_int, buf: *mut c_void, len: usize, flags: c_int) -> c_int;
+    fn nn_freemsg(msg: *mut c_void) -> c_int;
+    safe fn nn_get_statistic(s: c_int, stat: c_int) -> u64;
+}
+
+const AF_SP: c_int = 1;
+const NN_MSG: usize = usize::MAX;
+const NN_SOL_SOCKET: c_int = 0;
+const NN_SNDTIMEO: c_int = 4;
+const NN_RCVTIMEO: c_int = 5;
+const NN_SOCKET_NAME: c_int = 15;
+const NN_SUB_SUBSCRIBE: c_int = 1;
+const NN_SUB: c_int = 33;
+
+/// What upstream adds to its own error numbers.
+const NN_HAUSNUMERO: c_int = 156_384_712;
+pub(crate) const EFSM: c_int = NN_HAUSNUMERO + 54;
+
+/// An errno of the library, and the library's words for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Error {
+    pub errno: c_int,
+    words: String,
+}
+
+impl Error {
+    fn last() -> Self {
+        let errno = nn_errno();
+        Self { errno, words: describe(errno) }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+/// An open socket, closed when dropped.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    handle: c_int,
+}
+
+impl Socket {
+    pub(crate) fn open(kind: c_int) -> Result<Self, Error> {
+        Ok(Self { handle: checked(nn_socket(AF_SP, kind))? })
+    }
+
+    pub(crate) fn set_recv_timeout(&self, milliseconds: c_int) -> Result<(), Error> {
+        self.set(NN_SOL_SOCKET, NN_RCVTIMEO, &milliseconds.to_ne_bytes())
+    }
+
+    pub(crate) fn set_send_timeout(&self, milliseconds: c_int) -> Result<(), Error> {
+        self.set(NN_SOL_SOCKET, NN_SNDTIMEO, &milliseconds.to_ne_bytes())
+    }
+
+    pub(crate) fn set_name(&self, name: &[u8]) -> Result<(), Error> {
+        self.set(NN_SOL_SOCKET, NN_SOCKET_NAME, name)
+    }
+
+    pub(crate) fn subscribe(&self, prefix: &[u8]) -> Result<(), Error> {
+        self.set(NN_SUB, NN_SUB_SUBSCRIBE, prefix)
+    }
+
+    pub(crate) fn bind(&self, address: &CString) -> Result<(), Error> {
+        // SAFETY: The address ends with a NUL and outlives the call.
+        checked(unsafe { nn_bind(self.handle, address.as_ptr()) }).map(drop)
+    }
+
+    pub(crate) fn connect(&self, address: &CString) -> Result<(), Error> {
+        // SAFETY: As for bind.
+        checked(unsafe { nn_connect(self.handle, address.as_ptr()) }).map(drop)
+    }
+
+    pub(crate) fn send(&self, body: &[u8]) -> Result<(), Error> {
+        // SAFETY: The library reads that many bytes, before it returns.
+        checked(unsafe { nn_send(self.handle, body.as_ptr().cast(), body.len(), 0) }).map(drop)
+    }
+
+    pub(crate) fn recv(&self) -> Result<Message, Error> {
+        let mut start: *mut c_void = std::ptr::null_mut();
+        // SAFETY: With NN_MSG the library stores one pointer, in the variable given.
+        let len = checked(unsafe { nn_recv(self.handle, (&raw mut start).cast(), NN_MSG, 0) })?;
+        Ok(Message { start, len: len as usize })
+    }
+
+    pub(crate) fn statistic(&self, number: c_int) -> u64 {
+        nn_get_statistic(self.handle, number)
+    }
+
+    fn set(&self, level: c_int, option: c_int, value: &[u8]) -> Result<(), Error> {
+        // SAFETY: The library reads that many bytes, before it returns.
+        checked(unsafe { nn_setsockopt(self.handle, level, option, value.as_ptr().cast(), value.len()) }).map(drop)
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        nn_close(self.handle);
+    }
+}
+
+/// A message in the library's memory.
+#[derive(Debug)]
+pub(crate) struct Message {
+    start: *mut c_void,
+    len: usize,
+}
+
+impl Message {
+    pub(crate) fn body(&self) -> &[u8] {
+        // SAFETY: nn_recv has stored the start of a message of this length; it is freed in drop and not before.
+        unsafe { slice::from_raw_parts(self.start.cast(), self.len) }
+    }
+}
+
+impl Drop for Message {
+    fn drop(&mut self) {
+        // SAFETY: It comes from nn_recv, and nobody else frees it.
+        unsafe { nn_freemsg(self.start) };
+    }
+}
+
+/// The library's words for an errno.
+pub(crate) fn describe(errno: c_int) -> String {
+    // SAFETY: The library returns a text that ends, and it is copied before the next call.
+    unsafe { CStr::from_ptr(nn_strerror(errno)) }.to_string_lossy().into_owned()
+}
+
+/// The number that all of `text` stands for, as C's strtof reads it: with blanks in front, or hexadecimal, or inf.
+pub(crate) fn number(text: &CStr) -> Option<f32> {
+    let mut end = std::ptr::null_mut();
+    // SAFETY: The text ends with a NUL; `end` is stored and points into it.
+    let (number, rest) = unsafe {
+        let number = libc::strtof(text.as_ptr(), &raw mut end);
+        (number, *end)
+    };
+    (rest == 0 && !text.is_empty()).then_some(number)
+}
+
+/// As every C program, and unlike Rust's, nanocat ends when nobody reads its output any more.
+pub(crate) fn end_at_broken_pipes() {
+    // SAFETY: No handler is installed, and no other thread runs yet.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}
+
+fn checked(result: c_int) -> Result<c_int, Error> {
+    if result < 0 { Err(Error::last()) } else { Ok(result) }
+}

@@ -1,0 +1,57 @@
+//! The C++ header of `bindings/cpp`: its test program is compiled without a warning, and run on our library.
+//!
+//! With `CI=true` a C++ compiler and what `make build` makes must be there.
+
+#![cfg(target_os = "linux")]
+
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+#[test]
+fn the_header_holds_what_it_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let lib = root.join("target/lib");
+    let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
+    let missing = if Command::new(&compiler).arg("--version").output().is_err() {
+        "there is no C++ compiler: make deps"
+    } else if !lib.join("libnanomsg.so").exists() {
+        "there is no library: make build"
+    } else {
+        ""
+    };
+    if !missing.is_empty() {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
+        // Not eprintln: what a passing test prints by that is not shown.
+        std::io::stderr().write_all(format!("skipped: {missing}\n").as_bytes()).unwrap();
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let program = dir.path().join("test");
+    succeed(
+        Command::new(compiler)
+            .args(["-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror", "-pthread"])
+            .arg("-o")
+            .arg(&program)
+            .arg(root.join("bindings/cpp/test.cpp"))
+            .arg(format!("-I{}", root.join("include").display()))
+            .arg(format!("-L{}", lib.display()))
+            .args(["-lnanomsg", &format!("-Wl,-rpath,{}", lib.display())]),
+    );
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // The end of a test that hangs: its sockets have limits, so nothing here should.
+    let mut run = Command::new("timeout");
+    run.arg("60").arg(&program).env("PORT", port.to_string()).env_remove("LD_LIBRARY_PATH");
+    assert_eq!(succeed(&mut run), "ok\n");
+}
+
+/// What a command prints; it must not fail.
+fn succeed(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{command:?}\n{}{}", said(&output.stdout), said(&output.stderr));
+    said(&output.stdout)
+}

@@ -1,0 +1,110 @@
+//! The manual: a page for everything, no page that says something else than the headers, and none that mandoc complains
+//! about. With `CI=true` mandoc must be there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Pages beside those of the functions.
+const OTHERS: [&str; 14] = [
+    "nanocat.1",
+    "nn_cmsg.3",
+    "nanomsg.7",
+    "nn_env.7",
+    "nn_pair.7",
+    "nn_reqrep.7",
+    "nn_pubsub.7",
+    "nn_survey.7",
+    "nn_pipeline.7",
+    "nn_bus.7",
+    "nn_inproc.7",
+    "nn_ipc.7",
+    "nn_tcp.7",
+    "nn_ws.7",
+];
+
+#[test]
+fn there_is_a_page_for_every_function_pattern_and_transport() {
+    let exports = fs::read_to_string(root().join("src/ffi/exports.txt")).unwrap();
+    let mut expected: BTreeSet<String> = exports.lines().map(|name| format!("{name}.3")).collect();
+    expected.extend(OTHERS.map(str::to_owned));
+    assert_eq!(pages().into_keys().collect::<BTreeSet<_>>(), expected);
+}
+
+#[test]
+fn prototypes_are_those_of_the_header() {
+    let header = fs::read_to_string(root().join("include/nanomsg/nn.h")).unwrap();
+    let mut checked = 0;
+    for prototype in header.split("\nNN_EXPORT ").skip(1).filter_map(|rest| rest.split_once(';')) {
+        let Some((head, arguments)) = prototype.0.trim_end_matches(')').split_once('(') else { continue };
+        let name: String = head.chars().rev().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let name: String = name.chars().rev().collect();
+        let kind = head.strip_suffix(&name).unwrap();
+        let page = &pages()[&format!("{name}.3")];
+        let arguments: String = arguments.split(',').map(|argument| format!(" \"{}\"", argument.trim())).collect();
+        let expected = format!(".Ft \"{}\"\n.Fn {name}{arguments}\n", kind.trim());
+        assert!(page.contains(&expected), "{expected}");
+        checked += 1;
+    }
+    assert_eq!(checked, 23);
+}
+
+#[test]
+fn all_constants_of_the_options_and_statistics_are_described() {
+    let text: String = pages().into_values().collect();
+    let mut missing = Vec::new();
+    for entry in fs::read_dir(root().join("include/nanomsg")).unwrap() {
+        let header = fs::read_to_string(entry.unwrap().path()).unwrap();
+        for name in header.lines().filter_map(|line| line.strip_prefix("#define ")?.split([' ', '(']).next()) {
+            let internal = ["_H_INCLUDED", "NN_NS_", "NN_PROTO_", "NN_HAUSNUMERO", "NN_EXPORT", "NN_VERSION_", "_"];
+            let is_internal = internal.iter().any(|part| match *part {
+                "_" => name.ends_with('_') || name.ends_with("_DEFINED"),
+                part => name.contains(part),
+            });
+            if name.starts_with("NN_") && !is_internal && !text.contains(name) {
+                missing.push(name.to_owned());
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no page speaks of {missing:?}");
+}
+
+#[test]
+fn what_pages_refer_to_is_there() {
+    let pages = pages();
+    for (page, text) in &pages {
+        for (name, section) in text.lines().filter_map(|line| line.strip_prefix(".Xr ")?.split_once(' ')) {
+            let section = section.split(' ').next().unwrap();
+            let elsewhere = ["fork", "free", "poll", "strerror", "unix", "pkg-config"].contains(&name);
+            assert!(elsewhere || pages.contains_key(&format!("{name}.{section}")), "{page}: {name}({section})");
+        }
+    }
+}
+
+#[test]
+fn mandoc_has_nothing_to_complain_about() {
+    let files: Vec<PathBuf> = pages().into_keys().map(|name| root().join("docs/man").join(name)).collect();
+    let Ok(output) = Command::new("mandoc").args(["-T", "lint", "-W", "warning"]).args(files).output() else {
+        let missing = "mandoc is not installed: apt-get install mandoc";
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
+        // Not eprintln: what a passing test prints by that is not shown.
+        std::io::stderr().write_all(format!("skipped: {missing}\n").as_bytes()).unwrap();
+        return;
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// File name and text of each.
+fn pages() -> BTreeMap<String, String> {
+    let page = |entry: std::io::Result<fs::DirEntry>| {
+        let path = entry.unwrap().path();
+        (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(&path).unwrap())
+    };
+    fs::read_dir(root().join("docs/man")).unwrap().map(page).collect()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}

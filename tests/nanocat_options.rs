@@ -1,0 +1,399 @@
+//! The command line of our nanocat: with the same words it prints the same and ends with the same code as Debian's. And
+//! what Debian's does not have.
+//!
+//! | variable     | effect                                                                               |
+//! |--------------|--------------------------------------------------------------------------------------|
+//! | `CI=true`    | both nanocats must be there (Debian's `nanomsg-utils`; ours is made by `make build`) |
+//! | `NN_BIN_DIR` | where our nanocat is, instead of `target/bin`                                        |
+
+#![cfg(target_os = "linux")]
+
+use std::env;
+use std::io::{Read as _, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+const DEBIAN: &str = "/usr/bin/nanocat";
+
+/// How long one run may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+#[test]
+fn wrong_command_lines_are_answered_alike() {
+    let Some(both) = Both::new() else { return };
+    let lines: &[&[&str]] = &[
+        &[],
+        &[""],
+        &["foo"],
+        &["--bogus"],
+        &["--bogus=3"],
+        &["-Z"],
+        &["-vZ"],
+        &["-1"],
+        &["---"],
+        &["--pu"],
+        &["--pu=3"],
+        &["--re"],
+        &["--s"],
+        &["--sock"],
+        &["--pullx"],
+        &["--push=1"],
+        &["--pul=3"],
+        &["--help=3"],
+        &["--verbose=1"],
+        &["--bind"],
+        &["-X"],
+        &["-vX"],
+        &["-Xfoo", "-vqX"],
+        &["-D"],
+        &["-i"],
+        &["--format"],
+        &["--recv"],
+        &["--pull", "--recv-timeout", "x"],
+        &["--pull", "--recv-timeout="],
+        &["--pull", "--recv-timeout", "1 "],
+        &["--pull", "--recv-timeout", " 1"],
+        &["--pull", "--recv=x"],
+        &["--pull", "--recv", "x"],
+        &["-dx"],
+        &["-d", "x"],
+        &["--pull", "--format", "zzz"],
+        &["--pull", "--format=zzz"],
+        &["--pull", "--format", "h"],
+        &["--pull", "--forma", "zzz"],
+        &["--pull", "--pull"],
+        &["--pair", "--pai"],
+        &["--pair", "--pul"],
+        &["--pull", "--data", "a"],
+        &["--pull", "--dat", "a"],
+        &["--pull", "--data="],
+        &["--push", "--data", "a", "--file", "b"],
+        &["--push", "--data", "a", "-F", "b"],
+        &["--push", "-Da", "-D", "b"],
+        &["--push", "-Da", "--data", "b"],
+        &["--push", "-F", "/nonexistent", "-D", "a"],
+        &["--push"],
+        &["--sur"],
+        &["--push", "--bind", "inproc://a"],
+        &["--push", "--data", "a"],
+        &["--pull"],
+        &["--bind", "inproc://a"],
+        &["--bind="],
+        &["--pull", "--subscribe", "a"],
+        &["--pull", "--data", "b", "--subscribe", "a"],
+        &["--push", "--hex", "--subscribe", "a"],
+        &["--push", "--bind", "inproc://a", "--data", "b", "--hex"],
+        &["--push", "--bind", "inproc://a", "--data", "b", "-A"],
+        &["--pull", "--send-timeout", "1", "--bind", "inproc://a"],
+        &["--pull", "-i", "3", "--bind", "inproc://a"],
+        &["--pull", "-Afoo"],
+        &["--pull", "--help=", "--bogus"],
+    ];
+    let names: &[(&str, &[&str])] = &[
+        ("nn_push", &[]),
+        ("some/folder/nn_push", &["--pull"]),
+        ("nn_pull", &["--data", "a"]),
+        ("nn_req", &["--data", "a"]),
+        ("nn_bogus", &["--bind", "inproc://a"]),
+    ];
+    let named = lines.iter().map(|line| ("nanocat", *line)).chain(names.iter().copied());
+    for (name, line) in named {
+        let [theirs, ours] = both.run(name, line, b"");
+        assert_eq!(ours, theirs, "{name} {line:?}: ours, and then the original");
+        assert!([Some(1), Some(2)].contains(&ours.code), "{name} {line:?}: {ours:?}");
+    }
+}
+
+#[test]
+fn right_command_lines_are_understood_alike() {
+    let Some(both) = Both::new() else { return };
+    let empty = ["--recv-timeout", "0"];
+    let lines: &[(&str, &[&str])] = &[
+        ("nanocat", &["--pull", "--bind", "inproc://a"]),
+        ("nanocat", &["--pul", "--bind=inproc://a"]),
+        ("nanocat", &["--", "-", "--pull", "--", "--connect", "inproc://a", "-"]),
+        ("nanocat", &["-vvqAQ", "--pull", "-xno/such"]),
+        ("nanocat", &["-l", "1", "--pull", "--connect", "inproc://a", "--connect", "inproc://b"]),
+        ("nanocat", &["--connect-ipc=no/such", "--pul"]),
+        ("nanocat", &["--sub", "--subscribe", "a", "--subs", "", "--bind", "inproc://--"]),
+        ("nanocat", &["--sub", "--bind", "--pull"]),
+        ("nanocat", &["--rep", "--bind", "inproc://a"]),
+        ("nanocat", &["--rep", "--bind", "inproc://a", "--data", "b"]),
+        ("nanocat", &["--respondent", "--bind", "inproc://a", "--data", "b"]),
+        ("nanocat", &["--req", "--bind", "inproc://a", "--data", "b"]),
+        ("nanocat", &["--surveyor", "--bind", "inproc://a", "--data", "b"]),
+        ("nanocat", &["--pair", "--bind", "inproc://a", "--data", "b", "--send-timeout", "0.01"]),
+        ("nanocat", &["--pair", "--bind", "inproc://a", "--recv-timeout", "0x0p0", "--delay", "0.01"]),
+        ("nanocat", &["--pair", "--bind", "inproc://a", "--bind", "inproc://a"]),
+        ("nanocat", &["--pair", "--socket-name", "name", "--bind", "inproc://a"]),
+        ("nn_pair", &["--bind", "inproc://a"]),
+        ("./nn_bus", &["--bind", "inproc://a", "--data", "b"]),
+        ("/a/nn_respondent", &["--bind", "inproc://a"]),
+    ];
+    for (name, line) in lines {
+        let line = [line, &empty[..]].concat();
+        let [theirs, ours] = both.run(name, &line, b"");
+        assert_eq!(ours.first_error_line(), theirs.first_error_line(), "{name} {line:?}");
+        assert_eq!((&ours.output, ours.code), (&theirs.output, theirs.code), "{name} {line:?}");
+    }
+    // Upstream crashes at a second address of this kind.
+    let line = ["--pull", "-x", "no/1", "--connect-ipc", "no/2", "-l1", "-l", "2", "--recv-timeout", "0"];
+    assert_eq!(both.ours("nanocat", &line, b""), End { code: Some(0), output: Vec::new(), errors: String::new() });
+    // And these make it abort, or wait.
+    let to_nobody = ["--pub", "--bind", "inproc://a", "--file"];
+    assert_eq!(both.ours("nanocat", &[&to_nobody[..], &["-", "--delay", "-1"]].concat(), b"").code, Some(0));
+    assert_eq!(both.ours("nanocat", &[&to_nobody[..], &["/"]].concat(), b"").code, Some(2));
+    // This needs no limit, and must not wait.
+    let [theirs, ours] = both.run("nanocat", &["--pub", "--bind", "inproc://a", "--data", ""], b"");
+    assert_eq!(ours, theirs);
+}
+
+#[test]
+fn messages_are_printed_alike() {
+    let Some(both) = Both::new() else { return };
+    let every: Vec<u8> = (0..=255).chain(*b"a\n\"\\\x01\xff\r").collect();
+    let to_itself = ["--bus", "--bind", "inproc://a", "--connect", "inproc://a", "--recv-timeout", "1", "--file", "-"];
+    let formats: [&[&str]; 13] = [
+        &[],
+        &["--raw"],
+        &["--ascii"],
+        &["-A"],
+        &["--quoted"],
+        &["-Q"],
+        &["--msgpack"],
+        &["--hex"],
+        &["--format", "no"],
+        &["--format=raw"],
+        &["--format", "msgpack"],
+        &["-A", "--format", "hex"],
+        &["--hex", "-Q"],
+    ];
+    thread::scope(|scope| {
+        for format in formats {
+            let (both, every) = (&both, &every);
+            scope.spawn(move || {
+                let line = [&to_itself[..], format].concat();
+                let [theirs, ours] = both.run("nanocat", &line, every);
+                assert_eq!(ours, theirs, "{line:?}");
+                assert_eq!(ours.code, Some(0));
+                assert_eq!(ours.output.is_empty(), format.is_empty() || format[0..].contains(&"no"), "{line:?}");
+            });
+        }
+    });
+}
+
+#[test]
+fn the_help_has_upstreams_layout_and_all_its_options() {
+    let Some(both) = Both::new() else { return };
+    for line in [&["--help"][..], &["-vh"], &["--pull", "--help", "--bogus"]] {
+        let [theirs, ours] = both.run("nanocat", line, b"");
+        assert_eq!((ours.code, &ours.errors[..]), (Some(0), ""));
+        let [theirs, ours] = [theirs.output, ours.output].map(|output| String::from_utf8(output).unwrap());
+        // The usage, word for word; the wording of the descriptions is free.
+        assert_eq!(ours.lines().take(4).collect::<Vec<_>>(), theirs.lines().take(4).collect::<Vec<_>>());
+        let entries = |text: &str| -> Vec<String> {
+            let heads = text.lines().skip(4).filter(|line| !line.is_empty() && !line.starts_with("  "));
+            heads.map(|line| line.get(..24).unwrap_or(line).trim_end().to_owned()).collect()
+        };
+        let ours_only = [" --json", "Ending and Watching:", " --count N", " --stats"];
+        let found: Vec<String> = entries(&ours).into_iter().filter(|head| !ours_only.contains(&&head[..])).collect();
+        assert_eq!(found, entries(&theirs));
+        assert!(ours.lines().skip(4).all(|line| line.len() < 80), "{ours}");
+    }
+}
+
+#[test]
+fn refused_addresses_are_explained() {
+    let Some(both) = Both::new() else { return };
+    let long = format!("ipc:///{}", "x".repeat(110));
+    let cases = [
+        ("--bind", "nothing", "an address is inproc://NAME"),
+        ("--bind", "bogus://a", "\"bogus\" is no transport here"),
+        ("--connect", "tcp://127.0.0.1:99999", "a number from 1 to 65535"),
+        ("--connect", "tcp://no_underscore:80", "the host is neither a name nor an address"),
+        ("--bind", "tcp://no-such-interface:80", "is not *, an address, or an interface"),
+        ("--bind", "tcp://203.0.113.7:8000", "not an address of this machine"),
+        ("--bind", "ipc:///no/such/folder/a", "the folder does not exist"),
+        ("--connect", &long, "longer than 107 bytes"),
+        ("--bind", "ipc:///tmp", "somebody else is bound to it"),
+    ];
+    for (option, address, reason) in cases {
+        let ours = Both::ours(&both, "nanocat", &["--pair", option, address], b"");
+        assert_eq!(ours.code, Some(3), "{address}: {ours:?}");
+        let second = ours.errors.lines().nth(1).unwrap_or_default();
+        assert!(second.starts_with(&format!("    {address}: ")) && second.contains(reason), "{address}: {ours:?}");
+    }
+}
+
+#[test]
+fn json_has_text_or_base64_on_a_line() {
+    let Some(both) = Both::new() else { return };
+    for (body, line) in [
+        (&b"caf\xc3\xa9 \"1\"\n"[..], "{\"text\":\"café \\\"1\\\"\\n\"}\n"),
+        (b"\xff\0\x01\x02", "{\"base64\":\"/wABAg==\"}\n"),
+        (b"", "{\"text\":\"\"}\n"),
+    ] {
+        let to_itself =
+            ["--bus", "--bind", "inproc://a", "--connect", "inproc://a", "--count", "1", "--json", "-F", "-"];
+        let ours = both.ours("nanocat", &to_itself, body);
+        assert_eq!((str::from_utf8(&ours.output), ours.code), (Ok(line), Some(0)), "{ours:?}");
+    }
+}
+
+#[test]
+fn it_ends_after_as_many_messages_as_it_is_told() {
+    let Some(both) = Both::new() else { return };
+    for (receives, sends) in [("--pull", "--push"), ("--sub", "--pub"), ("--pair", "--pair")] {
+        let address = format!("ipc://{}/{receives}", both.dir.path().display());
+        // The sender goes on; that the receiver ends, and after three, is its own doing.
+        let _sender =
+            both.start("nanocat", &[sends, "--connect", &address, "--interval", "0.01", "--data", "job"], b"");
+        let ours = both.ours("nanocat", &[receives, "--bind", &address, "--count", "3", "-A"], b"");
+        assert_eq!((&ours.output[..], ours.code), (&b"job\njob\njob\n"[..], Some(0)), "{ours:?}");
+    }
+    // Whoever only sends counts that; all of it arrives.
+    let address = format!("ipc://{}/sent", both.dir.path().display());
+    let mut receiver = both.start("nn_pull", &["--bind", &address, "--count", "5", "-A"], b"");
+    let ours = both.ours("nn_push", &["--connect", &address, "--count", "5", "--data", "job"], b"");
+    assert_eq!(ours.code, Some(0), "{ours:?}");
+    let received = ended(&mut receiver);
+    assert_eq!((&received.output[..], received.code), (&b"job\n".repeat(5)[..], Some(0)), "{received:?}");
+    // An answerer has answered before it ends.
+    let address = format!("ipc://{}/asked", both.dir.path().display());
+    let mut answerer = both.start("nn_rep", &["--bind", &address, "--count", "1", "--data", "yes", "-A"], b"");
+    let asker = both.ours("nn_req", &["--connect", &address, "--data", "really", "-A"], b"");
+    assert_eq!((&asker.output[..], asker.code), (&b"yes\n"[..], Some(0)), "{asker:?}");
+    assert_eq!(ended(&mut answerer).output, b"really\n");
+    for wrong in ["0", "-1", "x", ""] {
+        let ours = both.ours("nanocat", &["--pull", "--bind", "inproc://a", "--count", wrong], b"");
+        assert_eq!(ours.code, Some(1));
+        assert_eq!(ours.errors, "nanocat: Option --count requires a whole number greater than 0\n");
+    }
+}
+
+#[test]
+fn statistics_are_kept_on_the_standard_error() {
+    let Some(both) = Both::new() else { return };
+    let to_itself = ["--bus", "--bind", "inproc://a", "--connect", "inproc://a", "--count", "4", "-A", "--stats"];
+    let ours = both.ours("nanocat", &[&to_itself[..], &["--data", "12345", "--interval", "0.8"]].concat(), b"");
+    assert_eq!((&ours.output[..], ours.code), (&b"12345\n".repeat(4)[..], Some(0)), "{ours:?}");
+    let lines: Vec<&str> = ours.errors.lines().collect();
+    // While it runs, and at its end.
+    assert!(lines.len() >= 2, "{ours:?}");
+    let last = lines.last().unwrap();
+    assert!(last.contains("sent 2, bytes sent 10, received 4, bytes received 20"), "{ours:?}");
+    let quiet = both.ours("nanocat", &["--pub", "--bind", "inproc://a", "--data", "a"], b"");
+    assert_eq!(quiet.errors, "");
+}
+
+/// Abbreviations that upstream takes must not become ambiguous by options of ours.
+#[test]
+fn our_options_are_known_by_their_whole_names_only() {
+    let Some(both) = Both::new() else { return };
+    for word in ["--js", "--cou", "--stat"] {
+        let ours = both.ours("nanocat", &[word], b"");
+        assert_eq!((ours.code, &ours.errors[..]), (Some(1), &format!("nanocat: Unknown option ``{word}''\n")[..]));
+    }
+}
+
+/// Debian's nanocat, ours, and a folder for files.
+struct Both {
+    dir: TempDir,
+    ours: PathBuf,
+}
+
+/// What a run has left.
+#[derive(Debug, PartialEq)]
+struct End {
+    code: Option<i32>,
+    output: Vec<u8>,
+    errors: String,
+}
+
+impl End {
+    fn first_error_line(&self) -> &str {
+        self.errors.lines().next().unwrap_or_default()
+    }
+}
+
+impl Both {
+    /// `None`, and a line that says so, where something is missing; in CI a failure.
+    fn new() -> Option<Self> {
+        let bin = env::var_os("NN_BIN_DIR")
+            .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bin"), PathBuf::from);
+        let ours = bin.join("nanocat");
+        let missing = if !Path::new(DEBIAN).exists() {
+            format!("{DEBIAN} is not installed: apt-get install nanomsg-utils")
+        } else if !ours.exists() {
+            format!("{} is not there: make build", ours.display())
+        } else {
+            return Some(Self { dir: TempDir::new().expect("a temporary folder"), ours });
+        };
+        assert!(!env::var("CI").is_ok_and(|v| v == "true"), "{missing}");
+        // Not eprintln: what a passing test prints by that is not shown.
+        let _ = std::io::stderr().write_all(format!("skipped: {missing}\n").as_bytes());
+        None
+    }
+
+    /// The original's end, and ours.
+    fn run(&self, name: &str, line: &[&str], input: &[u8]) -> [End; 2] {
+        // Both at a time: some wait for a second.
+        let mut theirs = spawn(Path::new(DEBIAN), name, line, input);
+        let mut ours = self.start(name, line, input);
+        [ended(&mut theirs), ended(&mut ours)]
+    }
+
+    fn ours(&self, name: &str, line: &[&str], input: &[u8]) -> End {
+        ended(&mut self.start(name, line, input))
+    }
+
+    fn start(&self, name: &str, line: &[&str], input: &[u8]) -> Running {
+        spawn(&self.ours, name, line, input)
+    }
+}
+
+/// It does not outlive the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail for a child that has been waited for.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn spawn(program: &Path, name: &str, line: &[&str], input: &[u8]) -> Running {
+    let mut command = Command::new(program);
+    for name in ["LD_LIBRARY_PATH", "LD_PRELOAD", "NN_PRINT_ERRORS"] {
+        command.env_remove(name);
+    }
+    command.arg0(name).args(line).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("nanocat starts");
+    // It may have ended already, without reading.
+    let _ = child.stdin.take().expect("it is piped").write_all(input);
+    Running(child)
+}
+
+fn ended(Running(child): &mut Running) -> End {
+    let (sender, ends) = mpsc::channel();
+    let mut pipes = (child.stdout.take().expect("it is piped"), child.stderr.take().expect("it is piped"));
+    thread::spawn(move || {
+        let (mut output, mut errors) = (Vec::new(), Vec::new());
+        pipes.0.read_to_end(&mut output).expect("its output");
+        pipes.1.read_to_end(&mut errors).expect("its complaints");
+        let _ = sender.send((output, errors));
+    });
+    let until = Instant::now() + LIMIT;
+    let Ok((output, errors)) = ends.recv_timeout(until.saturating_duration_since(Instant::now())) else {
+        panic!("it does not end: {child:?}");
+    };
+    let code = child.wait().expect("it was not waited for").code();
+    End { code, output, errors: String::from_utf8_lossy(&errors).into_owned() }
+}
