@@ -19,11 +19,13 @@ CATS := nn_push nn_pull nn_pub nn_sub nn_req nn_rep nn_surveyor nn_respondent nn
 ARCHIVE := target/release/libnanomsg.a
 EXPORTS := src/ffi/exports.txt
 VENV := target/venv
+WEB := target/web
+TOOLS := target/tools
+FUZZ_SECONDS ?= 30
 PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db
 
-.PHONY: help deps build link header check-header test unit ctest compat interop pytest loom lint bench bench-quick \
-        demo man install deb uninstall \
-        clean
+.PHONY: help deps build link header check-header test unit ctest compat interop pytest web loom fuzz lint bench bench-quick \
+        demo man install deb uninstall clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -35,6 +37,12 @@ deps:
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
 	else echo "to compare with other libraries, install:$$missing"; fi
+	@missing=; command -v chromium >/dev/null || missing="chromium"; \
+	command -v npm >/dev/null || missing="$$missing nodejs npm"; \
+	if [ -z "$$missing" ]; then exit 0; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	else echo "to talk to WebSockets of others, install: $$missing"; fi
 
 ## build         the library, under all its names, in target/lib; nanocat in target/bin
 build:
@@ -66,10 +74,10 @@ header:
 check-header:
 	$(CARGO) test --release --test headers
 
-## test          everything: rooms, headers, exports, C programs, nanocat, other libraries, interleavings, Python
+## test          everything: rooms, headers, exports, C programs, nanocat, other libraries, interleavings, Python, web
 test: build
 	$(CARGO) test --release --features cli
-	$(MAKE) loom pytest
+	$(MAKE) loom pytest web
 
 ## unit          the tests inside the rooms
 unit:
@@ -95,6 +103,24 @@ loom:
 pytest: build
 	@test -x $(VENV)/bin/pytest || { $(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install -q pytest; }
 	NANOMSG_LIBRARY=$(CURDIR)/$(STAGE)/libnanomsg.so.6 $(VENV)/bin/python -m pytest -q bindings/python
+
+## web           ws with WebSockets of others: Python's websockets, npm's ws, a page in Chromium
+web: build
+	@test -x $(VENV)/bin/pytest || { $(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install -q pytest; }
+	@$(VENV)/bin/python -c 'import websockets.sync.server' 2>/dev/null || $(VENV)/bin/pip install -q 'websockets>=13'
+	@test -d $(WEB)/node_modules/ws || ! command -v npm >/dev/null || \
+		{ mkdir -p $(WEB) && npm install --silent --no-audit --no-fund --prefix $(WEB) ws; }
+	WEB_MODULES=$(CURDIR)/$(WEB) NANOMSG_LIBRARY=$(CURDIR)/$(STAGE)/libnanomsg.so.6 \
+		$(VENV)/bin/python -m pytest -q -rs -p no:cacheprovider tests/web
+
+## fuzz          each reader of strangers' bytes for FUZZ_SECONDS (needs a nightly toolchain)
+fuzz:
+	@cargo-fuzz --version >/dev/null 2>&1 || test -x $(TOOLS)/bin/cargo-fuzz || \
+		$(CARGO) install -q --locked --root $(TOOLS) cargo-fuzz
+	@cd fuzz && export PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin" && for target in fuzz_targets/*.rs; do \
+		name=$$(basename $$target .rs) && mkdir -p corpus/$$name && echo "== $$name" && \
+		$(CARGO) +nightly fuzz run $$name corpus/$$name seeds/$$name -- -max_len=6000 -verbosity=0 \
+			-print_final_stats=1 -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 
 ## lint          formatting and clippy
 lint:

@@ -25,3 +25,6 @@ mod message;
 mod error;
 
 mod sys;
+
+#[cfg(fuzzing)]
+pub mod fuzzing;

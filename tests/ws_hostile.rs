@@ -3,6 +3,8 @@
 //!
 //! Sec. numbers are RFC 6455's.
 
+#![cfg(target_os = "linux")]
+
 use std::ffi::{CString, c_int, c_void};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
@@ -677,7 +679,7 @@ fn a_flood_of_pings_takes_no_memory() {
     let pair = Ours::listening(PAIR);
     let mut client = Raw::client(pair.at(), "pair");
     let burst = frame(PING, true, &[b'p'; 125], MASK).repeat(1000);
-    let before = resident();
+    let before = memory().resident;
     for _ in 0..TOTAL / burst.len() {
         client.say(&burst);
     }
@@ -685,7 +687,7 @@ fn a_flood_of_pings_takes_no_memory() {
     client.say(&frame(BINARY, true, b"was that all?", MASK));
     assert_eq!(pair.recv(0).as_deref(), Some(&b"was that all?"[..]));
     // Others run in this process too.
-    let grown = resident().saturating_sub(before);
+    let grown = memory().resident.saturating_sub(before);
     assert!(grown < TOTAL / 2, "{grown} bytes more");
     client.vanish(true);
     pair.serves_a_good_client("flood");
@@ -697,7 +699,7 @@ fn announced_lengths_take_no_memory() {
     const PEERS: usize = 200;
     let pull = Ours::listening(81);
     pull.set(SOL_SOCKET, RCVMAXSIZE, 100 << 20);
-    let before = resident();
+    let before = memory().reserved;
     let mut liars: Vec<Raw> = (0..PEERS).map(|_| Raw::client(pull.at(), "pull")).collect();
     for liar in &mut liars {
         liar.say(&[&[0x82, 0xff][..], &(100u64 << 20).to_be_bytes(), &[0; 4], &[b'x'; 10_000]].concat());
@@ -705,8 +707,9 @@ fn announced_lengths_take_no_memory() {
     let mut honest = Raw::client(pull.at(), "pull");
     honest.say(&frame(BINARY, true, b"work", MASK));
     assert_eq!(pull.recv(0).as_deref(), Some(&b"work"[..]));
-    let grown = resident().saturating_sub(before);
-    assert!(grown < 256 << 20, "{grown} bytes more for {PEERS} peers");
+    // Memory that is not touched yet counts here: so do the stacks and arenas of other tests' threads.
+    let grown = memory().reserved.saturating_sub(before);
+    assert!(grown < PEERS * (100 << 20) / 2, "{grown} bytes more for {PEERS} peers");
 }
 
 /// Q-R32: the slot of a PAIR is free as soon as its peer is gone.
@@ -844,9 +847,15 @@ fn error() -> io::Error {
 }
 
 /// Bytes of memory that the process has.
-fn resident() -> usize {
+struct Memory {
+    reserved: usize,
+    resident: usize,
+}
+
+fn memory() -> Memory {
     let statm = std::fs::read_to_string("/proc/self/statm").expect("procfs");
-    statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("pages") * 4096
+    let mut pages = statm.split(' ').map(|pages| pages.parse::<usize>().expect("pages") * 4096);
+    Memory { reserved: pages.next().expect("a first field"), resident: pages.next().expect("a second") }
 }
 
 // ---- Bare peers ----

@@ -11,7 +11,7 @@ pub(super) const WORD: usize = 4;
 pub(super) const BOTTOM: u32 = 1 << 31;
 
 /// Moves the first word of the body into the header. False, and nothing moved: the body is too short.
-pub(super) fn take_word(message: &mut Message) -> bool {
+pub(crate) fn take_word(message: &mut Message) -> bool {
     let Some(&word) = message.body.as_slice().first_chunk::<WORD>() else { return false };
     message.header.extend_from_slice(&word);
     message.body.skip(WORD);
@@ -20,7 +20,7 @@ pub(super) fn take_word(message: &mut Message) -> bool {
 
 /// Moves the whole backtrace from the body into the header. False, and nothing moved: it has no bottom, or more than
 /// `max` words.
-pub(super) fn take_all(message: &mut Message, max: u8) -> bool {
+pub(crate) fn take_all(message: &mut Message, max: u8) -> bool {
     let body = message.body.as_slice();
     let words = body.chunks_exact(WORD).take(usize::from(max));
     let Some(bottom) = words.into_iter().position(|word| word[0] & 0x80 != 0) else { return false };

@@ -1,7 +1,7 @@
 //! Who gets which message. Pure: state machines without I/O, locks or clocks, told about pipes and time.
 #![forbid(unsafe_code)]
 
-mod backtrace;
+pub(crate) mod backtrace;
 mod bus;
 mod pair;
 mod pipeline;

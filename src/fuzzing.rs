@@ -1,0 +1,146 @@
+//! The door for fuzz/: what reads bytes that strangers have made. Each function takes any bytes, and panics where an answer
+//! contradicts itself.
+#![forbid(unsafe_code)]
+
+use crate::codec::length_prefix::LengthPrefix;
+use crate::codec::sp_header;
+use crate::codec::ws_frame::{self, Conversation, Event, Head, LONGEST, Role};
+use crate::codec::ws_upgrade::{self, Upgrade};
+use crate::message::{Body, Message};
+use crate::pattern::backtrace;
+use crate::transport::{Scheme, Settings, address, by_scheme};
+
+/// Frame after frame, as far as they go.
+pub fn ws_frame(mut bytes: &[u8]) {
+    let role = if bytes.first().is_some_and(|byte| byte & 1 == 1) { Role::Server } else { Role::Client };
+    let mut conversation = Conversation::default();
+    let mut message = Vec::new();
+    while let Ok(Some(head)) = ws_frame::decode(bytes, role) {
+        same_in_every_part(bytes, head, role);
+        if conversation.begins(head).is_err() {
+            return;
+        }
+        let arrived = &bytes[head.length..];
+        let Some((payload, rest)) =
+            usize::try_from(head.payload).ok().and_then(|length| arrived.split_at_checked(length))
+        else {
+            return;
+        };
+        bytes = rest;
+        let mut payload = payload.to_vec();
+        ws_frame::apply_mask(&mut payload, head.mask, 0);
+        match conversation.takes(head, &payload) {
+            Err(close) => {
+                let frame = ws_frame::close_frame(close, None);
+                assert!(frame.len() <= 2 + 125);
+                let told = ws_frame::decode(&frame, Role::Client).expect("our own frames are right");
+                assert_eq!(told.map(|head| head.length + head.payload as usize), Some(frame.len()));
+                return;
+            }
+            Ok(Event::Ping) => assert!(ws_frame::pong_frame(&payload, None).len() <= 2 + 125),
+            Ok(Event::Nothing) => {}
+            Ok(Event::Piece { opcode, last }) => {
+                assert!(matches!(opcode, ws_frame::TEXT | ws_frame::BINARY));
+                message.extend(payload);
+                if last {
+                    assert!(opcode == ws_frame::BINARY || std::str::from_utf8(&message).is_ok());
+                    message.clear();
+                }
+            }
+        }
+    }
+}
+
+fn same_in_every_part(bytes: &[u8], head: Head, role: Role) {
+    assert!(head.length <= LONGEST && head.length <= bytes.len());
+    assert!(!head.is_control() || (head.payload <= 125 && head.fin));
+    for length in 0..head.length {
+        assert_eq!(ws_frame::decode(&bytes[..length], role), Ok(None));
+    }
+    let mask = (role == Role::Server).then_some(head.mask);
+    let mut out = [0; LONGEST];
+    let length = ws_frame::encode(head.payload as usize, head.opcode, mask, &mut out);
+    let again = ws_frame::decode(&out[..length], role);
+    assert_eq!(again, Ok(Some(Head { length, fin: true, ..head })));
+}
+
+/// A request to a listening PAIR, and the response to a connecting one.
+pub fn ws_upgrade(bytes: &[u8]) {
+    settles(bytes, |bytes| ws_upgrade::answer(bytes, "pair"));
+    settles(bytes, |bytes| ws_upgrade::check(bytes, *b"0123456789abcdef", "pair"));
+}
+
+/// What was answered to the first part of the bytes is the answer to all of them.
+fn settles(bytes: &[u8], answer: impl Fn(&[u8]) -> Upgrade) {
+    let whole = answer(bytes);
+    let lengths = (0..bytes.len()).step_by(1 + bytes.len() / 32);
+    if let Some(early) = lengths.map(|length| answer(&bytes[..length])).find(|answer| *answer != Upgrade::More) {
+        assert!(std::mem::discriminant(&early) == std::mem::discriminant(&whole), "{early:?} and then {whole:?}");
+    }
+    match whole {
+        Upgrade::More => assert!(bytes.len() < 4096),
+        Upgrade::Done { length, .. } => {
+            assert!(length <= bytes.len());
+            assert_eq!(answer(&bytes[..length - 1]), Upgrade::More);
+        }
+        Upgrade::Refused { reply } => assert!(reply.is_empty() || reply.ends_with(b"\r\n\r\n")),
+    }
+}
+
+pub fn length_prefix(bytes: &[u8]) {
+    for prefix in [LengthPrefix::Plain, LengthPrefix::Typed] {
+        let Ok(Some(frame)) = prefix.decode(bytes) else { continue };
+        assert_eq!(frame.head, prefix.head_len());
+        let mut out = [0; 14];
+        let length = prefix.encode(frame.payload as usize, &mut out);
+        assert_eq!(out[..length], bytes[..length]);
+    }
+}
+
+pub fn sp_header(bytes: &[u8]) {
+    let Some(header) = bytes.first_chunk() else { return };
+    if let Ok(protocol) = sp_header::decode(*header) {
+        assert_eq!(sp_header::encode(protocol)[..6], header[..6]);
+    }
+}
+
+/// The first byte is the limit.
+pub fn backtrace(bytes: &[u8]) {
+    let Some((&max, body)) = bytes.split_first() else { return };
+    let message = || Message { body: Body::copy_of(body).expect("memory"), ..Message::default() };
+    let mut all = message();
+    if backtrace::take_all(&mut all, max) {
+        assert!(all.header.len() % 4 == 0 && all.header.len() <= 4 * usize::from(max));
+        let bottom = all.header.len() - 4;
+        assert!(all.header[bottom] & 0x80 != 0);
+        assert!(all.header[..bottom].iter().step_by(4).all(|byte| byte & 0x80 == 0));
+    } else {
+        assert!(all.header.is_empty());
+    }
+    assert_eq!([&all.header[..], all.body.as_slice()].concat(), body);
+    let mut one = message();
+    assert_eq!(backtrace::take_word(&mut one), body.len() >= 4);
+    assert_eq!([&one.header[..], one.body.as_slice()].concat(), body);
+}
+
+/// Both grammars, and what each scheme makes of the text. Nothing is bound and nothing is dialled.
+pub fn address(bytes: &[u8]) {
+    for ipv4_only in [true, false] {
+        if let Ok(remote) = address::parse_remote(bytes, ipv4_only) {
+            assert!(remote.port > 0 && remote.local.is_none_or(|local| local.port() == 0));
+        }
+        if let Ok(local) = address::parse_local(bytes, ipv4_only) {
+            assert!(local.port() > 0 && (!ipv4_only || local.is_ipv4()));
+        }
+        let settings = Settings { ipv4_only, send_buffer: 1, recv_buffer: 1 };
+        for scheme in [&b"tcp"[..], b"ws", b"ipc"] {
+            if let Ok(Scheme::Stream(transport)) = by_scheme(scheme) {
+                let _ = transport.connect(bytes, settings);
+            }
+        }
+    }
+    if let Ok((scheme, rest)) = address::split_scheme(bytes) {
+        assert_eq!([scheme, b"://", rest].concat(), bytes);
+        let _ = by_scheme(scheme);
+    }
+}
