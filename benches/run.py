@@ -69,6 +69,8 @@ NOTES = """\
   The publisher sends 16 messages, then waits until every subscriber has acknowledged the 16th; the acknowledgements
   pass through shared memory, beside the library. So paced, nothing may be lost: a message that does not arrive, or
   arrives out of turn, makes the row `failed`. Rates count every message once for each subscriber that it reached.
+- `device`: a third process forwards between two connections, with nn_device; the bare one waits for both and does one
+  read and one write a message. What a device adds is the difference to the same row without it.
 - `nnmsg`: messages live in the library's memory (NN_MSG in nn_send and nn_recv, nng_msg, zmq_msg_t); in all other rows
   the caller's buffers are copied from and to. The bare program is the same in both.
 - Each message carries its number at both ends and is checked for its length and number by every peer's receiver.
@@ -108,6 +110,7 @@ def all_rows():
     rows += [Row("rtt", t, s, "pair", "pinned") for t in TRANSPORTS for s in SIZES]
     rows += [Row("rtt", t, "64B", "reqrep") for t in TRANSPORTS]
     rows += [Row("rtt", t, "64B", "reqrep", "pinned") for t in TRANSPORTS]
+    rows += [Row("rtt", "tcp", "64B", p, "device", "pinned") for p in ("pair", "reqrep")]
     rows += [Row("stream", t, s, "pair") for t in TRANSPORTS for s in SIZES]
     rows += [Row("stream", t, s, "pair", "pinned") for t in TRANSPORTS for s in ("64B", "64KiB", "1MiB")]
     rows += [Row("stream", t, s, "pushpull") for t in TRANSPORTS for s in SIZES]
@@ -206,6 +209,7 @@ def run_once(peer, row, count, options):
     command = peer.command("--mode", row.mode, "--transport", row.transport, "--pattern", row.pattern)
     command += ["--size", str(row.bytes), "--count", str(count)]
     command += ["--subs", row.subs] if row.subs else []
+    command += ["--device"] if "device" in row.flags else []
     command += ["--nnmsg"] if "nnmsg" in row.flags else []
     command += ["--pin", str(options.cpu)] if "pinned" in row.flags else []
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -256,6 +256,13 @@ enum Payload<'a> {
     Owned(Body),
 }
 
+/// A message goes on as it came.
+impl From<Message> for Outgoing<'static> {
+    fn from(message: Message) -> Self {
+        Self { header: message.header, opcode: message.opcode, payload: Payload::Owned(message.body) }
+    }
+}
+
 impl<'a> Outgoing<'a> {
     pub(crate) fn borrowed(body: &'a [u8]) -> Self {
         Self { header: Header::new(), opcode: 0, payload: Payload::Borrowed(body) }

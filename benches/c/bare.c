@@ -13,6 +13,7 @@
 #include "bench.h"
 
 #include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/un.h>
 
 enum {
@@ -129,6 +130,34 @@ static struct side *side_open (const struct args *args, enum role role)
         side->fd = side->fds[side->connections++] = s;
     }
     return side;
+}
+
+static const int has_device = 1;
+
+/* One thread, one wait for both connections, one read and one write for each message. */
+static _Noreturn void device_run (const struct args *near, const struct args *far)
+{
+    int both[2] = {side_open (far, SIDE_A)->fd, side_open (near, SIDE_B)->fd};
+    size_t frame = HEADER + near->size;
+    unsigned char *bytes = malloc (frame);
+    int set = epoll_create1 (EPOLL_CLOEXEC);
+    for (int i = 0; i < 2; i++) {
+        struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t) i};
+        must ("epoll_ctl", epoll_ctl (set, EPOLL_CTL_ADD, both[i], &event));
+    }
+    for (;;) {
+        struct epoll_event events[2];
+        int ready = epoll_wait (set, events, 2, -1);
+        must ("epoll_wait", ready);
+        for (int i = 0; i < ready; i++) {
+            uint32_t from = events[i].data.u32;
+            ssize_t n = recv (both[from], bytes, frame, 0);
+            must ("recv", n);
+            if (n == 0)
+                exit (0);
+            must ("send", send (both[!from], bytes, (size_t) n, MSG_NOSIGNAL));
+        }
+    }
 }
 
 /* ---- Sockets ---- */

@@ -51,6 +51,7 @@ struct args {
     size_t size;
     uint64_t count;
     int subs;        /* subscribers of a fan-out; 1 in the other modes */
+    int device;      /* a third process forwards between both sides */
     int nnmsg;       /* messages live in the library's own memory: nothing is copied at its boundary */
     int pin;         /* the one CPU for both sides, or -1 */
     const char *lib; /* the library to load; only the driver of the nanomsg ABI looks at it */
@@ -78,6 +79,10 @@ static void side_flush (struct side *side);
 static size_t side_recv (struct side *side, unsigned char **message);
 static void side_release (struct side *side);
 static void side_close (struct side *side);
+static const int has_device;
+/* Forwards between `near`, where it listens for side A, and `far`, where side B listens, until it is killed. Calls
+   `listening` once it does. */
+static _Noreturn void device_run (const struct args *near, const struct args *far);
 
 /* ---- What both sides of one run share, whether threads or processes ---- */
 
@@ -146,14 +151,17 @@ static void nap (void)
     nanosleep (&(struct timespec){0, 100000}, NULL);
 }
 
+/* How many listeners there have to be before this process connects. */
+static int awaited = 1;
+
 static void listening (void)
 {
-    atomic_store (&shared->listening, 1);
+    atomic_fetch_add (&shared->listening, 1);
 }
 
 static void await_listener (void)
 {
-    while (!atomic_load (&shared->listening))
+    while (atomic_load (&shared->listening) < awaited)
         nap ();
 }
 
@@ -459,7 +467,7 @@ static void usage (const char *problem)
 {
     fprintf (stderr,
              "%s\nusage: DRIVER --mode rtt|stream|fan --transport inproc|ipc|tcp|ws --size BYTES --count N\n"
-             "              [--pattern pair|reqrep|pushpull|pubsub] [--subs N] [--nnmsg] [--pin CPU] [--lib PATH]\n"
+             "              [--pattern pair|reqrep|pushpull|pubsub] [--subs N] [--device] [--nnmsg] [--pin CPU] [--lib PATH]\n"
              "       DRIVER --version [--lib PATH]\n",
              problem);
     exit (2);
@@ -519,6 +527,10 @@ static void parse (struct args *args, int argc, char **argv)
             args->nnmsg = 1;
             continue;
         }
+        if (!strcmp (name, "--device")) {
+            args->device = 1;
+            continue;
+        }
         if (!strcmp (name, "--version")) {
             version = 1;
             continue;
@@ -565,6 +577,8 @@ static void parse (struct args *args, int argc, char **argv)
         usage ("pubsub is for the fan-out, and the other way round");
     if (args->mode == FAN && args->transport == INPROC)
         usage ("the fan-out leads from one process to another");
+    if (args->device && (args->mode != RTT || args->transport != TCP))
+        usage ("the device stands between round trips on tcp");
     if (args->subs < 1 || args->subs > (args->mode == FAN ? MOST_SUBS : 1))
         usage ("--subs: too few or too many");
 }
@@ -616,6 +630,24 @@ int main (int argc, char **argv)
         exit (0);
     }
     child = pid;
+    if (args.device && !has_device)
+        fail ("unsupported", "this peer has no device of the kind");
+    if (args.device) {
+        struct args near = args;
+        place (&near);
+        if ((pid = fork ()) < 0)
+            fail ("error", "no third process: %s", strerror (errno));
+        if (pid == 0) {
+            signal (SIGCHLD, SIG_DFL);
+            sigprocmask (SIG_SETMASK, &old, NULL);
+            prctl (PR_SET_PDEATHSIG, SIGKILL);
+            driver_init (&near);
+            device_run (&near, &args);
+        }
+        args = near;
+        awaited = 2;
+        pid = child;
+    }
     sigprocmask (SIG_SETMASK, &old, NULL);
     driver_init (&args);
     run_a (&args);

@@ -36,6 +36,14 @@ static void must (const char *call, int result)
         fail (result == NNG_ENOTSUP ? "unsupported" : "error", "%s: %s", call, nng_strerror (result));
 }
 
+static const int has_device = 0;
+
+static _Noreturn void device_run (const struct args *near, const struct args *far)
+{
+    (void) near, (void) far;
+    abort ();
+}
+
 static struct side *side_open (const struct args *args, enum role role)
 {
     static int (*const open[4][2]) (nng_socket *) = {{nng_pair0_open, nng_pair0_open},

@@ -13,7 +13,7 @@
 
 #define FUNCTIONS(f)                                                                                                   \
     f (nn_errno) f (nn_strerror) f (nn_symbol) f (nn_socket) f (nn_close) f (nn_setsockopt) f (nn_bind) f (nn_connect) \
-        f (nn_send) f (nn_recv) f (nn_allocmsg) f (nn_freemsg)
+        f (nn_send) f (nn_recv) f (nn_allocmsg) f (nn_freemsg) f (nn_device)
 
 static struct {
 #define MEMBER(name) __typeof__ (name) *name;
@@ -99,6 +99,24 @@ static struct side *side_open (const struct args *args, enum role role)
             refused ("nn_connect", EPROTONOSUPPORT);
     }
     return side;
+}
+
+static const int has_device = 1;
+
+static _Noreturn void device_run (const struct args *near, const struct args *far)
+{
+    int reqrep = near->pattern == REQREP, on = 1;
+    int a = lib.nn_socket (AF_SP_RAW, reqrep ? NN_REP : NN_PAIR), b = lib.nn_socket (AF_SP_RAW, reqrep ? NN_REQ : NN_PAIR);
+    if (a < 0 || b < 0)
+        refused ("nn_socket", EINVAL);
+    lib.nn_setsockopt (a, NN_TCP, NN_TCP_NODELAY, &on, sizeof on);
+    lib.nn_setsockopt (b, NN_TCP, NN_TCP_NODELAY, &on, sizeof on);
+    await_listener ();
+    if (lib.nn_connect (b, far->url) < 0 || lib.nn_bind (a, near->url) < 0)
+        broken ("device");
+    listening ();
+    lib.nn_device (a, b);
+    broken ("nn_device");
 }
 
 static unsigned char *side_buffer (struct side *side)

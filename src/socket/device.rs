@@ -3,15 +3,14 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::Socket;
 use super::joint::Joint;
 use super::poll::{self, Entry};
+use super::state::State;
 use super::table;
 use super::wait::Limit;
 use crate::error::{Error, Result};
-use crate::message::{Body, Message, Outgoing};
+use crate::message::{Message, Outgoing};
 
 /// Forwards messages between two raw sockets, or back into one (the other handle negative), headers included. Returns
 /// only when no direction works any more, with the error that ended the one from `first` to `second`.
@@ -56,7 +55,7 @@ struct Way {
     from: Arc<Socket>,
     to: Arc<Socket>,
     /// Received, and not taken by the other side yet.
-    pending: Option<Message>,
+    pending: Option<Outgoing<'static>>,
     /// There was more to receive at the last look.
     more: bool,
     /// Until when the present step may take: NN_RCVTIMEO or NN_SNDTIMEO, counted from its start.
@@ -103,21 +102,27 @@ impl Way {
     fn receive(&mut self) -> Result<()> {
         let mut message = Message::default();
         self.more = self.from.take(&mut message)?;
-        self.pending = Some(message);
+        self.pending = Some(message.into());
         Ok(())
     }
 
     fn send(&mut self) -> Result<()> {
-        let Some(Message { header, body, opcode }) = self.pending.take() else { return Ok(()) };
-        let mut outgoing = Outgoing::owned(body);
-        outgoing.header.clone_from(&header);
-        outgoing.opcode = opcode;
-        let sent = self.to.send(&mut outgoing, true);
-        if sent == Err(Error::WouldBlock) {
-            let body = outgoing.into_body().unwrap_or_else(Body::empty);
-            self.pending = Some(Message { header, body, opcode });
+        let Some(message) = &mut self.pending else { return Ok(()) };
+        let sent = self.to.send(message, true);
+        // Otherwise it is as it was, and waits.
+        if sent != Err(Error::WouldBlock) {
+            self.pending = None;
         }
         sent.map(drop)
+    }
+
+    /// Whether this socket lets it go on.
+    fn is_ready(&self, socket: &Arc<Socket>, state: &State) -> bool {
+        match self.pending {
+            _ if self.ended.is_some() => false,
+            Some(_) => Arc::ptr_eq(&self.to, socket) && state.pattern.can_send(),
+            None => Arc::ptr_eq(&self.from, socket) && state.pattern.can_recv(),
+        }
     }
 
     fn entry(&self) -> Entry {
@@ -149,11 +154,12 @@ fn run(ways: &mut [Way], interruptible: bool) -> Error {
         if together && joint.is_none() {
             joint = Joint::of(&ways[0].from, &ways[0].to);
         }
-        let going = ways.iter().filter(|way| way.ended.is_none());
-        let mut entries: SmallVec<[Entry; 2]> = going.map(Way::entry).collect();
         let waited = match &mut joint {
-            Some(joint) => joint.turn(&mut entries, limit),
-            None => poll::wait(&mut entries, limit),
+            Some(joint) => joint.turn(|socket, state| ways.iter().any(|way| way.is_ready(socket, state)), limit),
+            None => {
+                let going = ways.iter().filter(|way| way.ended.is_none());
+                poll::wait(&mut going.map(Way::entry).collect::<Vec<Entry>>(), limit)
+            }
         };
         match waited {
             // The one that is closing has to be let go; the other goes on alone.

@@ -66,6 +66,9 @@ const PATIENT: usize = 16 * 1024;
 /// How long a sender waits for room at a time. A peer that does not read is left with a copy of the rest.
 const PATIENCE: Duration = Duration::from_millis(2);
 
+/// And altogether, where NN_SNDTIMEO is not shorter. Some types' nn_send is known never to wait.
+const STAMINA: Duration = Duration::from_millis(50);
+
 impl Socket {
     /// Ends a send: writes the message from its sender's memory to the pipes that were idle.
     /// `NoMemory`: a connection had to be broken off in the middle of the message.
@@ -116,9 +119,14 @@ impl Socket {
         message: &Outgoing<'_>,
         done: &mut (Wrote, usize),
     ) -> Held<'a> {
+        let start = Instant::now();
+        let stop = Limit::Until(start + STAMINA).min(Limit::of(held.options.send_timeout));
         while let (Wrote::Part, written) = *done {
+            if stop.is_over() {
+                break;
+            }
             held.wrote(target.pipe, &Wrote::Part, Outbox::default());
-            let limit = Limit::Until(Instant::now() + PATIENCE);
+            let limit = Limit::Until(Instant::now() + PATIENCE).min(stop);
             let waited;
             (held, waited) = self.wait_until(held, Want::Send, limit, |state| {
                 let stuck = state.pipes.stream(target.pipe).is_some_and(|stream| stream.stuck);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Socket;
-use super::poll::{self, Entry};
+use super::state::State;
 use super::turn::{begin_turn, wait_failed};
 use super::wait::Limit;
 use crate::error::{Error, Result};
@@ -46,9 +46,9 @@ impl Joint {
         })
     }
 
-    /// One turn of both sockets; it waits only while no entry is ready. `BadSocket`: one of them is closing; they have to
+    /// One turn of both sockets; it waits only while neither is `ready`. `BadSocket`: one of them is closing; they have to
     /// be let go.
-    pub(super) fn turn(&mut self, entries: &mut [Entry], limit: Limit) -> Result<()> {
+    pub(super) fn turn(&mut self, ready: impl Fn(&Arc<Socket>, &State) -> bool, limit: Limit) -> Result<()> {
         let [first, second] = &self.sockets;
         let (Some(one), Some(two)) = (first.reactor.get(), second.reactor.get()) else { return Err(Error::BadSocket) };
         let mut begun = [first, second].map(|socket| {
@@ -63,7 +63,7 @@ impl Joint {
                 return None;
             }
             // Looked at under the same lock under which we are taken for asleep: what comes later interrupts.
-            let ready = poll::any_ready(entries, socket, &held);
+            let ready = ready(socket, &held);
             Some(begin_turn(held, if ready { Some(Duration::ZERO) } else { limit.remaining() }))
         });
         let [Some((orders, timeout)), Some((others, other))] = &mut begun else { return Err(Error::BadSocket) };

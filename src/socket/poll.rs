@@ -73,7 +73,7 @@ impl Entry {
 }
 
 /// Looks at the entries of a socket whose lock is held.
-pub(super) fn any_ready(entries: &mut [Entry], socket: &Arc<Socket>, state: &State) -> bool {
+fn any_ready(entries: &mut [Entry], socket: &Arc<Socket>, state: &State) -> bool {
     let mut ready = false;
     for entry in entries.iter_mut().filter(|entry| Arc::ptr_eq(&entry.socket, socket)) {
         entry.look(state);
