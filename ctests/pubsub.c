@@ -27,25 +27,29 @@ static int unsubscribe(int s, const char *topic, size_t size)
    have arrived before the next one is sent. */
 static void publish(const char *what, int pub, int sub, const struct nn_iovec *texts, int n)
 {
-    char buf[256];
+    static int serial;
+    char buf[256], end[16];
     printf("%s:", what);
     for (int i = 0; i < n; i++) {
+        int first = serial + 1;
         CHECK(nn_send(pub, texts[i].iov_base, texts[i].iov_len, 0) == (int) texts[i].iov_len);
         for (int tries = 0;; tries++) {
             /* Over inproc the pipe may be busy with the text: repeat. */
-            CHECK(nn_send(pub, "END", 3, 0) == 3);
+            int size = snprintf(end, sizeof end, "END%d", ++serial);
+            CHECK(nn_send(pub, end, (size_t) size, 0) == size);
             MUST(ct_set(sub, NN_RCVTIMEO, tries < 20 ? 100 : CT_PATIENCE));
-            int rc = nn_recv(sub, buf, sizeof buf, 0);
+            int rc = nn_recv(sub, buf, sizeof buf - 1, 0);
             if (rc < 0 && tries < 20)
                 continue;
-            MUST(rc);
-            if (rc == 3 && memcmp(buf, "END", 3) == 0)
+            buf[MUST(rc)] = 0;
+            if (strncmp(buf, "END", 3) != 0)
+                printf(" %s", pt_text(buf, (size_t) rc));
+            else if (atoi(buf + 3) >= first) /* those before belong to an earlier text */
                 break;
-            printf(" %s", pt_text(buf, (size_t) rc));
         }
-        while (nn_recv(sub, buf, sizeof buf, NN_DONTWAIT) >= 0)
-            CHECK(memcmp(buf, "END", 3) == 0);
     }
+    while (nn_recv(sub, buf, sizeof buf, NN_DONTWAIT) >= 0)
+        CHECK(memcmp(buf, "END", 3) == 0);
     MUST(ct_set(sub, NN_RCVTIMEO, CT_PATIENCE));
     printf("\n");
 }
