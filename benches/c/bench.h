@@ -599,6 +599,8 @@ int main (int argc, char **argv)
     shared = mmap (NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
         fail ("error", "no shared memory: %s", strerror (errno));
+    if (args.device && !has_device)
+        fail ("unsupported", "this peer has no device of the kind");
     place (&args);
 
     if (args.transport == INPROC) {
@@ -630,8 +632,6 @@ int main (int argc, char **argv)
         exit (0);
     }
     child = pid;
-    if (args.device && !has_device)
-        fail ("unsupported", "this peer has no device of the kind");
     if (args.device) {
         struct args near = args;
         place (&near);

@@ -98,13 +98,14 @@ pub(super) struct XReplier {
     max_hops: u8,
     next_key: u32,
     pipes: HashMap<u32, PipeId>,
-    keys: HashMap<PipeId, u32>,
+    /// By the pipe's slot.
+    keys: Vec<Option<u32>>,
 }
 
 impl XReplier {
     pub(super) fn new(first_key: u32) -> Self {
         let next_key = first_key & !backtrace::BOTTOM;
-        Self { askers: FairQueue::default(), max_hops: u8::MAX, next_key, pipes: HashMap::new(), keys: HashMap::new() }
+        Self { askers: FairQueue::default(), max_hops: u8::MAX, next_key, pipes: HashMap::new(), keys: Vec::new() }
     }
 }
 
@@ -123,14 +124,18 @@ impl Pattern for XReplier {
             self.next_key = (self.next_key + 1) & !backtrace::BOTTOM;
         }
         self.pipes.insert(self.next_key, pipe);
-        self.keys.insert(pipe, self.next_key);
+        let slot = pipe.slot as usize;
+        if slot >= self.keys.len() {
+            self.keys.resize(slot + 1, None);
+        }
+        self.keys[slot] = Some(self.next_key);
         self.next_key = (self.next_key + 1) & !backtrace::BOTTOM;
         Ok(())
     }
 
     fn remove(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
         self.askers.remove(pipe);
-        if let Some(key) = self.keys.remove(&pipe) {
+        if let Some(key) = self.keys.get_mut(pipe.slot as usize).and_then(Option::take) {
             self.pipes.remove(&key);
         }
     }
@@ -158,7 +163,7 @@ impl Pattern for XReplier {
 
     fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
         while let Some(pipe) = self.askers.recv(message, pipes) {
-            let Some(key) = self.keys.get(&pipe) else { continue };
+            let Some(Some(key)) = self.keys.get(pipe.slot as usize) else { continue };
             if backtrace::take_all(message, self.max_hops) {
                 message.header.insert_from_slice(0, &key.to_be_bytes());
                 return Ok(());

@@ -58,6 +58,8 @@ struct Way {
     pending: Option<Outgoing<'static>>,
     /// There was more to receive at the last look.
     more: bool,
+    /// Worth a try.
+    ready: bool,
     /// Until when the present step may take: NN_RCVTIMEO or NN_SNDTIMEO, counted from its start.
     limit: Option<Limit>,
     ended: Option<Error>,
@@ -65,7 +67,15 @@ struct Way {
 
 impl Way {
     fn new(from: &Arc<Socket>, to: &Arc<Socket>) -> Self {
-        Self { from: Arc::clone(from), to: Arc::clone(to), pending: None, more: false, limit: None, ended: None }
+        Self {
+            from: Arc::clone(from),
+            to: Arc::clone(to),
+            pending: None,
+            more: false,
+            ready: true,
+            limit: None,
+            ended: None,
+        }
     }
 
     /// Moves messages until one has to wait, the direction ends, or the other one shall have its turn. True: there may
@@ -116,13 +126,14 @@ impl Way {
         sent.map(drop)
     }
 
-    /// Whether this socket lets it go on.
-    fn is_ready(&self, socket: &Arc<Socket>, state: &State) -> bool {
-        match self.pending {
+    /// Notes whether this socket lets it go on.
+    fn look(&mut self, socket: &Arc<Socket>, state: &State) -> bool {
+        self.ready |= match self.pending {
             _ if self.ended.is_some() => false,
             Some(_) => Arc::ptr_eq(&self.to, socket) && state.pattern.can_send(),
             None => Arc::ptr_eq(&self.from, socket) && state.pattern.can_recv(),
-        }
+        };
+        self.ready
     }
 
     fn entry(&self) -> Entry {
@@ -141,7 +152,11 @@ fn run(ways: &mut [Way], interruptible: bool) -> Error {
     loop {
         let mut more = false;
         for way in ways.iter_mut().filter(|way| way.ended.is_none()) {
-            more |= way.go();
+            let timed = way.limit.is_some_and(|limit| limit != Limit::Never);
+            if std::mem::take(&mut way.ready) || timed || joint.is_none() {
+                way.ready = way.go();
+                more |= way.ready;
+            }
         }
         if more {
             continue;
@@ -155,7 +170,13 @@ fn run(ways: &mut [Way], interruptible: bool) -> Error {
             joint = Joint::of(&ways[0].from, &ways[0].to);
         }
         let waited = match &mut joint {
-            Some(joint) => joint.turn(|socket, state| ways.iter().any(|way| way.is_ready(socket, state)), limit),
+            Some(joint) => {
+                let look = |socket: &Arc<Socket>, state: &State| {
+                    // All of them look.
+                    ways.iter_mut().filter_map(|way| way.look(socket, state).then_some(())).count() > 0
+                };
+                joint.turn(look, limit)
+            }
             None => {
                 let going = ways.iter().filter(|way| way.ended.is_none());
                 poll::wait(&mut going.map(Way::entry).collect::<Vec<Entry>>(), limit)

@@ -46,9 +46,9 @@ impl Joint {
         })
     }
 
-    /// One turn of both sockets; it waits only while neither is `ready`. `BadSocket`: one of them is closing; they have to
+    /// One turn of both sockets, which `look` sees before and after it; it waits only if that finds neither ready. `BadSocket`: one of them is closing; they have to
     /// be let go.
-    pub(super) fn turn(&mut self, ready: impl Fn(&Arc<Socket>, &State) -> bool, limit: Limit) -> Result<()> {
+    pub(super) fn turn(&mut self, mut look: impl FnMut(&Arc<Socket>, &State) -> bool, limit: Limit) -> Result<()> {
         let [first, second] = &self.sockets;
         let (Some(one), Some(two)) = (first.reactor.get(), second.reactor.get()) else { return Err(Error::BadSocket) };
         let mut begun = [first, second].map(|socket| {
@@ -63,7 +63,7 @@ impl Joint {
                 return None;
             }
             // Looked at under the same lock under which we are taken for asleep: what comes later interrupts.
-            let ready = ready(socket, &held);
+            let ready = look(socket, &held);
             Some(begin_turn(held, if ready { Some(Duration::ZERO) } else { limit.remaining() }))
         });
         let [Some((orders, timeout)), Some((others, other))] = &mut begun else { return Err(Error::BadSocket) };
@@ -77,8 +77,12 @@ impl Joint {
         }
         io.serve(first, &one.poller, self.events.of(false));
         other_io.serve(second, &two.poller, self.events.of(true));
-        let closing = first.end_turn(io).closing;
-        let closing = second.end_turn(other_io).closing || closing;
+        let mut end = |socket: &Arc<Socket>, io| {
+            let held = socket.end_turn(io);
+            look(socket, &held);
+            held.closing
+        };
+        let closing = end(first, io) | end(second, other_io);
         match waited {
             Err(error) => Err(wait_failed(&error)),
             Ok(()) if closing => Err(Error::BadSocket),
