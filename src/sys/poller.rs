@@ -123,7 +123,7 @@ fn wait(epoll: &OwnedFd, events: &mut Events, timeout: Option<Duration>) -> io::
     let found = unsafe {
         let no_mask = std::ptr::null::<libc::sigset_t>();
         let list = events.list.as_mut_ptr();
-        direct!(SYS_epoll_pwait, epoll.as_raw_fd(), list, BATCH as libc::c_int, millis, no_mask, 8)?
+        direct!(SYS_epoll_pwait, epoll.as_raw_fd(), list, BATCH as libc::c_int, millis, no_mask, size_of::<u64>())?
     };
     // SAFETY: the kernel has written the first `found` entries, at most BATCH, for which there is room.
     unsafe { events.list.set_len(found) };
