@@ -1,10 +1,26 @@
 //! nanomsg's scalability protocols behind the C ABI of libnanomsg.
 //!
-//! The rooms, from the top; imports point only downward. `ffi` turns C arguments into one call of `socket`, which holds
-//! the one lock over a [`pattern`](self) (who gets which message), its pipes, and its endpoints, and does all waiting.
-//! `transport` says how messages travel and `codec` how they look on the wire; neither knows patterns. `pipe` is a
-//! connection as a pattern sees it. `reactor` knows who drives a socket's descriptors and when; `sys` is the operating
-//! system below. Unsafe code lives in the two outer walls, `ffi` and `sys`.
+//! A Rust program has [`Socket`], [`Message`], [`poll`] and [`device`]; a C program the functions of [`ffi`].
+//!
+//! ```
+//! use nanomsg::{Socket, SocketType};
+//!
+//! let (a, b) = (Socket::new(SocketType::Pair)?, Socket::new(SocketType::Pair)?);
+//! a.bind("inproc://hello")?;
+//! b.connect("inproc://hello")?;
+//! b.send("Hello")?;
+//! assert_eq!(a.recv()?, "Hello");
+//! # Ok::<(), nanomsg::Error>(())
+//! ```
+//!
+//! The rooms, from the top; imports point only downward. `api` is the library for Rust, and `ffi` the one for C: each
+//! turns arguments into one call of `socket`, which holds the one lock over a [`pattern`](self) (who gets which
+//! message), its pipes, and its endpoints, and does all waiting. `transport` says how messages travel and `codec` how
+//! they look on the wire; neither knows patterns. `pipe` is a connection as a pattern sees it. `reactor` knows who
+//! drives a socket's descriptors and when; `sys` is the operating system below. Unsafe code lives in the two outer
+//! walls, `ffi` and `sys`.
+
+mod api;
 
 pub mod ffi;
 
@@ -28,3 +44,7 @@ mod sys;
 
 #[cfg(fuzzing)]
 pub mod fuzzing;
+
+pub use api::{
+    Endpoint, Error, Message, PollItem, Result, Socket, SocketType, Statistic, WsMessageType, device, loopback, poll,
+};

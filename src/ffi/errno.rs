@@ -61,7 +61,7 @@ pub(super) fn guard<A: Answer>(body: impl FnOnce() -> Result<A>) -> A {
     }
 }
 
-pub(super) fn code(error: Error) -> c_int {
+pub(crate) fn code(error: Error) -> c_int {
     match error {
         Error::BadSocket => libc::EBADF,
         Error::Terminated => ETERM,

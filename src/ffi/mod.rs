@@ -8,7 +8,7 @@
 mod args;
 mod chunk;
 mod cmsg;
-mod errno;
+pub(crate) mod errno;
 mod msghdr;
 pub mod symbols;
 

@@ -1,0 +1,284 @@
+//! The options of a socket, by name: times as `Option<Duration>`, sizes as `usize`.
+#![forbid(unsafe_code)]
+
+use std::os::fd::RawFd;
+use std::time::Duration;
+
+use super::error::{Error, Result};
+use super::message::WsMessageType;
+use super::socket::{Socket, SocketType};
+use crate::error::Error as Cause;
+use crate::ffi::symbols::{
+    NN_IPV4ONLY, NN_LINGER, NN_MAXTTL, NN_RCVBUF, NN_RCVFD, NN_RCVMAXSIZE, NN_RCVPRIO, NN_RCVTIMEO, NN_RECONNECT_IVL,
+    NN_RECONNECT_IVL_MAX, NN_REQ_RESEND_IVL, NN_SNDBUF, NN_SNDFD, NN_SNDPRIO, NN_SNDTIMEO, NN_SOCKET_NAME,
+    NN_SOL_SOCKET, NN_SUB_SUBSCRIBE, NN_SUB_UNSUBSCRIBE, NN_SURVEYOR_DEADLINE, NN_TCP, NN_TCP_NODELAY, NN_WS,
+    NN_WS_MSG_TYPE,
+};
+use crate::socket::{Given, Value};
+
+/// Options. Times are whole milliseconds inside: a part of one counts as one, and what no `i32` holds is EINVAL. Setting
+/// a value outside of its range is EINVAL, an option that sockets of this type do not have ENOPROTOOPT.
+///
+/// ```
+/// use std::time::Duration;
+/// use nanomsg::{Socket, SocketType};
+///
+/// let socket = Socket::new(SocketType::Sub)?;
+/// assert_eq!(socket.recv_timeout()?, None);
+/// socket.set_recv_timeout(Some(Duration::from_millis(20)))?;
+/// socket.subscribe("weather")?;
+/// assert!(socket.recv().unwrap_err().is_timed_out());
+/// # Ok::<(), nanomsg::Error>(())
+/// ```
+impl Socket {
+    /// How long closing goes on writing what was accepted; `None` for as long as it takes.
+    pub fn linger(&self) -> Result<Option<Duration>> {
+        self.time(NN_SOL_SOCKET, NN_LINGER)
+    }
+
+    /// Sets [`Socket::linger`]; a second, unless it is set.
+    pub fn set_linger(&self, limit: Option<Duration>) -> Result<()> {
+        self.set_time(NN_SOL_SOCKET, NN_LINGER, limit)
+    }
+
+    /// Bytes to hold for sending.
+    pub fn send_buffer(&self) -> Result<usize> {
+        self.size(NN_SNDBUF)
+    }
+
+    /// Sets [`Socket::send_buffer`]; 128 KiB, unless it is set.
+    pub fn set_send_buffer(&self, bytes: usize) -> Result<()> {
+        self.set_size(NN_SNDBUF, bytes)
+    }
+
+    /// Bytes to hold of what was received.
+    pub fn recv_buffer(&self) -> Result<usize> {
+        self.size(NN_RCVBUF)
+    }
+
+    /// Sets [`Socket::recv_buffer`]; 128 KiB, unless it is set.
+    pub fn set_recv_buffer(&self, bytes: usize) -> Result<()> {
+        self.set_size(NN_RCVBUF, bytes)
+    }
+
+    /// Bytes of the largest message to receive; `None` for any.
+    pub fn recv_max_size(&self) -> Result<Option<usize>> {
+        Ok(usize::try_from(self.int(NN_SOL_SOCKET, NN_RCVMAXSIZE)?).ok())
+    }
+
+    /// Sets [`Socket::recv_max_size`]; 1 MiB, unless it is set. A connection that brings more is ended.
+    pub fn set_recv_max_size(&self, bytes: Option<usize>) -> Result<()> {
+        match bytes {
+            Some(bytes) => self.set_size(NN_RCVMAXSIZE, bytes),
+            None => self.set_int(NN_SOL_SOCKET, NN_RCVMAXSIZE, -1),
+        }
+    }
+
+    /// How long a send may wait; `None` for ever.
+    pub fn send_timeout(&self) -> Result<Option<Duration>> {
+        self.time(NN_SOL_SOCKET, NN_SNDTIMEO)
+    }
+
+    /// Sets [`Socket::send_timeout`].
+    pub fn set_send_timeout(&self, limit: Option<Duration>) -> Result<()> {
+        self.set_time(NN_SOL_SOCKET, NN_SNDTIMEO, limit)
+    }
+
+    /// How long a receive may wait; `None` for ever.
+    pub fn recv_timeout(&self) -> Result<Option<Duration>> {
+        self.time(NN_SOL_SOCKET, NN_RCVTIMEO)
+    }
+
+    /// Sets [`Socket::recv_timeout`].
+    pub fn set_recv_timeout(&self, limit: Option<Duration>) -> Result<()> {
+        self.set_time(NN_SOL_SOCKET, NN_RCVTIMEO, limit)
+    }
+
+    /// The wait before a broken connection is tried again.
+    pub fn reconnect_interval(&self) -> Result<Duration> {
+        Ok(self.time(NN_SOL_SOCKET, NN_RECONNECT_IVL)?.unwrap_or_default())
+    }
+
+    /// Sets [`Socket::reconnect_interval`]; 100 ms, unless it is set.
+    pub fn set_reconnect_interval(&self, wait: Duration) -> Result<()> {
+        self.set_time(NN_SOL_SOCKET, NN_RECONNECT_IVL, Some(wait))
+    }
+
+    /// Up to what that wait doubles with each try; zero to keep it.
+    pub fn reconnect_interval_max(&self) -> Result<Duration> {
+        Ok(self.time(NN_SOL_SOCKET, NN_RECONNECT_IVL_MAX)?.unwrap_or_default())
+    }
+
+    /// Sets [`Socket::reconnect_interval_max`].
+    pub fn set_reconnect_interval_max(&self, wait: Duration) -> Result<()> {
+        self.set_time(NN_SOL_SOCKET, NN_RECONNECT_IVL_MAX, Some(wait))
+    }
+
+    /// The priority for sending of endpoints added from now on, 1 (first) to 16.
+    pub fn send_priority(&self) -> Result<u8> {
+        Ok(self.int(NN_SOL_SOCKET, NN_SNDPRIO)? as u8)
+    }
+
+    /// Sets [`Socket::send_priority`]; 8, unless it is set.
+    pub fn set_send_priority(&self, priority: u8) -> Result<()> {
+        self.set_int(NN_SOL_SOCKET, NN_SNDPRIO, priority.into())
+    }
+
+    /// The priority for receiving of endpoints added from now on, 1 (first) to 16.
+    pub fn recv_priority(&self) -> Result<u8> {
+        Ok(self.int(NN_SOL_SOCKET, NN_RCVPRIO)? as u8)
+    }
+
+    /// Sets [`Socket::recv_priority`]; 8, unless it is set.
+    pub fn set_recv_priority(&self, priority: u8) -> Result<()> {
+        self.set_int(NN_SOL_SOCKET, NN_RCVPRIO, priority.into())
+    }
+
+    /// Whether endpoints added from now on leave IPv6 aside.
+    pub fn ipv4_only(&self) -> Result<bool> {
+        Ok(self.int(NN_SOL_SOCKET, NN_IPV4ONLY)? != 0)
+    }
+
+    /// Sets [`Socket::ipv4_only`]; they do, unless it is set.
+    pub fn set_ipv4_only(&self, only: bool) -> Result<()> {
+        self.set_int(NN_SOL_SOCKET, NN_IPV4ONLY, only.into())
+    }
+
+    /// What error reports call the socket.
+    pub fn name(&self) -> Result<String> {
+        match self.engine()?.option(NN_SOL_SOCKET, NN_SOCKET_NAME)? {
+            Value::Text(name) => Ok(String::from_utf8_lossy(&name).into_owned()),
+            _ => Ok(String::new()),
+        }
+    }
+
+    /// Sets [`Socket::name`], of at most 63 bytes.
+    pub fn set_name(&self, name: &str) -> Result<()> {
+        self.set_bytes(NN_SOL_SOCKET, NN_SOCKET_NAME, name.as_bytes())
+    }
+
+    /// Hops after which a message is dropped, 1 to 255.
+    pub fn max_ttl(&self) -> Result<u8> {
+        Ok(self.int(NN_SOL_SOCKET, NN_MAXTTL)? as u8)
+    }
+
+    /// Sets [`Socket::max_ttl`]; 8, unless it is set.
+    pub fn set_max_ttl(&self, hops: u8) -> Result<()> {
+        self.set_int(NN_SOL_SOCKET, NN_MAXTTL, hops.into())
+    }
+
+    /// A descriptor that is *readable* while a send would not wait. For polling only; the socket closes it.
+    pub fn send_fd(&self) -> Result<RawFd> {
+        self.int(NN_SOL_SOCKET, NN_SNDFD)
+    }
+
+    /// A descriptor that is readable while a receive would not wait. For polling only; the socket closes it.
+    pub fn recv_fd(&self) -> Result<RawFd> {
+        self.int(NN_SOL_SOCKET, NN_RCVFD)
+    }
+
+    /// Whether new TCP connections send small messages at once (TCP_NODELAY).
+    pub fn tcp_nodelay(&self) -> Result<bool> {
+        Ok(self.int(NN_TCP, NN_TCP_NODELAY)? != 0)
+    }
+
+    /// Sets [`Socket::tcp_nodelay`].
+    pub fn set_tcp_nodelay(&self, at_once: bool) -> Result<()> {
+        self.set_int(NN_TCP, NN_TCP_NODELAY, at_once.into())
+    }
+
+    /// How messages that say nothing else are sent over WebSocket.
+    pub fn ws_message_type(&self) -> Result<WsMessageType> {
+        Ok(WsMessageType::of(self.int(NN_WS, NN_WS_MSG_TYPE)?).unwrap_or(WsMessageType::Binary))
+    }
+
+    /// Sets [`Socket::ws_message_type`]; binary, unless it is set.
+    pub fn set_ws_message_type(&self, kind: WsMessageType) -> Result<()> {
+        self.set_int(NN_WS, NN_WS_MSG_TYPE, kind.opcode().into())
+    }
+
+    /// Lets a [`SocketType::Sub`] receive the messages that start with the topic; the empty one is all of them.
+    pub fn subscribe(&self, topic: impl AsRef<[u8]>) -> Result<()> {
+        self.set_bytes(SocketType::Sub.number(), NN_SUB_SUBSCRIBE, topic.as_ref())
+    }
+
+    /// Takes one [`Socket::subscribe`] of that topic back. Fails with EINVAL if there is none.
+    pub fn unsubscribe(&self, topic: impl AsRef<[u8]>) -> Result<()> {
+        self.set_bytes(SocketType::Sub.number(), NN_SUB_UNSUBSCRIBE, topic.as_ref())
+    }
+
+    /// When a [`SocketType::Req`] sends a request again that has no reply.
+    pub fn resend_interval(&self) -> Result<Option<Duration>> {
+        self.time(SocketType::Req.number(), NN_REQ_RESEND_IVL)
+    }
+
+    /// Sets [`Socket::resend_interval`]; a minute, unless it is set.
+    pub fn set_resend_interval(&self, wait: Option<Duration>) -> Result<()> {
+        self.set_time(SocketType::Req.number(), NN_REQ_RESEND_IVL, wait)
+    }
+
+    /// How long a survey of a [`SocketType::Surveyor`] lasts.
+    pub fn survey_deadline(&self) -> Result<Option<Duration>> {
+        self.time(SocketType::Surveyor.number(), NN_SURVEYOR_DEADLINE)
+    }
+
+    /// Sets [`Socket::survey_deadline`]; a second, unless it is set.
+    pub fn set_survey_deadline(&self, limit: Option<Duration>) -> Result<()> {
+        self.set_time(SocketType::Surveyor.number(), NN_SURVEYOR_DEADLINE, limit)
+    }
+
+    fn int(&self, level: i32, option: i32) -> Result<i32> {
+        match self.engine()?.option(level, option)? {
+            Value::Int(value) | Value::WholeInt(value) => Ok(value),
+            Value::Text(_) | Value::Pointer(_) => Err(Cause::NoSuchOption.into()),
+        }
+    }
+
+    fn set_int(&self, level: i32, option: i32, value: i32) -> Result<()> {
+        self.set_bytes(level, option, &value.to_ne_bytes())
+    }
+
+    fn set_bytes(&self, level: i32, option: i32, bytes: &[u8]) -> Result<()> {
+        // The address matters only to an option that is a pointer, and that one is not here.
+        Ok(self.engine()?.set_option(level, option, Given { bytes, address: 0 })?)
+    }
+
+    fn size(&self, option: i32) -> Result<usize> {
+        // Never negative, as setting it checks.
+        Ok(self.int(NN_SOL_SOCKET, option)? as usize)
+    }
+
+    fn set_size(&self, option: i32, bytes: usize) -> Result<()> {
+        let bytes = i32::try_from(bytes).map_err(|_| Error::from(Cause::Invalid))?;
+        self.set_int(NN_SOL_SOCKET, option, bytes)
+    }
+
+    fn time(&self, level: i32, option: i32) -> Result<Option<Duration>> {
+        Ok(u64::try_from(self.int(level, option)?).ok().map(Duration::from_millis))
+    }
+
+    fn set_time(&self, level: i32, option: i32, time: Option<Duration>) -> Result<()> {
+        self.set_int(level, option, millis(time)?)
+    }
+}
+
+/// Milliseconds as C has them. A wait is never shorter than asked for.
+fn millis(time: Option<Duration>) -> Result<i32> {
+    let Some(time) = time else { return Ok(-1) };
+    i32::try_from(time.as_nanos().div_ceil(1_000_000)).map_err(|_| Cause::Invalid.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_rounded_up_and_must_fit() {
+        assert_eq!(millis(None), Ok(-1));
+        assert_eq!(millis(Some(Duration::ZERO)), Ok(0));
+        assert_eq!(millis(Some(Duration::from_nanos(1))), Ok(1));
+        assert_eq!(millis(Some(Duration::from_micros(2001))), Ok(3));
+        assert_eq!(millis(Some(Duration::from_millis(i32::MAX as u64))), Ok(i32::MAX));
+        assert_eq!(millis(Some(Duration::MAX)).unwrap_err().errno(), libc::EINVAL);
+    }
+}

@@ -1,0 +1,164 @@
+//! The Rust API, where it is more than the scenarios that all languages share.
+
+use std::io;
+use std::time::Duration;
+
+use nanomsg::{Message, Socket, SocketType, Statistic, WsMessageType};
+
+fn pair(name: &str) -> (Socket, Socket) {
+    let (a, b) = (Socket::new(SocketType::Pair).unwrap(), Socket::new(SocketType::Pair).unwrap());
+    for socket in [&a, &b] {
+        socket.set_recv_timeout(Some(Duration::from_secs(10))).unwrap();
+    }
+    a.bind(name).unwrap();
+    b.connect(name).unwrap();
+    (a, b)
+}
+
+#[test]
+fn every_type_opens_cooked_and_raw() {
+    for kind in SocketType::ALL {
+        assert_eq!(Socket::new(kind).unwrap().socket_type(), kind);
+        Socket::raw(kind).unwrap();
+    }
+}
+
+#[test]
+fn every_statistic_can_be_asked_for() {
+    let (push, pull) = (Socket::new(SocketType::Push).unwrap(), Socket::new(SocketType::Pull).unwrap());
+    for which in Statistic::ALL {
+        push.statistic(which).unwrap();
+    }
+    assert_eq!(push.current_send_priority(), Ok(None));
+    pull.bind("inproc://every-statistic").unwrap();
+    push.set_send_priority(5).unwrap();
+    push.connect("inproc://every-statistic").unwrap();
+    assert_eq!(push.current_send_priority(), Ok(Some(5)));
+}
+
+#[test]
+fn every_option_can_be_set_and_read() {
+    let socket = Socket::new(SocketType::Pair).unwrap();
+    let time = Duration::from_millis(123);
+    macro_rules! check {
+        ($socket:ident, $($set:ident, $read:ident, $value:expr;)*) => {
+            $($socket.$set($value).unwrap(); assert_eq!($socket.$read().unwrap(), $value, stringify!($read));)*
+        };
+    }
+    check! { socket,
+        set_linger, linger, Some(time);
+        set_linger, linger, None;
+        set_send_buffer, send_buffer, 5000;
+        set_recv_buffer, recv_buffer, 6000;
+        set_recv_max_size, recv_max_size, Some(0);
+        set_recv_max_size, recv_max_size, None;
+        set_send_timeout, send_timeout, Some(time);
+        set_recv_timeout, recv_timeout, Some(Duration::ZERO);
+        set_reconnect_interval, reconnect_interval, time;
+        set_reconnect_interval_max, reconnect_interval_max, time;
+        set_send_priority, send_priority, 16;
+        set_recv_priority, recv_priority, 1;
+        set_ipv4_only, ipv4_only, false;
+        set_name, name, "a name";
+        set_max_ttl, max_ttl, 255;
+        set_tcp_nodelay, tcp_nodelay, true;
+        set_ws_message_type, ws_message_type, WsMessageType::Text;
+    }
+    let (req, surveyor) = (Socket::new(SocketType::Req).unwrap(), Socket::new(SocketType::Surveyor).unwrap());
+    check! { req, set_resend_interval, resend_interval, Some(time); }
+    check! { surveyor, set_survey_deadline, survey_deadline, Some(time); }
+    assert_eq!(socket.set_resend_interval(None).unwrap_err().errno(), libc::ENOPROTOOPT);
+    assert_eq!(socket.set_recv_timeout(Some(Duration::MAX)).unwrap_err().errno(), libc::EINVAL);
+}
+
+#[test]
+fn a_message_grows_wherever_it_lies() {
+    for capacity in [0, 50, 104, 105, 5000] {
+        let mut message = Message::with_capacity(capacity).unwrap();
+        let mut expected = Vec::new();
+        for piece in 0..40_u8 {
+            message.push(&[piece; 7]).unwrap();
+            expected.extend_from_slice(&[piece; 7]);
+            assert_eq!(message, &expected);
+        }
+    }
+    assert_eq!(Message::with_capacity(usize::MAX).unwrap_err().errno(), libc::ENOMEM);
+}
+
+#[test]
+fn a_message_that_was_not_sent_is_still_there() {
+    let socket = Socket::raw(SocketType::Req).unwrap();
+    for length in [5, 5000] {
+        let mut message = Message::copy_of(vec![9; length]).unwrap();
+        message.set_header(&[0x80, 0, 0, 1]);
+        assert!(socket.try_send_message(&mut message).unwrap_err().is_would_block());
+        assert_eq!((message.len(), message.header()), (length, &[0x80, 0, 0, 1][..]));
+    }
+}
+
+#[test]
+fn a_raw_socket_shows_the_header_and_answers_by_it() {
+    let (asker, answerer) = (Socket::new(SocketType::Req).unwrap(), Socket::raw(SocketType::Rep).unwrap());
+    answerer.bind("inproc://raw-header").unwrap();
+    asker.connect("inproc://raw-header").unwrap();
+    asker.send("question").unwrap();
+    let question = answerer.recv().unwrap();
+    assert_eq!(question.header().len(), 8);
+    let mut answer = Message::copy_of("answer").unwrap();
+    answer.set_header(question.header());
+    answerer.send_message(&mut answer).unwrap();
+    assert_eq!(asker.recv().unwrap(), "answer");
+}
+
+#[test]
+fn a_text_message_says_so_over_websocket() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (a, b) = pair(&format!("ws://127.0.0.1:{port}"));
+    let mut text = Message::copy_of("text").unwrap();
+    text.set_ws_message_type(Some(WsMessageType::Text));
+    b.send_message(&mut text).unwrap();
+    b.send("bytes").unwrap();
+    assert_eq!(a.recv().unwrap().ws_message_type(), Some(WsMessageType::Text));
+    assert_eq!(a.recv().unwrap().ws_message_type(), Some(WsMessageType::Binary));
+}
+
+#[test]
+fn memory_of_the_program_takes_what_fits() {
+    let (a, b) = pair("inproc://recv-into");
+    b.send("hello").unwrap();
+    b.send("you").unwrap();
+    let mut memory = *b"....";
+    assert_eq!(a.recv_into(&mut memory), Ok(5));
+    assert_eq!(&memory, b"hell");
+    assert_eq!(a.recv_into(&mut memory), Ok(3));
+    assert_eq!(&memory, b"youl");
+}
+
+#[test]
+fn dropping_closes_and_what_was_sent_arrives() {
+    let dir = tempfile::tempdir().unwrap();
+    let (a, b) = pair(&format!("ipc://{}/socket", dir.path().display()));
+    b.send("last words").unwrap();
+    drop(b);
+    assert_eq!(a.recv().unwrap(), "last words");
+}
+
+#[test]
+fn errors_are_those_of_std_too() {
+    fn question_mark() -> io::Result<()> {
+        Socket::new(SocketType::Pair)?.try_recv()?;
+        Ok(())
+    }
+    let error = question_mark().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    let inner: &nanomsg::Error = error.get_ref().and_then(|inner| inner.downcast_ref()).unwrap();
+    assert_eq!(inner.errno(), libc::EAGAIN);
+    let error = Socket::new(SocketType::Pair).unwrap().bind("tcp://192.0.2.1:1").unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
+}
+
+#[test]
+fn an_address_with_a_nul_is_refused() {
+    let socket = Socket::new(SocketType::Pair).unwrap();
+    assert_eq!(socket.bind("inproc://a\0b").unwrap_err().errno(), libc::EINVAL);
+}

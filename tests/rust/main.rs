@@ -1,0 +1,4 @@
+//! The Rust API as a program meets it.
+
+mod api;
+mod scenarios;

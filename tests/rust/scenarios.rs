@@ -1,0 +1,343 @@
+//! The scenarios of bindings/scenarios.txt, which every language runs, through the Rust API.
+
+use std::collections::BTreeSet;
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use nanomsg::{Message, PollItem, Result, Socket, SocketType, Statistic, device, poll};
+use tempfile::TempDir;
+
+/// After which what must happen is taken not to happen.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn socket(kind: SocketType) -> Socket {
+    let socket = Socket::new(kind).unwrap();
+    socket.set_recv_timeout(Some(PATIENCE)).unwrap();
+    socket.set_send_timeout(Some(PATIENCE)).unwrap();
+    socket
+}
+
+/// Fresh addresses of one transport.
+struct Addresses {
+    transport: &'static str,
+    dir: TempDir,
+}
+
+impl Addresses {
+    fn next(&self) -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        match self.transport {
+            "inproc" => format!("inproc://scenario-{number}"),
+            "ipc" => format!("ipc://{}/{number}", self.dir.path().display()),
+            transport => {
+                let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+                format!("{transport}://127.0.0.1:{port}")
+            }
+        }
+    }
+
+    /// One socket that is bound and others that are connected to it.
+    fn star<const N: usize>(&self, hub: SocketType, leaf: SocketType) -> (Socket, [Socket; N]) {
+        let address = self.next();
+        let hub = socket(hub);
+        hub.bind(&address).unwrap();
+        let leaves = std::array::from_fn(|_| socket(leaf));
+        for leaf in &leaves {
+            leaf.connect(&address).unwrap();
+            wait_for_connections(leaf, 1);
+        }
+        wait_for_connections(&hub, N as u64);
+        (hub, leaves)
+    }
+}
+
+fn wait_for_connections(socket: &Socket, count: u64) {
+    let deadline = Instant::now() + PATIENCE;
+    while socket.statistic(Statistic::CurrentConnections).unwrap() != count {
+        assert!(Instant::now() < deadline, "{socket:?} has not got {count} connections");
+        thread::yield_now();
+    }
+}
+
+fn everywhere(run: impl Fn(&Addresses)) {
+    for transport in ["inproc", "ipc", "tcp", "ws"] {
+        run(&Addresses { transport, dir: TempDir::new().unwrap() });
+    }
+}
+
+fn inproc() -> Addresses {
+    Addresses { transport: "inproc", dir: TempDir::new().unwrap() }
+}
+
+#[test]
+fn every_scenario_of_the_list_is_here() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let list = fs::read_to_string(format!("{root}/bindings/scenarios.txt")).unwrap();
+    let list = list.lines().filter(|line| !line.starts_with('#'));
+    let listed: BTreeSet<&str> = list.filter_map(|line| line.split_whitespace().next()).collect();
+    let source = fs::read_to_string(format!("{root}/tests/rust/scenarios.rs")).unwrap();
+    let tests = source.split("#[test]\nfn ").skip(1).filter_map(|test| test.split_once('(')).map(|(name, _)| name);
+    let tests: BTreeSet<&str> = tests.filter(|&name| name != "every_scenario_of_the_list_is_here").collect();
+    assert_eq!(tests, listed);
+}
+
+#[test]
+fn pair_talks_both_ways() {
+    everywhere(|at| {
+        let (a, [b]) = at.star(SocketType::Pair, SocketType::Pair);
+        b.send(b"there\0and").unwrap();
+        assert_eq!(a.recv().unwrap(), b"there\0and");
+        a.send("back").unwrap();
+        assert_eq!(b.recv().unwrap(), "back");
+    });
+}
+
+#[test]
+fn an_empty_message_arrives() {
+    everywhere(|at| {
+        let (a, [b]) = at.star(SocketType::Pair, SocketType::Pair);
+        b.send("").unwrap();
+        b.send("after").unwrap();
+        assert_eq!(a.recv().unwrap(), "");
+        assert_eq!(a.recv().unwrap(), "after");
+    });
+}
+
+#[test]
+fn a_large_message_arrives_whole() {
+    let large: Vec<u8> = (0..2 << 20).map(|at: u32| (at % 251) as u8).collect();
+    everywhere(|at| {
+        let (a, [b]) = at.star(SocketType::Pair, SocketType::Pair);
+        a.set_recv_max_size(None).unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| b.send(&large).unwrap());
+            assert!(a.recv().unwrap() == large, "{}: other bytes", at.transport);
+        });
+    });
+}
+
+#[test]
+fn pubsub_filters_by_topic() {
+    everywhere(|at| {
+        let (publisher, [weather, all]) = at.star(SocketType::Pub, SocketType::Sub);
+        weather.subscribe("weather").unwrap();
+        all.subscribe("").unwrap();
+        for message in ["sports: 1:0", "weather: rain"] {
+            publisher.send(message).unwrap();
+            assert_eq!(all.recv().unwrap(), message);
+        }
+        assert_eq!(weather.recv().unwrap(), "weather: rain");
+    });
+}
+
+#[test]
+fn reqrep_answers_whoever_asked() {
+    everywhere(|at| {
+        let (server, clients) = at.star::<2>(SocketType::Rep, SocketType::Req);
+        for (number, client) in clients.iter().enumerate() {
+            client.send(number.to_string()).unwrap();
+        }
+        for _ in &clients {
+            let question = server.recv().unwrap();
+            server.send([b"to ", &question[..]].concat()).unwrap();
+        }
+        for (number, client) in clients.iter().enumerate() {
+            assert_eq!(client.recv().unwrap(), &format!("to {number}"));
+        }
+    });
+}
+
+#[test]
+fn pipeline_gives_each_message_to_one() {
+    everywhere(|at| {
+        let (push, pulls) = at.star::<2>(SocketType::Push, SocketType::Pull);
+        push.send("one").unwrap();
+        push.send("two").unwrap();
+        let mut got = pulls.map(|pull| pull.recv().unwrap().to_vec());
+        got.sort();
+        assert_eq!(got, [b"one", b"two"]);
+    });
+}
+
+#[test]
+fn survey_collects_answers_and_ends() {
+    everywhere(|at| {
+        let (surveyor, respondents) = at.star::<2>(SocketType::Surveyor, SocketType::Respondent);
+        surveyor.set_survey_deadline(Some(Duration::from_secs(1))).unwrap();
+        surveyor.send("who is there?").unwrap();
+        for (number, respondent) in respondents.iter().enumerate() {
+            assert_eq!(respondent.recv().unwrap(), "who is there?");
+            respondent.send(number.to_string()).unwrap();
+        }
+        let mut answers = [(); 2].map(|()| surveyor.recv().unwrap().to_vec());
+        answers.sort();
+        assert_eq!(answers, [b"0", b"1"]);
+        assert!(surveyor.recv().unwrap_err().is_timed_out());
+    });
+}
+
+#[test]
+fn bus_reaches_all_but_the_sender() {
+    everywhere(|at| {
+        let (hub, leaves) = at.star::<2>(SocketType::Bus, SocketType::Bus);
+        hub.send("to all").unwrap();
+        for leaf in &leaves {
+            assert_eq!(leaf.recv().unwrap(), "to all");
+        }
+        leaves[0].send("to the hub").unwrap();
+        assert_eq!(hub.recv().unwrap(), "to the hub");
+        assert!(hub.try_recv().unwrap_err().is_would_block());
+        assert!(leaves[0].try_recv().unwrap_err().is_would_block());
+    });
+}
+
+#[test]
+fn dont_wait_is_its_own_error() {
+    let error = socket(SocketType::Pair).try_recv().unwrap_err();
+    assert!(error.is_would_block());
+    assert_eq!(error.errno(), libc::EAGAIN);
+}
+
+#[test]
+fn time_out_is_its_own_error() {
+    let socket = socket(SocketType::Pair);
+    socket.set_recv_timeout(Some(Duration::from_millis(10))).unwrap();
+    let error = socket.recv().unwrap_err();
+    assert!(error.is_timed_out());
+    assert_eq!(error.errno(), libc::ETIMEDOUT);
+}
+
+#[test]
+fn wrong_state_is_its_own_error() {
+    let error = socket(SocketType::Rep).send("unasked").unwrap_err();
+    assert!(error.is_wrong_state());
+    assert_eq!(error.errno(), nanomsg::ffi::symbols::EFSM);
+}
+
+#[test]
+fn not_supported_is_its_own_error() {
+    let error = socket(SocketType::Sub).send("x").unwrap_err();
+    assert!(error.is_not_supported());
+    assert_eq!(error.errno(), libc::ENOTSUP);
+}
+
+#[test]
+fn address_in_use_is_its_own_error() {
+    let (address, first, second) = (inproc().next(), socket(SocketType::Pair), socket(SocketType::Pair));
+    first.bind(&address).unwrap();
+    let error = second.bind(&address).unwrap_err();
+    assert!(error.is_address_in_use());
+    assert_eq!(error.errno(), libc::EADDRINUSE);
+}
+
+#[test]
+fn a_closed_socket_is_its_own_error() {
+    let socket = socket(SocketType::Pair);
+    socket.close().unwrap();
+    // The number is free again, and the closed socket must not be taken for the new one.
+    let other = self::socket(SocketType::Pair);
+    let error = socket.send("x").unwrap_err();
+    assert!(error.is_closed());
+    assert_eq!(error.errno(), libc::EBADF);
+    assert!(socket.close().unwrap_err().is_closed());
+    drop(socket);
+    assert!(other.try_recv().unwrap_err().is_would_block());
+}
+
+#[test]
+fn closing_ends_a_waiting_receive() {
+    let socket = socket(SocketType::Pair);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| socket.recv());
+        socket.close().unwrap();
+        assert!(waiting.join().unwrap().unwrap_err().is_closed());
+    });
+}
+
+#[test]
+fn options_are_read_back() {
+    let socket = socket(SocketType::Pair);
+    socket.set_send_timeout(None).unwrap();
+    assert_eq!(socket.send_timeout(), Ok(None));
+    socket.set_send_timeout(Some(Duration::from_millis(250))).unwrap();
+    assert_eq!(socket.send_timeout(), Ok(Some(Duration::from_millis(250))));
+    assert_eq!(socket.recv_buffer(), Ok(128 * 1024));
+    socket.set_recv_buffer(1 << 20).unwrap();
+    assert_eq!(socket.recv_buffer(), Ok(1 << 20));
+    socket.set_send_priority(3).unwrap();
+    assert_eq!(socket.send_priority(), Ok(3));
+    assert_eq!(socket.set_send_priority(17).unwrap_err().errno(), libc::EINVAL);
+    socket.set_name("a name").unwrap();
+    assert_eq!(socket.name().unwrap(), "a name");
+}
+
+#[test]
+fn poll_tells_who_is_ready() {
+    let (a, [b]) = inproc().star(SocketType::Pair, SocketType::Pair);
+    b.send("hello").unwrap();
+    let mut items = [PollItem::receivable(&a), PollItem::receivable(&b)];
+    assert_eq!(poll(&mut items, Some(PATIENCE)), Ok(1));
+    assert_eq!(items.map(|item| item.can_recv()), [true, false]);
+    a.recv().unwrap();
+    assert_eq!(poll(&mut items, Some(Duration::ZERO)), Ok(0));
+}
+
+#[test]
+fn a_device_forwards() {
+    everywhere(|at| {
+        let (front, back) = (Socket::raw(SocketType::Pull).unwrap(), Socket::raw(SocketType::Push).unwrap());
+        let (front_address, back_address) = (at.next(), at.next());
+        front.bind(&front_address).unwrap();
+        back.bind(&back_address).unwrap();
+        let (push, pull) = (socket(SocketType::Push), socket(SocketType::Pull));
+        push.connect(&front_address).unwrap();
+        pull.connect(&back_address).unwrap();
+        thread::scope(|scope| {
+            let forwarding = scope.spawn(|| device(&front, &back));
+            push.send("through both").unwrap();
+            assert_eq!(pull.recv().unwrap(), "through both");
+            front.close().unwrap();
+            back.close().unwrap();
+            assert!(forwarding.join().unwrap().is_closed());
+        });
+    });
+}
+
+#[test]
+fn statistics_count_messages() {
+    let (a, [b]) = inproc().star(SocketType::Pair, SocketType::Pair);
+    b.send("hello").unwrap();
+    b.send("you").unwrap();
+    a.recv().unwrap();
+    a.recv().unwrap();
+    let count = |socket: &Socket, which| socket.statistic(which).unwrap();
+    assert_eq!((count(&b, Statistic::MessagesSent), count(&b, Statistic::BytesSent)), (2, 8));
+    assert_eq!((count(&a, Statistic::MessagesReceived), count(&a, Statistic::BytesReceived)), (2, 8));
+}
+
+#[test]
+fn a_shut_down_endpoint_is_free_again() {
+    let (address, first, second) = (inproc().next(), socket(SocketType::Pair), socket(SocketType::Pair));
+    let endpoint = first.bind(&address).unwrap();
+    first.shutdown(endpoint).unwrap();
+    second.bind(&address).unwrap();
+    assert_eq!(first.shutdown(endpoint).unwrap_err().errno(), libc::EINVAL);
+}
+
+#[test]
+fn a_received_message_is_sent_on() {
+    let at = inproc();
+    let (a, [b]) = at.star(SocketType::Pair, SocketType::Pair);
+    let (c, [d]) = at.star(SocketType::Pair, SocketType::Pair);
+    b.send([7; 100_000]).unwrap();
+    let mut message = a.recv().unwrap();
+    let bytes = message.as_ptr();
+    c.send_message(&mut message).unwrap();
+    assert!(message.is_empty());
+    let received: Result<Message> = d.recv();
+    let received = received.unwrap();
+    assert_eq!((received.as_ptr(), received.len()), (bytes, 100_000));
+}
