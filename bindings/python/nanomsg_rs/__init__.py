@@ -2,7 +2,9 @@
 
 The modules, from the outside in:
 
-``socket``      Socket and Endpoint, ``poll`` and ``term``: all that most programs need
+``socket``      Socket and Endpoint, ``poll``, ``device`` and ``term``: all that most programs need
+``asyncio``     Socket for coroutines: ``await socket.recv()``
+``messages``    Message: a message in the library's own memory, for sending and receiving
 ``options``     socket options as attributes
 ``buffers``     memory of Python objects lent to the library without a copy
 ``errors``      one exception class for each errno a program reacts to
@@ -18,6 +20,7 @@ from .constants import (
     POLLOUT,
     SocketType,
     Statistic,
+    WsMessageType,
 )
 from .errors import (
     AddressInUse,
@@ -30,7 +33,8 @@ from .errors import (
     Timeout,
     WrongState,
 )
-from .socket import Endpoint, Socket, poll, term
+from .messages import Message
+from .socket import Endpoint, Socket, device, poll, term
 
 __all__ = [
     "AF_SP",
@@ -41,6 +45,7 @@ __all__ = [
     "DONTWAIT",
     "Endpoint",
     "Interrupted",
+    "Message",
     "NanomsgError",
     "NotSupported",
     "POLLIN",
@@ -51,6 +56,8 @@ __all__ = [
     "Terminated",
     "Timeout",
     "WrongState",
+    "WsMessageType",
+    "device",
     "poll",
     "term",
 ]

@@ -36,19 +36,23 @@ _get_buffer = ctypes.PYFUNCTYPE(c_int, py_object, POINTER(_Buffer), c_int)(
 )
 _release_buffer = ctypes.PYFUNCTYPE(None, POINTER(_Buffer))(("PyBuffer_Release", ctypes.pythonapi))
 _PLAIN_BYTES = 0
+_WRITABLE = 1
 
 
 @contextmanager
-def lent(data: Buffer) -> Iterator[tuple[int | bytes | None, int]]:
+def lent(data: Buffer, writable: bool = False) -> Iterator[tuple[int | bytes | None, int]]:
     """The address and the size in bytes of what the object holds, valid within the block.
 
     The memory is that of the object, unless its bytes lie apart (a strided memoryview): those
-    are gathered into a copy. TypeError if the object holds no bytes.
+    are gathered into a copy, or refused (BufferError) if they shall be writable. TypeError if
+    the object holds no bytes.
     """
     view = _Buffer()
     try:
-        _get_buffer(data, ctypes.byref(view), _PLAIN_BYTES)
+        _get_buffer(data, ctypes.byref(view), _WRITABLE if writable else _PLAIN_BYTES)
     except BufferError:
+        if writable:
+            raise
         gathered = memoryview(data).tobytes()
         yield gathered, len(gathered)
         return

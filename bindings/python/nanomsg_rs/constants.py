@@ -55,6 +55,13 @@ POLLIN = symbol("NN_POLLIN")
 POLLOUT = symbol("NN_POLLOUT")
 
 
+class WsMessageType(IntEnum):
+    """How a message travels over WebSocket."""
+
+    TEXT = symbol("NN_WS_MSG_TYPE_TEXT")
+    BINARY = symbol("NN_WS_MSG_TYPE_BINARY")
+
+
 class SocketType(IntEnum):
     """The role of a socket in its pattern."""
 

@@ -28,6 +28,23 @@ class PollFd(ctypes.Structure):
     _fields_ = [("fd", c_int), ("events", c_short), ("revents", c_short)]
 
 
+class IoVec(ctypes.Structure):
+    """struct nn_iovec."""
+
+    _fields_ = [("iov_base", c_void_p), ("iov_len", c_size_t)]
+
+
+class MsgHdr(ctypes.Structure):
+    """struct nn_msghdr."""
+
+    _fields_ = [
+        ("msg_iov", POINTER(IoVec)),
+        ("msg_iovlen", c_int),
+        ("msg_control", c_void_p),
+        ("msg_controllen", c_size_t),
+    ]
+
+
 def candidates(environment: Mapping[str, str], package: Path) -> Iterator[str]:
     """The libraries to consider for the package in that directory, best first.
 
@@ -86,10 +103,14 @@ nn_connect = _function(_library, "nn_connect", c_int, c_int, c_char_p)
 nn_shutdown = _function(_library, "nn_shutdown", c_int, c_int, c_int)
 nn_send = _function(_library, "nn_send", c_int, c_int, c_void_p, c_size_t, c_int)
 nn_recv = _function(_library, "nn_recv", c_int, c_int, c_void_p, c_size_t, c_int)
+nn_sendmsg = _function(_library, "nn_sendmsg", c_int, c_int, POINTER(MsgHdr), c_int)
+nn_recvmsg = _function(_library, "nn_recvmsg", c_int, c_int, POINTER(MsgHdr), c_int)
+nn_device = _function(_library, "nn_device", c_int, c_int, c_int)
 nn_poll = _function(_library, "nn_poll", c_int, POINTER(PollFd), c_int, c_int)
 # Declared unsigned in C; read as signed, failure and "no priority" are -1 as everywhere else.
 nn_get_statistic = _function(_library, "nn_get_statistic", c_int64, c_int, c_int)
 
+nn_allocmsg = _function(_library, "nn_allocmsg", c_void_p, c_size_t, c_int)
 nn_term = _function(_quiet_library, "nn_term", None)
 nn_freemsg = _function(_quiet_library, "nn_freemsg", c_int, c_void_p)
 nn_strerror = _function(_quiet_library, "nn_strerror", c_char_p, c_int)

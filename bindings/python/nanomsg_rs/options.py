@@ -1,4 +1,4 @@
-"""Socket options (level NN_SOL_SOCKET) as attributes."""
+"""Socket options as attributes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 from .constants import symbol
 
 if TYPE_CHECKING:
-    from .socket import Socket
+    from .socket import BaseSocket
 
 NN_SOL_SOCKET = symbol("NN_SOL_SOCKET")
 
@@ -15,7 +15,8 @@ NN_SOL_SOCKET = symbol("NN_SOL_SOCKET")
 class IntOption:
     """An integer option, read and written on every access of the attribute."""
 
-    def __init__(self, name: str, doc: str) -> None:
+    def __init__(self, name: str, doc: str, level: int = NN_SOL_SOCKET) -> None:
+        self._level = level
         self._option = symbol(name)
         self.__doc__ = doc
 
@@ -23,19 +24,42 @@ class IntOption:
     def __get__(self, socket: None, owner: Any) -> IntOption: ...
 
     @overload
-    def __get__(self, socket: Socket, owner: Any) -> int: ...
+    def __get__(self, socket: BaseSocket, owner: Any) -> int: ...
 
-    def __get__(self, socket: Socket | None, owner: Any) -> IntOption | int:
+    def __get__(self, socket: BaseSocket | None, owner: Any) -> IntOption | int:
         if socket is None:
             return self
-        return socket.get_option(NN_SOL_SOCKET, self._option)
+        return socket.get_option(self._level, self._option)
 
-    def __set__(self, socket: Socket, value: int) -> None:
-        socket.set_option(NN_SOL_SOCKET, self._option, value)
+    def __set__(self, socket: BaseSocket, value: int) -> None:
+        socket.set_option(self._level, self._option, value)
 
 
 class ReadOnlyIntOption(IntOption):
     """An integer option that the library lets nobody change."""
 
-    def __set__(self, socket: Socket, value: int) -> None:
+    def __set__(self, socket: BaseSocket, value: int) -> None:
         raise AttributeError("this option can only be read")
+
+
+class BoolOption:
+    """An integer option that is 0 or 1."""
+
+    def __init__(self, name: str, doc: str, level: int = NN_SOL_SOCKET) -> None:
+        self._level = level
+        self._option = symbol(name)
+        self.__doc__ = doc
+
+    @overload
+    def __get__(self, socket: None, owner: Any) -> BoolOption: ...
+
+    @overload
+    def __get__(self, socket: BaseSocket, owner: Any) -> bool: ...
+
+    def __get__(self, socket: BaseSocket | None, owner: Any) -> BoolOption | bool:
+        if socket is None:
+            return self
+        return bool(socket.get_option(self._level, self._option))
+
+    def __set__(self, socket: BaseSocket, value: bool) -> None:
+        socket.set_option(self._level, self._option, int(value))

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Iterable
 from ctypes import byref, c_int, c_size_t, c_void_p
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Type, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Type, TypeVar, overload
 
 from .buffers import lent
 from .constants import AF_SP, DONTWAIT, POLLIN, POLLOUT, SocketType, Statistic, symbol
@@ -28,18 +28,22 @@ from .library import (
     nn_bind,
     nn_close,
     nn_connect,
+    nn_device,
     nn_freemsg,
     nn_get_statistic,
     nn_getsockopt,
     nn_poll,
     nn_recv,
+    nn_recvmsg,
     nn_send,
+    nn_sendmsg,
     nn_setsockopt,
     nn_shutdown,
     nn_socket,
     nn_term,
 )
-from .options import NN_SOL_SOCKET, IntOption, ReadOnlyIntOption
+from .messages import Message, Receiving, Sending
+from .options import NN_SOL_SOCKET, BoolOption, IntOption, ReadOnlyIntOption
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer, Self
@@ -51,12 +55,13 @@ _SUBSCRIBE = symbol("NN_SUB_SUBSCRIBE")
 _UNSUBSCRIBE = symbol("NN_SUB_UNSUBSCRIBE")
 _NAME_MAX = 64
 _CLOSED = -1
+_Polled = TypeVar("_Polled", bound="BaseSocket")
 
 
-class Socket:
-    """One end of a pattern: a socket of that type, open until ``close`` or the end of ``with``.
+class BaseSocket:
+    """What both kinds of sockets have: this module's, and those of ``nanomsg_rs.asyncio``.
 
-    Raises Terminated after ``term``, and NanomsgError with EINVAL for a type the library does
+    A socket is open until ``close`` or the end of ``with``. Opening one raises Terminated after ``term``, and NanomsgError with EINVAL for a type the library does
     not know, EAFNOSUPPORT for a domain it does not know, EMFILE when there are too many sockets.
     """
 
@@ -89,6 +94,28 @@ class Socket:
         "NN_RCVFD", "OS descriptor, readable while ``recv`` would not block. For polling only."
     )
 
+    ipv4_only = BoolOption(
+        "NN_IPV4ONLY", "Whether endpoints added from now on leave IPv6 aside, as by default."
+    )
+    tcp_nodelay = BoolOption(
+        "NN_TCP_NODELAY",
+        "Whether new TCP connections send small messages at once.",
+        symbol("NN_TCP"),
+    )
+    ws_message_type = IntOption(
+        "NN_WS_MSG_TYPE",
+        "How messages are sent over WebSocket that say nothing else (see ``WsMessageType``).",
+        symbol("NN_WS"),
+    )
+    resend_interval = IntOption(
+        "NN_REQ_RESEND_IVL",
+        "REQ: ms after which a request without a reply is sent again.",
+        SocketType.REQ,
+    )
+    survey_deadline = IntOption(
+        "NN_SURVEYOR_DEADLINE", "SURVEYOR: ms that a survey lasts.", SocketType.SURVEYOR
+    )
+
     #: The role this socket has in its pattern.
     type: SocketType
     #: AF_SP or AF_SP_RAW.
@@ -113,15 +140,6 @@ class Socket:
     def name(self, value: str) -> None:
         self.set_option(NN_SOL_SOCKET, _SOCKET_NAME, value.encode("utf-8"))
 
-    @property
-    def ipv4_only(self) -> bool:
-        """Whether endpoints added from now on leave IPv6 aside, as they do by default."""
-        return bool(self.get_option(NN_SOL_SOCKET, symbol("NN_IPV4ONLY")))
-
-    @ipv4_only.setter
-    def ipv4_only(self, value: bool) -> None:
-        self.set_option(NN_SOL_SOCKET, symbol("NN_IPV4ONLY"), int(value))
-
     def bind(self, address: str) -> Endpoint:
         """Listen at an address such as ``tcp://127.0.0.1:5555``, ``ipc:///run/x``, ``inproc://x``.
 
@@ -143,36 +161,6 @@ class Socket:
         Raises NanomsgError with EINVAL for one that is not there (any more).
         """
         checked(nn_shutdown, self._handle, int(endpoint))
-
-    def send(self, data: Buffer, flags: int = 0) -> None:
-        """Send one message: bytes, bytearray, memoryview or any other object holding bytes.
-
-        Raises Timeout after ``send_timeout`` ms, Again instead of waiting with ``DONTWAIT``,
-        NotSupported, WrongState or BadSocket.
-        """
-        if isinstance(data, bytes):
-            self._transfer(nn_send, data, len(data), flags, POLLOUT, _SNDTIMEO)
-        else:
-            with lent(data) as (memory, size):
-                self._transfer(nn_send, memory, size, flags, POLLOUT, _SNDTIMEO)
-
-    def recv(self, flags: int = 0) -> bytes:
-        """Receive one message, whatever its size.
-
-        Raises Timeout after ``recv_timeout`` ms, Again instead of waiting with ``DONTWAIT``,
-        NotSupported, WrongState or BadSocket.
-        """
-        message = c_void_p()
-        try:
-            size = self._transfer(nn_recv, byref(message), NN_MSG, flags, POLLIN, _RCVTIMEO)
-            return ctypes.string_at(message, size)
-        finally:
-            if message.value is not None:
-                nn_freemsg(message)
-
-    def poll(self, events: int = POLLIN, timeout: int = -1) -> int:
-        """Wait up to that many ms for POLLIN or POLLOUT; which of them hold, 0 if none does."""
-        return next((ready for _, ready in poll([(self, events)], timeout)), 0)
 
     def subscribe(self, topic: bytes) -> None:
         """Let a SUB socket receive the messages that start with the topic; b"" is all of them."""
@@ -273,29 +261,88 @@ class Socket:
         return Endpoint(self, number, address)
 
     def _transfer(
-        self, operation: Any, memory: Any, size: int, flags: int, event: int, timeout_option: int
+        self,
+        operation: Any,
+        arguments: tuple[Any, ...],
+        flags: int,
+        event: int,
+        timeout_option: int,
     ) -> int:
-        """nn_send or nn_recv, which after a signal goes on for the time that is left."""
+        """A send or receive, which after a signal goes on for the time that is left."""
         started = time.monotonic()
         try:
-            return checked(operation, self._handle, memory, size, flags)
+            return checked(operation, self._handle, *arguments, flags)
         except Interrupted:
             deadline = _deadline(started, self.get_option(NN_SOL_SOCKET, timeout_option))
         # A new call would start the timeout afresh, and setting the option to the rest of it
         # would disturb other threads. So the waiting is left to nn_poll, which is told a time.
         while True:
-            self.poll(event, _until(deadline))
+            poll([(self, event)], _until(deadline))
             try:
-                return checked(operation, self._handle, memory, size, flags | DONTWAIT)
+                return checked(operation, self._handle, *arguments, flags | DONTWAIT)
             except Again:
                 if time.monotonic() >= deadline:
                     raise error(errno.ETIMEDOUT) from None
 
 
+class Socket(BaseSocket):
+    """One end of a pattern, for calls that wait."""
+
+    def send(self, data: Buffer | Message, flags: int = 0) -> None:
+        """Send one message: bytes, bytearray, memoryview or any other object holding bytes.
+
+        A ``Message`` goes without a copy, and is empty afterwards, unless the call failed.
+        Raises Timeout after ``send_timeout`` ms, Again instead of waiting with ``DONTWAIT``,
+        NotSupported, WrongState or BadSocket.
+        """
+        if isinstance(data, bytes):
+            self._transfer(nn_send, (data, len(data)), flags, POLLOUT, _SNDTIMEO)
+        elif isinstance(data, Message):
+            with Sending(data) as header:
+                self._transfer(nn_sendmsg, (header,), flags, POLLOUT, _SNDTIMEO)
+        else:
+            with lent(data) as arguments:
+                self._transfer(nn_send, arguments, flags, POLLOUT, _SNDTIMEO)
+
+    def recv(self, flags: int = 0) -> bytes:
+        """Receive one message, whatever its size.
+
+        Raises Timeout after ``recv_timeout`` ms, Again instead of waiting with ``DONTWAIT``,
+        NotSupported, WrongState or BadSocket.
+        """
+        message = c_void_p()
+        try:
+            arguments = (byref(message), NN_MSG)
+            size = self._transfer(nn_recv, arguments, flags, POLLIN, _RCVTIMEO)
+            return ctypes.string_at(message, size)
+        finally:
+            if message.value is not None:
+                nn_freemsg(message)
+
+    def recv_into(self, memory: Buffer, flags: int = 0) -> int:
+        """Receive one message into writable memory. Returns its length, which may be more: what
+        does not fit is lost. Raises as ``recv`` does."""
+        with lent(memory, writable=True) as arguments:
+            return self._transfer(nn_recv, arguments, flags, POLLIN, _RCVTIMEO)
+
+    def recv_message(self, flags: int = 0) -> Message:
+        """Receive one message as the library holds it: with its header, and without a copy.
+
+        Raises as ``recv`` does.
+        """
+        receiving = Receiving()
+        size = self._transfer(nn_recvmsg, (receiving.header,), flags, POLLIN, _RCVTIMEO)
+        return receiving.message(size)
+
+    def poll(self, events: int = POLLIN, timeout: int = -1) -> int:
+        """Wait up to that many ms for POLLIN or POLLOUT; which of them hold, 0 if none does."""
+        return next((ready for _, ready in poll([(self, events)], timeout)), 0)
+
+
 class Endpoint:
     """One bind or connect of a socket."""
 
-    def __init__(self, socket: Socket, id: int, address: str) -> None:
+    def __init__(self, socket: BaseSocket, id: int, address: str) -> None:
         self.socket = socket
         self.id = id
         self.address = address
@@ -311,7 +358,9 @@ class Endpoint:
         return f"<nanomsg_rs.Endpoint {self.id}, {self.address}>"
 
 
-def poll(requests: Iterable[tuple[Socket, int]], timeout: int = -1) -> list[tuple[Socket, int]]:
+def poll(
+    requests: Iterable[tuple[_Polled, int]], timeout: int = -1
+) -> list[tuple[_Polled, int]]:
     """Wait up to that many ms until some of the sockets are ready for some of the events.
 
     The events are POLLIN, POLLOUT or both; returned are the sockets that are ready, each with
@@ -329,6 +378,20 @@ def poll(requests: Iterable[tuple[Socket, int]], timeout: int = -1) -> list[tupl
         except Interrupted:
             timeout = _until(deadline)
     return [(socket, entry.revents) for (socket, _), entry in zip(asked, entries) if entry.revents]
+
+
+def device(first: BaseSocket, second: BaseSocket | None = None) -> NoReturn:
+    """Forward messages between two raw sockets, or of one back to itself, until one fails.
+
+    It only ever ends by raising: BadSocket when one is closed, Timeout, or NanomsgError with
+    EINVAL for sockets that are not raw or do not fit. Other threads run meanwhile.
+    """
+    other = _CLOSED if second is None else second.handle
+    while True:
+        try:
+            checked(nn_device, first.handle, other)
+        except Interrupted:
+            continue  # Python's own handlers have run
 
 
 def term() -> None:

@@ -20,13 +20,18 @@ PATIENCE = 10.0  # seconds after which what must happen is taken not to happen
 _counter = itertools.count()
 
 
-def _free_tcp_address() -> str:
+def _free_port() -> int:
     with os_socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+        return int(probe.getsockname()[1])
 
 
-@pytest.fixture(params=["inproc", "ipc", "tcp"])
+@pytest.fixture
+def free_port() -> int:
+    return _free_port()
+
+
+@pytest.fixture(params=["inproc", "ipc", "tcp", "ws"])
 def transport(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -36,8 +41,8 @@ def new_address(transport: str, tmp_path: Path) -> Callable[[], str]:
     """Makes addresses of the transport under test that nobody uses."""
 
     def make() -> str:
-        if transport == "tcp":
-            return _free_tcp_address()
+        if transport in ("tcp", "ws"):
+            return f"{transport}://127.0.0.1:{_free_port()}"
         if transport == "ipc":
             return f"ipc://{tmp_path}/{next(_counter)}"
         return f"inproc://test-{next(_counter)}"

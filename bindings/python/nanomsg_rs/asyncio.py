@@ -1,0 +1,186 @@
+"""Sockets for coroutines, on the event descriptors: nothing here waits outside of the event loop.
+
+    from nanomsg_rs.asyncio import Socket
+
+    async with Socket(SocketType.REP) as socket:
+        socket.bind("tcp://127.0.0.1:5555")
+        await socket.send(await socket.recv())
+
+Any number of coroutines may wait on a socket, all of them in one event loop. A coroutine that is
+cancelled while it waits has taken no message. The loop has to have ``add_reader``: on Windows
+that is SelectorEventLoop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import math
+from collections import deque
+from typing import TYPE_CHECKING, Callable, TypeVar
+
+from .constants import DONTWAIT, SocketType
+from .errors import Again, error
+from .messages import Message
+from .socket import BaseSocket
+from .socket import Socket as _Waiting
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer, Self
+
+_T = TypeVar("_T")
+
+
+class _Queue:
+    """Coroutines that wait for one event descriptor, the first one first."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._watch: tuple[asyncio.AbstractEventLoop, int] | None = None
+
+    async def ready(self, descriptor: int, timeout: float | None) -> None:
+        """Wait until the descriptor is readable, at most so many seconds."""
+        loop = asyncio.get_running_loop()
+        if self._watch is None:
+            loop.add_reader(descriptor, self._wake)
+            self._watch = (loop, descriptor)
+        future = loop.create_future()
+        self._waiting.append(future)
+        timer = None
+        if timeout is not None:
+            timer = loop.call_later(timeout, _done, future)
+        try:
+            await future
+        finally:
+            if timer is not None:
+                timer.cancel()
+            if future in self._waiting:
+                self._waiting.remove(future)
+            if not self._waiting:
+                self._unwatch()
+
+    def _wake(self) -> None:
+        # The others' turn comes when the loop looks again and the descriptor still shows it.
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+                return
+
+    def end(self) -> None:
+        """The socket is closing."""
+        self._unwatch()
+        for future in self._waiting:
+            if not future.done():
+                future.get_loop().call_soon_threadsafe(_done, future)
+
+    def _unwatch(self) -> None:
+        if self._watch is not None:
+            loop, descriptor = self._watch
+            self._watch = None
+            if not loop.is_closed():
+                loop.remove_reader(descriptor)
+
+
+def _done(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+class Socket(BaseSocket):
+    """One end of a pattern, for coroutines: ``send`` and ``recv`` are awaited."""
+
+    def __init__(self, type: int, domain: int | None = None) -> None:
+        if domain is None:
+            super().__init__(type)
+        else:
+            super().__init__(type, domain)
+        self._receivers = _Queue()
+        self._senders = _Queue()
+
+    async def send(self, data: Buffer | Message) -> None:
+        """Send one message: whatever holds bytes, or a ``Message``, which goes without a copy.
+
+        The bytes must stay as they are until it is sent. Raises Timeout after ``send_timeout`` ms,
+        NotSupported, WrongState or BadSocket.
+        """
+        await self._repeat(
+            lambda: _Waiting.send(self, data, DONTWAIT),  # type: ignore[arg-type]
+            self._senders,
+            lambda: self.send_fd,
+            lambda: self.send_timeout,
+        )
+
+    async def recv(self) -> bytes:
+        """Receive one message, whatever its size.
+
+        Raises Timeout after ``recv_timeout`` ms, NotSupported, WrongState or BadSocket.
+        """
+        return await self._repeat(
+            lambda: _Waiting.recv(self, DONTWAIT),  # type: ignore[arg-type]
+            self._receivers,
+            lambda: self.recv_fd,
+            self._recv_limit,
+        )
+
+    async def recv_message(self) -> Message:
+        """Receive one message as the library holds it: with its header, and without a copy."""
+        return await self._repeat(
+            lambda: _Waiting.recv_message(self, DONTWAIT),  # type: ignore[arg-type]
+            self._receivers,
+            lambda: self.recv_fd,
+            self._recv_limit,
+        )
+
+    def close(self) -> None:
+        """Close the socket; coroutines that wait on it raise BadSocket. Twice is no error.
+
+        It may take as long as ``linger`` says; ``await aclose()`` lets the event loop run.
+        """
+        self._end_waiting()
+        super().close()
+
+    async def aclose(self) -> None:
+        """Close the socket in a thread, so that the event loop runs on while messages go out."""
+        self._end_waiting()
+        await asyncio.get_running_loop().run_in_executor(None, super().close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def _end_waiting(self) -> None:
+        if hasattr(self, "_senders"):
+            self._receivers.end()
+            self._senders.end()
+
+    def _recv_limit(self) -> int:
+        limit = self.recv_timeout
+        if self.type == SocketType.SURVEYOR:
+            # The end of a survey is no event of the descriptor.
+            deadline = self.survey_deadline
+            limit = deadline if limit < 0 else min(limit, deadline)
+        return limit
+
+    async def _repeat(
+        self,
+        attempt: Callable[[], _T],
+        queue: _Queue,
+        descriptor: Callable[[], int],
+        timeout: Callable[[], int],
+    ) -> _T:
+        try:
+            return attempt()
+        except Again:
+            limit = timeout()
+        loop = asyncio.get_running_loop()
+        deadline = math.inf if limit < 0 else loop.time() + limit / 1000
+        while True:
+            left = None if deadline == math.inf else max(0.0, deadline - loop.time())
+            await queue.ready(descriptor(), left)
+            try:
+                return attempt()
+            except Again:
+                if loop.time() >= deadline:
+                    raise error(errno.ETIMEDOUT) from None
