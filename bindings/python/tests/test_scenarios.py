@@ -1,0 +1,283 @@
+"""The scenarios of bindings/scenarios.txt, which every language runs."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import re
+import threading
+from pathlib import Path
+
+import pytest
+from conftest import Background, wait_for_connections
+
+from nanomsg_rs import (
+    AF_SP_RAW,
+    DONTWAIT,
+    POLLIN,
+    AddressInUse,
+    Again,
+    BadSocket,
+    NanomsgError,
+    NotSupported,
+    SocketType,
+    Statistic,
+    Timeout,
+    WrongState,
+    device,
+    poll,
+)
+from nanomsg_rs import constants as nn
+
+inproc = pytest.mark.parametrize("transport", ["inproc"])
+
+
+@pytest.fixture
+def star(open_socket, address):
+    """One bound socket and others that are connected to it."""
+
+    def star(hub_type, *leaf_types):
+        hub, leaves = open_socket(hub_type), [open_socket(type) for type in leaf_types]
+        hub.bind(address)
+        for leaf in leaves:
+            leaf.connect(address)
+            wait_for_connections(leaf, 1)
+        wait_for_connections(hub, len(leaves))
+        return hub, *leaves
+
+    return star
+
+
+def test_every_scenario_of_the_list_is_here():
+    file = Path(__file__).resolve().parents[2] / "scenarios.txt"
+    lines = [line for line in file.read_text().splitlines() if line and line[0] != "#"]
+    own = re.findall(r"^def test_(\w+)", Path(__file__).read_text(), re.MULTILINE)
+    own.remove("every_scenario_of_the_list_is_here")
+    assert sorted(own) == sorted(line.split()[0] for line in lines)
+
+
+def test_pair_talks_both_ways(star):
+    a, b = star(SocketType.PAIR, SocketType.PAIR)
+    b.send(b"there\0and")
+    assert a.recv() == b"there\0and"
+    a.send(b"back")
+    assert b.recv() == b"back"
+
+
+def test_an_empty_message_arrives(star):
+    a, b = star(SocketType.PAIR, SocketType.PAIR)
+    b.send(b"")
+    b.send(b"after")
+    assert [a.recv(), a.recv()] == [b"", b"after"]
+
+
+def test_a_large_message_arrives_whole(star):
+    large = bytes(number % 251 for number in range(251)) * 8355
+    a, b = star(SocketType.PAIR, SocketType.PAIR)
+    a.recv_max_size = -1
+    sending = Background(lambda: b.send(large))
+    assert a.recv() == large
+    sending.result()
+
+
+def test_pubsub_filters_by_topic(star):
+    pub, weather, everything = star(SocketType.PUB, SocketType.SUB, SocketType.SUB)
+    weather.subscribe(b"weather")
+    everything.subscribe(b"")
+    for message in (b"sports: 1:0", b"weather: rain"):
+        pub.send(message)
+        assert everything.recv() == message
+    assert weather.recv() == b"weather: rain"
+
+
+def test_reqrep_answers_whoever_asked(star):
+    server, *clients = star(SocketType.REP, SocketType.REQ, SocketType.REQ)
+    for number, client in enumerate(clients):
+        client.send(b"%d" % number)
+    for _ in clients:
+        server.send(b"to " + server.recv())
+    assert [client.recv() for client in clients] == [b"to 0", b"to 1"]
+
+
+def test_pipeline_gives_each_message_to_one(star):
+    push, *pulls = star(SocketType.PUSH, SocketType.PULL, SocketType.PULL)
+    push.send(b"one")
+    push.send(b"two")
+    assert sorted(pull.recv() for pull in pulls) == [b"one", b"two"]
+
+
+def test_survey_collects_answers_and_ends(star):
+    surveyor, *respondents = star(
+        SocketType.SURVEYOR, SocketType.RESPONDENT, SocketType.RESPONDENT
+    )
+    surveyor.survey_deadline = 1000
+    surveyor.send(b"who is there?")
+    for number, respondent in enumerate(respondents):
+        assert respondent.recv() == b"who is there?"
+        respondent.send(b"%d" % number)
+    assert sorted([surveyor.recv(), surveyor.recv()]) == [b"0", b"1"]
+    with pytest.raises(Timeout):
+        surveyor.recv()
+
+
+def test_bus_reaches_all_but_the_sender(star):
+    hub, *leaves = star(SocketType.BUS, SocketType.BUS, SocketType.BUS)
+    hub.send(b"to all")
+    assert [leaf.recv() for leaf in leaves] == [b"to all", b"to all"]
+    leaves[0].send(b"to the hub")
+    assert hub.recv() == b"to the hub"
+    for socket in (hub, leaves[0]):
+        with pytest.raises(Again):
+            socket.recv(DONTWAIT)
+
+
+def test_dont_wait_is_its_own_error(open_socket):
+    with pytest.raises(Again) as caught:
+        open_socket().recv(DONTWAIT)
+    assert caught.value.errno == errno.EAGAIN
+
+
+def test_time_out_is_its_own_error(open_socket):
+    socket = open_socket()
+    socket.recv_timeout = 10
+    with pytest.raises(Timeout) as caught:
+        socket.recv()
+    assert caught.value.errno == errno.ETIMEDOUT
+
+
+def test_wrong_state_is_its_own_error(open_socket):
+    with pytest.raises(WrongState) as caught:
+        open_socket(SocketType.REP).send(b"unasked")
+    assert caught.value.errno == nn.EFSM
+
+
+def test_not_supported_is_its_own_error(open_socket):
+    with pytest.raises(NotSupported) as caught:
+        open_socket(SocketType.SUB).send(b"x")
+    assert caught.value.errno == errno.ENOTSUP
+
+
+@inproc
+def test_address_in_use_is_its_own_error(open_socket, address):
+    first, second = open_socket(), open_socket()
+    first.bind(address)
+    with pytest.raises(AddressInUse) as caught:
+        second.bind(address)
+    assert caught.value.errno == errno.EADDRINUSE
+
+
+def test_a_closed_socket_is_its_own_error(open_socket):
+    socket = open_socket()
+    socket.close()
+    other = open_socket()  # has the closed one's number
+    with pytest.raises(BadSocket) as caught:
+        socket.recv(DONTWAIT)
+    assert caught.value.errno == errno.EBADF
+    with pytest.raises(Again):
+        other.recv(DONTWAIT)
+
+
+def test_closing_ends_a_waiting_receive(open_socket):
+    socket = open_socket()
+    started = threading.Event()
+
+    def receive():
+        started.set()
+        socket.recv()
+
+    waiting = Background(receive)
+    started.wait()
+    waiting.wait_until_blocked()
+    socket.close()
+    with pytest.raises(BadSocket):
+        waiting.result()
+
+
+def test_options_are_read_back(open_socket):
+    socket = open_socket()
+    for name, value in [
+        ("send_timeout", -1),
+        ("send_timeout", 250),
+        ("recv_buffer", 1 << 20),
+        ("send_priority", 3),
+        ("name", "a name"),
+        ("tcp_nodelay", True),
+    ]:
+        setattr(socket, name, value)
+        assert getattr(socket, name) == value
+    with pytest.raises(NanomsgError) as caught:
+        socket.send_priority = 17
+    assert caught.value.errno == errno.EINVAL
+    for type, name in [(SocketType.REQ, "resend_interval"), (SocketType.SURVEYOR, "survey_deadline")]:
+        other = open_socket(type)
+        setattr(other, name, 123)
+        assert getattr(other, name) == 123
+        with pytest.raises(NanomsgError) as caught:
+            setattr(socket, name, 123)
+        assert caught.value.errno == errno.ENOPROTOOPT
+
+
+@inproc
+def test_poll_tells_who_is_ready(star):
+    a, b = star(SocketType.PAIR, SocketType.PAIR)
+    b.send(b"hello")
+    assert poll([(a, POLLIN), (b, POLLIN)], 10_000) == [(a, POLLIN)]
+    a.recv()
+    assert poll([(a, POLLIN), (b, POLLIN)], 0) == []
+
+
+def test_a_device_forwards(open_socket, new_address):
+    front, back = open_socket(SocketType.PULL, AF_SP_RAW), open_socket(SocketType.PUSH, AF_SP_RAW)
+    for socket in (front, back):
+        socket.recv_timeout = socket.send_timeout = -1
+    push, pull = open_socket(SocketType.PUSH), open_socket(SocketType.PULL)
+    for outer, inner in ((push, front), (pull, back)):
+        address = new_address()
+        inner.bind(address)
+        outer.connect(address)
+    forwarding = Background(lambda: device(front, back))
+    push.send(b"through both")
+    assert pull.recv() == b"through both"
+    front.close()
+    back.close()
+    with pytest.raises(BadSocket):
+        forwarding.result()
+
+
+@inproc
+def test_statistics_count_messages(star):
+    a, b = star(SocketType.PAIR, SocketType.PAIR)
+    b.send(b"hello")
+    b.send(b"you")
+    a.recv()
+    a.recv()
+    sent, received = b.statistics(), a.statistics()
+    assert (sent[Statistic.MESSAGES_SENT], sent[Statistic.BYTES_SENT]) == (2, 8)
+    assert (received[Statistic.MESSAGES_RECEIVED], received[Statistic.BYTES_RECEIVED]) == (2, 8)
+
+
+@inproc
+def test_a_shut_down_endpoint_is_free_again(open_socket, address):
+    first, second = open_socket(), open_socket()
+    endpoint = first.bind(address)
+    endpoint.shutdown()
+    second.bind(address)
+    with pytest.raises(NanomsgError) as caught:
+        endpoint.shutdown()
+    assert caught.value.errno == errno.EINVAL
+
+
+@inproc
+def test_a_received_message_is_sent_on(star, open_socket):
+    a, b = star(SocketType.PAIR, SocketType.PAIR)
+    c, d = open_socket(), open_socket()
+    c.bind("inproc://sent-on")
+    d.connect("inproc://sent-on")
+    b.send(bytes(100_000))
+    message = a.recv_message()
+    place = ctypes.addressof(ctypes.c_char.from_buffer(message.view))
+    c.send(message)
+    assert len(message) == 0
+    received = d.recv_message()
+    assert ctypes.addressof(ctypes.c_char.from_buffer(received.view)) == place
+    assert bytes(received) == bytes(100_000)
