@@ -1,0 +1,310 @@
+'use strict';
+// Sockets and what is done with them. Whatever may wait returns a promise, and the event loop runs on.
+
+const { NN_MSG, NanomsgError, checked, constants, file, koffi, nn } = require('./library.js');
+const { forget, look, ready } = require('./waiting.js');
+
+const { AF_SP, AF_SP_RAW, NN_DONTWAIT, NN_POLLIN, NN_POLLOUT, NN_SOL_SOCKET } = constants;
+const { EAGAIN, EBADF, EINVAL, ETIMEDOUT } = constants;
+const CLOSED = -1;
+
+const types = ['pair', 'pub', 'sub', 'req', 'rep', 'push', 'pull', 'surveyor', 'respondent', 'bus'];
+
+const freed = new FinalizationRegistry((memory) => nn.freemsg(memory));
+
+/** A message in the library's own memory: received by `recvMessage`, and sent on without a copy. */
+class Message {
+  #memory;
+
+  constructor(memory, length) {
+    this.#memory = memory;
+    this.length = length;
+    freed.register(this, memory, this);
+  }
+
+  /** Where its bytes are; 0n once it was sent. */
+  get address() {
+    return this.#memory === null ? 0n : koffi.address(this.#memory);
+  }
+
+  /** A copy of its bytes. */
+  toBuffer() {
+    return copied(this.#memory, this.length);
+  }
+
+  /** @internal */
+  _sendBy(call) {
+    if (this.#memory === null) throw new NanomsgError(EINVAL, 'nn_send');
+    const variable = Buffer.alloc(8);
+    variable.writeBigUInt64LE(this.address);
+    const result = call(variable, NN_MSG);
+    if (result >= 0) {
+      freed.unregister(this);
+      this.#memory = null;
+      this.length = 0;
+    }
+    return result;
+  }
+}
+
+function copied(memory, length) {
+  if (length === 0) return Buffer.alloc(0);
+  const bytes = koffi.decode(memory, koffi.array('uint8_t', length, 'Typed'));
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function bytesOf(data) {
+  if (typeof data === 'string') return Buffer.from(data);
+  if (ArrayBuffer.isView(data)) return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  if (data instanceof ArrayBuffer) return Buffer.from(data);
+  throw new TypeError('a message is a string, a Buffer, another view of bytes, or a Message');
+}
+
+/** One end of a pattern, open until `close`. */
+class Socket {
+  #handle;
+
+  constructor(type, { raw = false } = {}) {
+    if (!types.includes(type)) throw new TypeError(`no socket type is called '${type}'`);
+    this.type = type;
+    this.raw = raw;
+    this.#handle = checked('nn_socket', nn.socket(raw ? AF_SP_RAW : AF_SP, constants[`NN_${type.toUpperCase()}`]));
+  }
+
+  /** The library's number for this socket, -1 once closed. */
+  get handle() {
+    return this.#handle;
+  }
+
+  /** Listens at an address and returns the endpoint's id. */
+  bind(address) {
+    return checked('nn_bind', nn.bind(this.#handle, address), address);
+  }
+
+  /** Connects to an address, now or whenever there is somebody, and returns the endpoint's id. */
+  connect(address) {
+    return checked('nn_connect', nn.connect(this.#handle, address), address);
+  }
+
+  /** Removes an endpoint. */
+  shutdown(endpoint) {
+    checked('nn_shutdown', nn.shutdown(this.#handle, endpoint));
+  }
+
+  /** Sends one message; resolves when the library has it. */
+  async send(data) {
+    const body = data instanceof Message ? data : bytesOf(data);
+    await this.#repeat(() => this.trySend(body), NN_POLLOUT, () => this.sendTimeout);
+  }
+
+  /** Receives one message. */
+  recv() {
+    return this.#repeat(() => this.tryRecv(), NN_POLLIN, () => this.#recvLimit());
+  }
+
+  /** Receives one message as the library holds it. */
+  recvMessage() {
+    return this.#repeat(() => this.tryRecvMessage(), NN_POLLIN, () => this.#recvLimit());
+  }
+
+  /** Sends without waiting: throws EAGAIN instead. */
+  trySend(data) {
+    const call = (memory, length) => nn.send(this.#handle, memory, length, NN_DONTWAIT);
+    if (data instanceof Message) {
+      checked('nn_send', data._sendBy(call));
+      return;
+    }
+    const bytes = bytesOf(data);
+    checked('nn_send', call(bytes, bytes.length));
+  }
+
+  /** Receives without waiting: throws EAGAIN instead. */
+  tryRecv() {
+    const { memory, length } = this.#take();
+    try {
+      return copied(memory, length);
+    } finally {
+      nn.freemsg(memory);
+    }
+  }
+
+  /** The same as the library holds it. */
+  tryRecvMessage() {
+    const { memory, length } = this.#take();
+    return new Message(memory, length);
+  }
+
+  /** The messages that come, until the socket is closed. */
+  async *[Symbol.asyncIterator]() {
+    try {
+      for (;;) yield await this.recv();
+    } catch (error) {
+      if (error.code !== 'EBADF') throw error;
+    }
+  }
+
+  /** Lets a sub socket receive the messages that start with the topic; '' is all of them. */
+  subscribe(topic) {
+    this.setOption(constants.NN_SUB, constants.NN_SUB_SUBSCRIBE, bytesOf(topic));
+  }
+
+  /** Takes one `subscribe` of that topic back. */
+  unsubscribe(topic) {
+    this.setOption(constants.NN_SUB, constants.NN_SUB_UNSUBSCRIBE, bytesOf(topic));
+  }
+
+  /** Sets any option: an integer, or bytes. */
+  setOption(level, option, value) {
+    let bytes = value;
+    if (typeof value === 'number') {
+      bytes = Buffer.alloc(4);
+      bytes.writeInt32LE(value); // a RangeError for what is no C int
+    }
+    checked('nn_setsockopt', nn.setsockopt(this.#handle, level, option, bytes, bytes.length));
+  }
+
+  /** Any option's value: an integer, or with a size up to that many bytes. */
+  getOption(level, option, size) {
+    const value = Buffer.alloc(size ?? 4);
+    const length = [value.length];
+    checked('nn_getsockopt', nn.getsockopt(this.#handle, level, option, value, length));
+    return size === undefined ? value.readInt32LE() : value.subarray(0, Math.min(size, Number(length[0])));
+  }
+
+  /** What error reports call the socket. */
+  get name() {
+    return this.getOption(NN_SOL_SOCKET, constants.NN_SOCKET_NAME, 64).toString();
+  }
+
+  set name(value) {
+    this.setOption(NN_SOL_SOCKET, constants.NN_SOCKET_NAME, Buffer.from(value));
+  }
+
+  /** One counter: a number of NN_STAT_*. */
+  statistic(which) {
+    const value = Number(nn.statistic(this.#handle, which));
+    // -1 is a failure, and also the send priority while nobody can be sent to.
+    if (value === -1 && which !== constants.NN_STAT_CURRENT_SND_PRIORITY) checked('nn_get_statistic', value);
+    return value;
+  }
+
+  /** All counters, by their names in C without NN_STAT_. */
+  statistics() {
+    const counters = Object.keys(constants).filter((name) => name.startsWith('NN_STAT_'));
+    return Object.fromEntries(counters.map((name) => [name.slice(8), this.statistic(constants[name])]));
+  }
+
+  /** Closes the socket, once what was accepted is written or `linger` is over. What waits on it rejects with EBADF. */
+  async close() {
+    const handle = this.#handle;
+    if (handle === CLOSED) return;
+    this.#handle = CLOSED;
+    forget(handle);
+    await new Promise((resolve) => nn.close.async(handle, resolve));
+  }
+
+  async [Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose')]() {
+    await this.close();
+  }
+
+  #take() {
+    const out = [null];
+    const length = checked('nn_recv', nn.recv(this.#handle, out, NN_MSG, NN_DONTWAIT));
+    return { memory: out[0], length };
+  }
+
+  #recvLimit() {
+    const limit = this.recvTimeout;
+    if (this.type !== 'surveyor' || this.raw) return limit;
+    // The end of a survey is no event.
+    return limit < 0 ? this.surveyDeadline : Math.min(limit, this.surveyDeadline);
+  }
+
+  async #repeat(attempt, events, timeout) {
+    let deadline;
+    for (;;) {
+      try {
+        return attempt();
+      } catch (error) {
+        if (error.errno !== EAGAIN) throw error;
+      }
+      const now = performance.now();
+      if (deadline === undefined) {
+        const limit = timeout();
+        deadline = limit < 0 ? Infinity : now + limit;
+      }
+      if (now >= deadline) throw new NanomsgError(ETIMEDOUT, events === NN_POLLIN ? 'nn_recv' : 'nn_send');
+      const left = deadline === Infinity ? -1 : Math.ceil(deadline - now);
+      await ready([{ handle: this.#handle, events }], left);
+    }
+  }
+}
+
+// Integer options as properties; times in ms, negative for none.
+const options = {
+  linger: [NN_SOL_SOCKET, 'NN_LINGER'],
+  sendBuffer: [NN_SOL_SOCKET, 'NN_SNDBUF'],
+  recvBuffer: [NN_SOL_SOCKET, 'NN_RCVBUF'],
+  recvMaxSize: [NN_SOL_SOCKET, 'NN_RCVMAXSIZE'],
+  sendTimeout: [NN_SOL_SOCKET, 'NN_SNDTIMEO'],
+  recvTimeout: [NN_SOL_SOCKET, 'NN_RCVTIMEO'],
+  reconnectInterval: [NN_SOL_SOCKET, 'NN_RECONNECT_IVL'],
+  reconnectIntervalMax: [NN_SOL_SOCKET, 'NN_RECONNECT_IVL_MAX'],
+  sendPriority: [NN_SOL_SOCKET, 'NN_SNDPRIO'],
+  recvPriority: [NN_SOL_SOCKET, 'NN_RCVPRIO'],
+  ipv4Only: [NN_SOL_SOCKET, 'NN_IPV4ONLY'],
+  maxTtl: [NN_SOL_SOCKET, 'NN_MAXTTL'],
+  tcpNodelay: [constants.NN_TCP, 'NN_TCP_NODELAY'],
+  wsMessageType: [constants.NN_WS, 'NN_WS_MSG_TYPE'],
+  resendInterval: [constants.NN_REQ, 'NN_REQ_RESEND_IVL'],
+  surveyDeadline: [constants.NN_SURVEYOR, 'NN_SURVEYOR_DEADLINE'],
+};
+for (const [property, [level, name]] of Object.entries(options)) {
+  Object.defineProperty(Socket.prototype, property, {
+    get() {
+      return this.getOption(level, constants[name]);
+    },
+    set(value) {
+      this.setOption(level, constants[name], Number(value));
+    },
+  });
+}
+
+/**
+ * Resolves to those of `[{ socket, recv, send }]` that are ready, each with what it is ready for; to an empty list after
+ * so many ms, if that is not negative.
+ */
+async function poll(requests, timeout = -1) {
+  const deadline = timeout < 0 ? Infinity : performance.now() + timeout;
+  for (;;) {
+    const list = requests.map(({ socket, recv, send }) => ({
+      handle: socket.handle,
+      events: (recv ? NN_POLLIN : 0) | (send ? NN_POLLOUT : 0),
+    }));
+    const events = look(list);
+    const answer = requests.map(({ socket }, index) => ({
+      socket,
+      recv: (events[index] & NN_POLLIN) !== 0,
+      send: (events[index] & NN_POLLOUT) !== 0,
+    }));
+    const some = answer.filter(({ recv, send }) => recv || send);
+    const now = performance.now();
+    if (some.length > 0 || now >= deadline) return some;
+    await ready(list, deadline === Infinity ? -1 : Math.ceil(deadline - now));
+  }
+}
+
+/**
+ * Forwards messages between two raw sockets, or of one back to itself, in a thread of Node's pool, which it has to itself
+ * until it fails; then it rejects, with EBADF when one of them was closed.
+ */
+async function device(first, second) {
+  const handles = [first.handle, second === undefined ? CLOSED : second.handle];
+  // Its errno is that of another thread. What never works is told here, by the sockets themselves.
+  if (handles[0] === CLOSED || (second !== undefined && handles[1] === CLOSED)) throw new NanomsgError(EBADF, 'nn_device');
+  const sockets = second === undefined ? [first] : [first, second];
+  await new Promise((resolve) => nn.device.async(...handles, resolve));
+  throw new NanomsgError(sockets.some((socket) => socket.handle === CLOSED) ? EBADF : EINVAL, 'nn_device');
+}
+
+module.exports = { Message, NanomsgError, Socket, constants, device, libraryFile: file, poll };

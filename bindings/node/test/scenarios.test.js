@@ -1,0 +1,275 @@
+'use strict';
+// The scenarios of bindings/scenarios.txt, which every language runs.
+
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const net = require('node:net');
+const os = require('node:os');
+const path = require('node:path');
+const { test, after } = require('node:test');
+
+const { Socket, constants, device, poll } = require('..');
+
+const PATIENCE = 10_000;
+const everywhere = ['inproc', 'ipc', 'tcp', 'ws'];
+const here = ['inproc'];
+const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'nanomsg-'));
+after(() => fs.rmSync(dir, { recursive: true }));
+
+let count = 0;
+const listed = new Set(
+  fs
+    .readFileSync(path.join(__dirname, '..', '..', 'scenarios.txt'), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line) => line.split(' ')[0]),
+);
+const own = new Set();
+
+async function newAddress(transport) {
+  count += 1;
+  if (transport === 'inproc') return `inproc://scenario-${count}`;
+  if (transport === 'ipc') return `ipc://${dir}/${count}`;
+  const probe = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => probe.once('listening', resolve));
+  const { port } = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  return `${transport}://127.0.0.1:${port}`;
+}
+
+async function connections(socket, expected) {
+  const deadline = Date.now() + PATIENCE;
+  while (socket.statistic(constants.NN_STAT_CURRENT_CONNECTIONS) !== expected) {
+    assert.ok(Date.now() < deadline, `${socket.type} has not got ${expected} connections`);
+    await new Promise(setImmediate);
+  }
+}
+
+/** A scenario, over each of the transports; its sockets are closed after it. */
+function scenario(name, transports, run) {
+  own.add(name);
+  for (const transport of transports) {
+    test(`${name} ${transport}`, { timeout: 2 * PATIENCE }, async () => {
+      const opened = [];
+      const open = (type, options) => {
+        const socket = new Socket(type, options);
+        opened.push(socket);
+        socket.sendTimeout = socket.recvTimeout = PATIENCE;
+        return socket;
+      };
+      const star = async (hubType, ...leafTypes) => {
+        const address = await newAddress(transport);
+        const [hub, leaves] = [open(hubType), leafTypes.map((type) => open(type))];
+        hub.bind(address);
+        for (const leaf of leaves) {
+          leaf.connect(address);
+          await connections(leaf, 1);
+        }
+        await connections(hub, leaves.length);
+        return [hub, ...leaves];
+      };
+      try {
+        await run({ open, star, address: () => newAddress(transport) });
+      } finally {
+        await Promise.all(opened.map((socket) => socket.close()));
+      }
+    });
+  }
+}
+
+const text = async (promise) => (await promise).toString();
+const code = (expected) => (error) => {
+  assert.equal(error.code, expected);
+  assert.equal(error.errno, constants[expected]);
+  return true;
+};
+
+scenario('pair_talks_both_ways', everywhere, async ({ star }) => {
+  const [a, b] = await star('pair', 'pair');
+  await b.send(Buffer.from('there\0and'));
+  assert.equal(await text(a.recv()), 'there\0and');
+  await a.send('back');
+  assert.equal(await text(b.recv()), 'back');
+});
+
+scenario('an_empty_message_arrives', everywhere, async ({ star }) => {
+  const [a, b] = await star('pair', 'pair');
+  await b.send('');
+  await b.send('after');
+  assert.deepEqual([await text(a.recv()), await text(a.recv())], ['', 'after']);
+});
+
+scenario('a_large_message_arrives_whole', everywhere, async ({ star }) => {
+  const large = Buffer.alloc(2 << 20);
+  for (let at = 0; at < large.length; at++) large[at] = at % 251;
+  const [a, b] = await star('pair', 'pair');
+  a.recvMaxSize = -1;
+  const [received] = await Promise.all([a.recv(), b.send(large)]);
+  assert.ok(received.equals(large));
+});
+
+scenario('pubsub_filters_by_topic', everywhere, async ({ star }) => {
+  const [pub, weather, all] = await star('pub', 'sub', 'sub');
+  weather.subscribe('weather');
+  all.subscribe('');
+  for (const message of ['sports: 1:0', 'weather: rain']) {
+    await pub.send(message);
+    assert.equal(await text(all.recv()), message);
+  }
+  assert.equal(await text(weather.recv()), 'weather: rain');
+});
+
+scenario('reqrep_answers_whoever_asked', everywhere, async ({ star }) => {
+  const [server, ...clients] = await star('rep', 'req', 'req');
+  for (const [number, client] of clients.entries()) await client.send(String(number));
+  for (const _ of clients) await server.send(`to ${await text(server.recv())}`);
+  assert.deepEqual(await Promise.all(clients.map((client) => text(client.recv()))), ['to 0', 'to 1']);
+});
+
+scenario('pipeline_gives_each_message_to_one', everywhere, async ({ star }) => {
+  const [push, ...pulls] = await star('push', 'pull', 'pull');
+  await push.send('one');
+  await push.send('two');
+  const got = await Promise.all(pulls.map((pull) => text(pull.recv())));
+  assert.deepEqual(got.sort(), ['one', 'two']);
+});
+
+scenario('survey_collects_answers_and_ends', everywhere, async ({ star }) => {
+  const [surveyor, ...respondents] = await star('surveyor', 'respondent', 'respondent');
+  surveyor.surveyDeadline = 1000;
+  await surveyor.send('who is there?');
+  for (const [number, respondent] of respondents.entries()) {
+    assert.equal(await text(respondent.recv()), 'who is there?');
+    await respondent.send(String(number));
+  }
+  const answers = [await text(surveyor.recv()), await text(surveyor.recv())];
+  assert.deepEqual(answers.sort(), ['0', '1']);
+  await assert.rejects(surveyor.recv(), code('ETIMEDOUT'));
+});
+
+scenario('bus_reaches_all_but_the_sender', everywhere, async ({ star }) => {
+  const [hub, ...leaves] = await star('bus', 'bus', 'bus');
+  await hub.send('to all');
+  for (const leaf of leaves) assert.equal(await text(leaf.recv()), 'to all');
+  await leaves[0].send('to the hub');
+  assert.equal(await text(hub.recv()), 'to the hub');
+  for (const socket of [hub, leaves[0]]) assert.throws(() => socket.tryRecv(), code('EAGAIN'));
+});
+
+scenario('dont_wait_is_its_own_error', here, async ({ open }) => {
+  assert.throws(() => open('pair').tryRecv(), code('EAGAIN'));
+});
+
+scenario('time_out_is_its_own_error', here, async ({ open }) => {
+  const socket = open('pair');
+  socket.recvTimeout = 10;
+  await assert.rejects(socket.recv(), code('ETIMEDOUT'));
+});
+
+scenario('wrong_state_is_its_own_error', here, async ({ open }) => {
+  await assert.rejects(open('rep').send('unasked'), code('EFSM'));
+});
+
+scenario('not_supported_is_its_own_error', here, async ({ open }) => {
+  await assert.rejects(open('sub').send('x'), code('ENOTSUP'));
+});
+
+scenario('address_in_use_is_its_own_error', here, async ({ open, address }) => {
+  const [first, second, place] = [open('pair'), open('pair'), await address()];
+  first.bind(place);
+  assert.throws(() => second.bind(place), code('EADDRINUSE'));
+});
+
+scenario('a_closed_socket_is_its_own_error', here, async ({ open }) => {
+  const socket = open('pair');
+  await socket.close();
+  const other = open('pair'); // has the closed one's number
+  assert.throws(() => socket.tryRecv(), code('EBADF'));
+  await assert.rejects(socket.send('x'), code('EBADF'));
+  assert.throws(() => other.tryRecv(), code('EAGAIN'));
+});
+
+scenario('closing_ends_a_waiting_receive', here, async ({ open }) => {
+  const socket = open('pair');
+  const waiting = assert.rejects(socket.recv(), code('EBADF'));
+  await socket.close();
+  await waiting;
+});
+
+scenario('options_are_read_back', here, async ({ open }) => {
+  const socket = open('pair');
+  const values = { sendTimeout: -1, recvBuffer: 1 << 20, sendPriority: 3, name: 'a name', tcpNodelay: 1 };
+  for (const [name, value] of Object.entries(values)) {
+    socket[name] = value;
+    assert.equal(socket[name], value);
+  }
+  assert.throws(() => (socket.sendPriority = 17), code('EINVAL'));
+  assert.throws(() => (socket.resendInterval = 1), code('ENOPROTOOPT'));
+});
+
+scenario('poll_tells_who_is_ready', here, async ({ star }) => {
+  const [a, b] = await star('pair', 'pair');
+  const both = [
+    { socket: a, recv: true },
+    { socket: b, recv: true },
+  ];
+  const polled = poll(both, PATIENCE);
+  await b.send('hello');
+  assert.deepEqual(await polled, [{ socket: a, recv: true, send: false }]);
+  a.tryRecv();
+  assert.deepEqual(await poll(both, 0), []);
+});
+
+scenario('a_device_forwards', everywhere, async ({ open, address }) => {
+  const [front, back] = [new Socket('pull', { raw: true }), new Socket('push', { raw: true })];
+  const [push, pull] = [open('push'), open('pull')];
+  for (const [outer, inner] of [
+    [push, front],
+    [pull, back],
+  ]) {
+    const place = await address();
+    inner.bind(place);
+    outer.connect(place);
+  }
+  const forwarding = assert.rejects(device(front, back), code('EBADF'));
+  await push.send('through both');
+  assert.equal(await text(pull.recv()), 'through both');
+  await Promise.all([front.close(), back.close()]);
+  await forwarding;
+});
+
+scenario('statistics_count_messages', here, async ({ star }) => {
+  const [a, b] = await star('pair', 'pair');
+  await b.send('hello');
+  await b.send('you');
+  await a.recv();
+  await a.recv();
+  const [sent, received] = [b.statistics(), a.statistics()];
+  assert.deepEqual([sent.MESSAGES_SENT, sent.BYTES_SENT], [2, 8]);
+  assert.deepEqual([received.MESSAGES_RECEIVED, received.BYTES_RECEIVED], [2, 8]);
+});
+
+scenario('a_shut_down_endpoint_is_free_again', here, async ({ open, address }) => {
+  const [first, second, place] = [open('pair'), open('pair'), await address()];
+  const endpoint = first.bind(place);
+  first.shutdown(endpoint);
+  second.bind(place);
+  assert.throws(() => first.shutdown(endpoint), code('EINVAL'));
+});
+
+scenario('a_received_message_is_sent_on', here, async ({ star }) => {
+  const [a, b] = await star('pair', 'pair');
+  const [c, d] = await star('pair', 'pair');
+  await b.send(Buffer.alloc(100_000, 7));
+  const message = await a.recvMessage();
+  const place = message.address;
+  await c.send(message);
+  assert.equal(message.length, 0);
+  const received = await d.recvMessage();
+  assert.equal(received.address, place);
+  assert.ok(received.toBuffer().equals(Buffer.alloc(100_000, 7)));
+});
+
+test('every_scenario_of_the_list_is_here', () => {
+  assert.deepEqual([...own].sort(), [...listed].sort());
+});
