@@ -20,11 +20,12 @@ ARCHIVE := target/release/libnanomsg.a
 EXPORTS := src/ffi/exports.txt
 VENV := target/venv
 WEB := target/web
+THIRDPARTY := target/thirdparty
 TOOLS := target/tools
 FUZZ_SECONDS ?= 30
 PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db
 
-.PHONY: help deps build link header check-header test unit ctest compat interop pytest web loom fuzz lint bench bench-quick \
+.PHONY: help deps build link header check-header test unit ctest compat interop pytest pip-install nodetest thirdparty web loom fuzz lint bench bench-quick \
         demo man install deb uninstall clean
 
 help:
@@ -74,10 +75,10 @@ header:
 check-header:
 	$(CARGO) test --release --test headers
 
-## test          everything: rooms, headers, exports, C programs, nanocat, other libraries, interleavings, Python, web
+## test          everything: rooms, headers, exports, C programs, nanocat, other libraries, interleavings, bindings, web
 test: build
 	$(CARGO) test --release --features cli
-	$(MAKE) loom pytest web
+	$(MAKE) loom pytest pip-install nodetest thirdparty web
 
 ## unit          the tests inside the rooms
 unit:
@@ -103,6 +104,23 @@ loom:
 pytest: build
 	@test -x $(VENV)/bin/pytest || { $(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install -q pytest; }
 	NANOMSG_LIBRARY=$(CURDIR)/$(STAGE)/libnanomsg.so.6 $(VENV)/bin/python -m pytest -q bindings/python
+
+## pip-install   the Python binding as pip installs it, with the library that it carries
+pip-install: build
+	@rm -rf target/pip && $(PYTHON) -m venv target/pip
+	@unset NANOMSG_LIBRARY LD_LIBRARY_PATH && target/pip/bin/pip install -q --disable-pip-version-check ./bindings/python && \
+		cd / && timeout 60 $(CURDIR)/target/pip/bin/python -W error $(CURDIR)/bindings/python/tests/installed.py
+
+## nodetest      the Node binding
+nodetest: build
+	@if ! command -v npm >/dev/null; then test "$$CI" != true && echo "skipped: there is no npm" >&2; exit; fi; \
+	test -d bindings/node/node_modules/koffi || npm install --silent --no-audit --no-fund --prefix bindings/node && \
+	cd bindings/node && NANOMSG_LIBRARY=$(CURDIR)/$(STAGE)/libnanomsg.so.6 timeout 300 node --test test/
+
+## thirdparty    bindings of others, unchanged: PyPI's nnpy and nanomsg, npm's nanomsg
+thirdparty: build
+	@$(MAKE) -s -o build install PREFIX=$(CURDIR)/$(THIRDPARTY)/prefix DESTDIR=
+	PYTHON=$(PYTHON) timeout 900 tests/thirdparty/run.sh $(THIRDPARTY)/prefix
 
 ## web           ws with WebSockets of others: Python's websockets, npm's ws, a page in Chromium
 web: build

@@ -1,0 +1,121 @@
+"""PyPI's nanomsg, by its C extension or by ctypes: patterns, options, endpoints, devices, errors."""
+
+import errno
+import socket
+import sys
+import tempfile
+import threading
+import time
+
+import nanomsg_wrappers
+
+nanomsg_wrappers.set_wrapper_choice(sys.argv[1])
+
+import nanomsg  # noqa: E402
+import ours  # noqa: E402
+
+PATIENCE = 10_000  # ms
+
+# Who sends first, who receives that, and whether there is an answer.
+EXCHANGES = [
+    (nanomsg.PAIR, nanomsg.PAIR, True),
+    (nanomsg.REQ, nanomsg.REP, True),
+    (nanomsg.PUSH, nanomsg.PULL, False),
+    (nanomsg.SURVEYOR, nanomsg.RESPONDENT, True),
+    (nanomsg.BUS, nanomsg.BUS, True),
+    (nanomsg.PUB, nanomsg.SUB, False),
+]
+
+
+def text(address):
+    """An address as the wrapper wants it: with ctypes as bytes."""
+    return address.encode() if sys.argv[1] == "ctypes" else address
+
+
+def exchange(address, asker_type, answerer_type, answers):
+    with nanomsg.Socket(asker_type) as asker, nanomsg.Socket(answerer_type) as answerer:
+        asker.send_timeout = answerer.send_timeout = PATIENCE
+        if answerer_type == nanomsg.SUB:
+            answerer.set_string_option(nanomsg.SUB, nanomsg.SUB_SUBSCRIBE, b"")
+        answerer.bind(text(address))
+        asker.connect(text(address))
+        # Some patterns drop what is sent before there is a connection: it is sent until it arrives.
+        answerer.recv_timeout = 100
+        deadline = time.monotonic() + PATIENCE / 1000
+        while True:
+            asker.send(b"there\0and")
+            try:
+                assert answerer.recv() == b"there\0and"
+                break
+            except nanomsg.NanoMsgAPIError as error:
+                assert error.errno == errno.ETIMEDOUT and time.monotonic() < deadline, error
+        if answers:
+            asker.recv_timeout = PATIENCE
+            answerer.send(b"back")
+            assert asker.recv() == b"back"
+
+
+def refused(number, call):
+    try:
+        call()
+    except nanomsg.NanoMsgAPIError as error:
+        assert error.errno == number, error.errno
+    else:
+        raise AssertionError("not refused")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+count = iter(range(1000))
+with tempfile.TemporaryDirectory() as directory:
+    for row in EXCHANGES:
+        exchange(f"inproc://{next(count)}", *row)
+        exchange(f"ipc://{directory}/{next(count)}", *row)
+        exchange(f"tcp://127.0.0.1:{free_port()}", *row)
+        exchange(f"ws://127.0.0.1:{free_port()}", *row)
+
+with nanomsg.Socket(nanomsg.PAIR) as one, nanomsg.Socket(nanomsg.PAIR) as other:
+    one.send_timeout = 123
+    assert one.send_timeout == 123
+    one.set_string_option(nanomsg.SOL_SOCKET, nanomsg.SOCKET_NAME, b"name")
+    assert one.get_string_option(nanomsg.SOL_SOCKET, nanomsg.SOCKET_NAME) == b"name"
+    refused(errno.EAGAIN, lambda: one.recv(flags=nanomsg.DONTWAIT))
+    endpoint = one.bind(text("inproc://endpoint"))
+    refused(errno.EADDRINUSE, lambda: other.bind(text("inproc://endpoint")))
+    # The endpoint's own method uses a name that its module lacks.
+    assert nanomsg.wrapper.nn_shutdown(one.fd, endpoint._endpoint_id) == 0
+    other.bind(text("inproc://endpoint"))
+
+ended = []
+
+
+def forward():
+    front = nanomsg.Socket(nanomsg.PULL, domain=nanomsg.AF_SP_RAW)
+    back = nanomsg.Socket(nanomsg.PUSH, domain=nanomsg.AF_SP_RAW)
+    front.bind(text("inproc://front"))
+    back.bind(text("inproc://back"))
+    try:
+        nanomsg.Device(front, back).start()
+    except nanomsg.NanoMsgAPIError as error:
+        ended.append(error.errno)
+
+
+ours.check()
+# The C extension keeps Python's lock while a device runs, so that nobody could end it.
+if sys.argv[1] == "ctypes":
+    forwarding = threading.Thread(target=forward, daemon=True)
+    forwarding.start()
+    with nanomsg.Socket(nanomsg.PUSH) as push, nanomsg.Socket(nanomsg.PULL) as pull:
+        push.send_timeout = pull.recv_timeout = PATIENCE
+        push.connect(text("inproc://front"))
+        pull.connect(text("inproc://back"))
+        push.send(b"through both")
+        assert pull.recv() == b"through both"
+    nanomsg.wrapper.nn_term()
+    forwarding.join(PATIENCE / 1000)
+    assert ended == [errno.EBADF], ended
+print("nanomsg of PyPI: ok,", sys.argv[1])

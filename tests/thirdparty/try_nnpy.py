@@ -1,0 +1,93 @@
+"""PyPI's nnpy: every pattern, options, polling, statistics, errors."""
+
+import errno
+import socket
+import tempfile
+
+import nnpy
+import ours
+
+
+def star(address, hub_type, *leaf_types):
+    hub, leaves = nnpy.Socket(nnpy.AF_SP, hub_type), [nnpy.Socket(nnpy.AF_SP, t) for t in leaf_types]
+    for one in (hub, *leaves):
+        one.setsockopt(nnpy.SOL_SOCKET, nnpy.RCVTIMEO, 10_000)
+    hub.bind(address)
+    for leaf in leaves:
+        leaf.connect(address)
+    while hub.get_statistic(nnpy.STAT_CURRENT_CONNECTIONS) != len(leaves):
+        pass
+    return hub, *leaves
+
+
+def everything(new_address):
+    a, b = star(new_address(), nnpy.PAIR, nnpy.PAIR)
+    b.send(b"there\0and")
+    assert a.recv() == b"there\0and"
+    a.send("back")
+    assert b.recv() == b"back"
+    assert b.get_statistic(nnpy.STAT_MESSAGES_SENT) == 1
+    b.send(b"poll")
+    assert nnpy.PollSet((a, nnpy.POLLIN), (b, nnpy.POLLIN)).poll(10_000) == [nnpy.POLLIN, 0]
+
+    pub, sub = star(new_address(), nnpy.PUB, nnpy.SUB)
+    sub.setsockopt(nnpy.SUB, nnpy.SUB_SUBSCRIBE, b"w")
+    pub.send(b"sports")
+    pub.send(b"weather")
+    assert sub.recv() == b"weather"
+
+    rep, req = star(new_address(), nnpy.REP, nnpy.REQ)
+    req.send(b"question")
+    assert rep.recv() == b"question"
+    rep.send(b"answer")
+    assert req.recv() == b"answer"
+
+    push, pull = star(new_address(), nnpy.PUSH, nnpy.PULL)
+    push.send(b"work")
+    assert pull.recv() == b"work"
+
+    surveyor, respondent = star(new_address(), nnpy.SURVEYOR, nnpy.RESPONDENT)
+    surveyor.send(b"?")
+    assert respondent.recv() == b"?"
+    respondent.send(b"!")
+    assert surveyor.recv() == b"!"
+
+    hub, leaf = star(new_address(), nnpy.BUS, nnpy.BUS)
+    leaf.send(b"bus")
+    assert hub.recv() == b"bus"
+
+    for one in (a, b, pub, sub, rep, req, push, pull, surveyor, respondent, hub, leaf):
+        one.close()
+
+
+def refused(number, call):
+    try:
+        call()
+    except nnpy.NNError as error:
+        assert error.error_no == number, error.error_no
+    else:
+        raise AssertionError("not refused")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+count = iter(range(1000))
+with tempfile.TemporaryDirectory() as directory:
+    everything(lambda: f"inproc://{next(count)}")
+    everything(lambda: f"ipc://{directory}/{next(count)}")
+    everything(lambda: f"tcp://127.0.0.1:{free_port()}")
+    everything(lambda: f"ws://127.0.0.1:{free_port()}")
+
+one = nnpy.Socket(nnpy.AF_SP, nnpy.PAIR)
+refused(errno.EAGAIN, lambda: one.recv(nnpy.DONTWAIT))
+refused(errno.EINVAL, lambda: one.setsockopt(nnpy.SOL_SOCKET, nnpy.SNDPRIO, 17))
+one.setsockopt(nnpy.SOL_SOCKET, nnpy.SNDPRIO, 3)
+assert one.getsockopt(nnpy.SOL_SOCKET, nnpy.SNDPRIO) == 3
+one.close()
+refused(errno.EBADF, lambda: one.send(b"x"))
+ours.check()
+print("nnpy: ok")
