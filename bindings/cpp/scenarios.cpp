@@ -1,0 +1,350 @@
+// The scenarios of bindings/scenarios.txt, which every language runs. tests/cpp.rs compiles it, runs it, and compares the
+// names it prints with the list.
+
+#include "nanomsg.hpp"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <iostream>
+#include <stdexcept>
+#include <thread>
+
+using namespace std::chrono_literals;
+using nanomsg::message;
+
+#define CHECK(condition) \
+    do { \
+        if (!(condition)) \
+            throw std::runtime_error(std::to_string(__LINE__) + ": " #condition); \
+    } while (false)
+
+static const auto patience = 10s;
+static std::string transport;
+
+static int free_port() {
+    int probe = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in place{};
+    place.sin_family = AF_INET;
+    place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof place;
+    CHECK(::bind(probe, reinterpret_cast<sockaddr *>(&place), size) == 0);
+    CHECK(getsockname(probe, reinterpret_cast<sockaddr *>(&place), &size) == 0);
+    ::close(probe);
+    return ntohs(place.sin_port);
+}
+
+static std::string new_address() {
+    static int count = 0;
+    const std::string number = std::to_string(++count);
+    if (transport == "inproc")
+        return "inproc://scenario-" + number;
+    if (transport == "ipc")
+        return std::string("ipc://") + std::getenv("DIRECTORY") + "/" + number;
+    return transport + "://127.0.0.1:" + std::to_string(free_port());
+}
+
+static nanomsg::socket open(int type) {
+    nanomsg::socket opened(type);
+    opened.send_timeout(patience);
+    opened.recv_timeout(patience);
+    return opened;
+}
+
+static void wait_for_connections(const nanomsg::socket &socket, std::uint64_t count) {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (socket.statistic(NN_STAT_CURRENT_CONNECTIONS) != count) {
+        CHECK(std::chrono::steady_clock::now() < deadline);
+        std::this_thread::yield();
+    }
+}
+
+// One socket that is bound, and others that are connected to it behind it.
+static std::vector<nanomsg::socket> star(int hub, int leaf, std::size_t leaves = 1) {
+    const std::string address = new_address();
+    std::vector<nanomsg::socket> sockets;
+    sockets.push_back(open(hub));
+    sockets[0].bind(address);
+    for (std::size_t at = 1; at <= leaves; at++) {
+        sockets.push_back(open(leaf));
+        sockets[at].connect(address);
+        wait_for_connections(sockets[at], 1);
+    }
+    wait_for_connections(sockets[0], leaves);
+    return sockets;
+}
+
+template <typename Call> static int number_of(Call call) {
+    try {
+        call();
+    } catch (const nanomsg::error &error) {
+        return error.number();
+    }
+    return 0;
+}
+
+// Two messages, in the order of their bytes.
+static std::array<std::string, 2> sorted(std::string_view one, std::string_view other) {
+    std::array<std::string, 2> both{std::string(one), std::string(other)};
+    std::sort(both.begin(), both.end());
+    return both;
+}
+
+static const std::array<std::string, 2> zero_one{"0", "1"}, one_two{"one", "two"};
+
+static void pair_talks_both_ways() {
+    auto s = star(NN_PAIR, NN_PAIR);
+    s[1].send(std::string_view("there\0and", 9));
+    CHECK(s[0].recv().view() == std::string_view("there\0and", 9));
+    s[0].send("back");
+    CHECK(s[1].recv().view() == "back");
+}
+
+static void an_empty_message_arrives() {
+    auto s = star(NN_PAIR, NN_PAIR);
+    s[1].send(std::string_view());
+    s[1].send("after");
+    CHECK(s[0].recv().empty());
+    CHECK(s[0].recv().view() == "after");
+}
+
+static void a_large_message_arrives_whole() {
+    std::string large(2 << 20, '\0');
+    for (std::size_t at = 0; at < large.size(); at++)
+        large[at] = static_cast<char>(at % 251);
+    auto s = star(NN_PAIR, NN_PAIR);
+    s[0].set(NN_SOL_SOCKET, NN_RCVMAXSIZE, -1);
+    int failure = 0;
+    std::thread sending([&] { failure = number_of([&] { s[1].send(large); }); });
+    const int receiving = number_of([&] { failure = s[0].recv().view() == large ? failure : -1; });
+    sending.join();
+    CHECK(failure == 0 && receiving == 0);
+}
+
+static void pubsub_filters_by_topic() {
+    auto s = star(NN_PUB, NN_SUB, 2);
+    s[1].subscribe("weather");
+    s[2].subscribe("");
+    for (const char *text : {"sports: 1:0", "weather: rain"}) {
+        s[0].send(text);
+        CHECK(s[2].recv().view() == text);
+    }
+    CHECK(s[1].recv().view() == "weather: rain");
+}
+
+static void reqrep_answers_whoever_asked() {
+    auto s = star(NN_REP, NN_REQ, 2);
+    s[1].send("0");
+    s[2].send("1");
+    for (int asked = 0; asked < 2; asked++)
+        s[0].send("to " + std::string(s[0].recv().view()));
+    CHECK(s[1].recv().view() == "to 0");
+    CHECK(s[2].recv().view() == "to 1");
+}
+
+static void pipeline_gives_each_message_to_one() {
+    auto s = star(NN_PUSH, NN_PULL, 2);
+    s[0].send("one");
+    s[0].send("two");
+    CHECK(sorted(s[1].recv(), s[2].recv()) == one_two);
+}
+
+static void survey_collects_answers_and_ends() {
+    auto s = star(NN_SURVEYOR, NN_RESPONDENT, 2);
+    s[0].set(NN_SURVEYOR, NN_SURVEYOR_DEADLINE, 1000);
+    s[0].send("who is there?");
+    for (std::size_t at : {1, 2}) {
+        CHECK(s[at].recv().view() == "who is there?");
+        s[at].send(zero_one[at - 1]);
+    }
+    const message first = s[0].recv(), second = s[0].recv();
+    CHECK(sorted(first, second) == zero_one);
+    CHECK(number_of([&] { s[0].recv(); }) == ETIMEDOUT);
+}
+
+static void bus_reaches_all_but_the_sender() {
+    auto s = star(NN_BUS, NN_BUS, 2);
+    s[0].send("to all");
+    CHECK(s[1].recv().view() == "to all");
+    CHECK(s[2].recv().view() == "to all");
+    s[1].send("to the hub");
+    CHECK(s[0].recv().view() == "to the hub");
+    CHECK(!s[0].try_recv() && !s[1].try_recv());
+}
+
+// The header says it by a nothing, and the C function by its errno.
+static void dont_wait_is_its_own_error() {
+    auto socket = open(NN_PAIR);
+    CHECK(!socket.try_recv());
+    CHECK(nn_errno() == EAGAIN);
+}
+
+static void time_out_is_its_own_error() {
+    auto socket = open(NN_PAIR);
+    socket.recv_timeout(10ms);
+    CHECK(number_of([&] { socket.recv(); }) == ETIMEDOUT);
+}
+
+static void wrong_state_is_its_own_error() {
+    CHECK(number_of([] { open(NN_REP).send("unasked"); }) == EFSM);
+}
+
+static void not_supported_is_its_own_error() {
+    CHECK(number_of([] { open(NN_SUB).send("x"); }) == ENOTSUP);
+}
+
+static void address_in_use_is_its_own_error() {
+    const std::string address = new_address();
+    auto first = open(NN_PAIR), second = open(NN_PAIR);
+    first.bind(address);
+    CHECK(number_of([&] { second.bind(address); }) == EADDRINUSE);
+}
+
+static void a_closed_socket_is_its_own_error() {
+    auto socket = open(NN_PAIR);
+    socket.close();
+    auto other = open(NN_PAIR); // has the closed one's number
+    CHECK(number_of([&] { socket.send("x"); }) == EBADF);
+    CHECK(!other.try_recv());
+}
+
+static void closing_ends_a_waiting_receive() {
+    auto socket = open(NN_PAIR);
+    int ended = 0;
+    // Another object of C++ may not be closed while it is used; its handle may.
+    const int handle = socket.handle();
+    std::thread waiting([&] { ended = number_of([&] { socket.recv(); }); });
+    CHECK(nn_close(handle) == 0);
+    waiting.join();
+    CHECK(ended == EBADF);
+    CHECK(number_of([&] { socket.close(); }) == EBADF);
+}
+
+static void options_are_read_back() {
+    auto socket = open(NN_PAIR);
+    for (auto [level, option, value] : {std::array{NN_SOL_SOCKET, NN_SNDTIMEO, -1},
+                                        std::array{NN_SOL_SOCKET, NN_RCVBUF, 1 << 20},
+                                        std::array{NN_SOL_SOCKET, NN_SNDPRIO, 3},
+                                        std::array{NN_TCP, NN_TCP_NODELAY, 1}}) {
+        socket.set(level, option, value);
+        CHECK(socket.get(level, option) == value);
+    }
+    socket.send_timeout(250ms);
+    CHECK(socket.get(NN_SOL_SOCKET, NN_SNDTIMEO) == 250);
+    socket.set(NN_SOL_SOCKET, NN_SOCKET_NAME, "a name");
+    char name[64];
+    std::size_t size = sizeof name;
+    CHECK(nn_getsockopt(socket.handle(), NN_SOL_SOCKET, NN_SOCKET_NAME, name, &size) == 0);
+    CHECK(std::string_view(name, size) == "a name");
+    CHECK(number_of([&] { socket.set(NN_SOL_SOCKET, NN_SNDPRIO, 17); }) == EINVAL);
+}
+
+static void poll_tells_who_is_ready() {
+    auto s = star(NN_PAIR, NN_PAIR);
+    s[1].send("hello");
+    std::vector<nanomsg::pollfd> fds{{s[0], NN_POLLIN}, {s[1], NN_POLLIN}};
+    CHECK(nanomsg::poll(fds, patience) == 1 && fds[0].can_recv() && !fds[1].can_recv());
+    s[0].recv();
+    CHECK(nanomsg::poll(fds, 0ms) == 0);
+}
+
+static void a_device_forwards() {
+    nanomsg::socket front(NN_PULL, AF_SP_RAW), back(NN_PUSH, AF_SP_RAW);
+    auto push = open(NN_PUSH), pull = open(NN_PULL);
+    const std::string front_address = new_address();
+    front.bind(front_address);
+    push.connect(front_address);
+    const std::string back_address = new_address();
+    back.bind(back_address);
+    pull.connect(back_address);
+    int ended = 0;
+    const int from = front.handle(), to = back.handle();
+    std::thread forwarding([&] { ended = nn_device(from, to) == -1 ? nn_errno() : 0; });
+    push.send("through both");
+    const int received = number_of([&] { CHECK(pull.recv().view() == "through both"); });
+    front.close();
+    back.close();
+    forwarding.join();
+    CHECK(received == 0 && ended == EBADF);
+}
+
+static void statistics_count_messages() {
+    auto s = star(NN_PAIR, NN_PAIR);
+    s[1].send("hello");
+    s[1].send("you");
+    s[0].recv();
+    s[0].recv();
+    CHECK(s[1].statistic(NN_STAT_MESSAGES_SENT) == 2 && s[1].statistic(NN_STAT_BYTES_SENT) == 8);
+    CHECK(s[0].statistic(NN_STAT_MESSAGES_RECEIVED) == 2 && s[0].statistic(NN_STAT_BYTES_RECEIVED) == 8);
+}
+
+static void a_shut_down_endpoint_is_free_again() {
+    const std::string address = new_address();
+    auto first = open(NN_PAIR), second = open(NN_PAIR);
+    const int endpoint = first.bind(address);
+    first.shutdown(endpoint);
+    second.bind(address);
+    CHECK(number_of([&] { first.shutdown(endpoint); }) == EINVAL);
+}
+
+static void a_received_message_is_sent_on() {
+    auto s = star(NN_PAIR, NN_PAIR), t = star(NN_PAIR, NN_PAIR);
+    s[1].send(std::string(100000, 'x'));
+    message received = s[0].recv();
+    const char *place = received.data();
+    t[0].send(std::move(received));
+    CHECK(received.empty());
+    received = t[1].recv();
+    CHECK(received.data() == place && received.view() == std::string(100000, 'x'));
+}
+
+int main() {
+    const std::vector<std::string> everywhere{"inproc", "ipc", "tcp", "ws"}, here{"inproc"};
+    struct scenario {
+        const char *name;
+        const std::vector<std::string> &transports;
+        void (*run)();
+    };
+#define SCENARIO(name, transports) {#name, transports, name}
+    const scenario scenarios[] = {
+        SCENARIO(pair_talks_both_ways, everywhere),
+        SCENARIO(an_empty_message_arrives, everywhere),
+        SCENARIO(a_large_message_arrives_whole, everywhere),
+        SCENARIO(pubsub_filters_by_topic, everywhere),
+        SCENARIO(reqrep_answers_whoever_asked, everywhere),
+        SCENARIO(pipeline_gives_each_message_to_one, everywhere),
+        SCENARIO(survey_collects_answers_and_ends, everywhere),
+        SCENARIO(bus_reaches_all_but_the_sender, everywhere),
+        SCENARIO(dont_wait_is_its_own_error, here),
+        SCENARIO(time_out_is_its_own_error, here),
+        SCENARIO(wrong_state_is_its_own_error, here),
+        SCENARIO(not_supported_is_its_own_error, here),
+        SCENARIO(address_in_use_is_its_own_error, here),
+        SCENARIO(a_closed_socket_is_its_own_error, here),
+        SCENARIO(closing_ends_a_waiting_receive, here),
+        SCENARIO(options_are_read_back, here),
+        SCENARIO(poll_tells_who_is_ready, here),
+        SCENARIO(a_device_forwards, everywhere),
+        SCENARIO(statistics_count_messages, here),
+        SCENARIO(a_shut_down_endpoint_is_free_again, here),
+        SCENARIO(a_received_message_is_sent_on, here),
+    };
+    int failures = 0;
+    for (const scenario &scenario : scenarios) {
+        for (const std::string &over : scenario.transports) {
+            transport = over;
+            try {
+                scenario.run();
+            } catch (const std::exception &failure) {
+                std::cout << scenario.name << " over " << over << ": line " << failure.what() << "\n";
+                failures++;
+            }
+        }
+        std::cout << scenario.name << "\n";
+    }
+    return failures != 0;
+}
