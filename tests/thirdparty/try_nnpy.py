@@ -3,6 +3,7 @@
 import errno
 import socket
 import tempfile
+import time
 
 import nnpy
 import ours
@@ -15,8 +16,11 @@ def star(address, hub_type, *leaf_types):
     hub.bind(address)
     for leaf in leaves:
         leaf.connect(address)
-    while hub.get_statistic(nnpy.STAT_CURRENT_CONNECTIONS) != len(leaves):
-        pass
+    for one in (hub, *leaves):
+        expected = len(leaves) if one is hub else 1
+        deadline = time.monotonic() + 10
+        while one.get_statistic(nnpy.STAT_CURRENT_CONNECTIONS) != expected:
+            assert time.monotonic() < deadline, "no connection"
     return hub, *leaves
 
 
