@@ -99,12 +99,12 @@ class Socket {
 
   /** Receives one message. */
   recv() {
-    return this.#repeat(() => this.tryRecv(), NN_POLLIN, () => this.#recvLimit());
+    return this.#repeat(() => this.tryRecv(), NN_POLLIN, () => this.recvTimeout);
   }
 
   /** Receives one message as the library holds it. */
   recvMessage() {
-    return this.#repeat(() => this.tryRecvMessage(), NN_POLLIN, () => this.#recvLimit());
+    return this.#repeat(() => this.tryRecvMessage(), NN_POLLIN, () => this.recvTimeout);
   }
 
   /** Sends without waiting: throws EAGAIN instead. */
@@ -211,13 +211,6 @@ class Socket {
     const out = [null];
     const length = checked('nn_recv', nn.recv(this.#handle, out, NN_MSG, NN_DONTWAIT));
     return { memory: out[0], length };
-  }
-
-  #recvLimit() {
-    const limit = this.recvTimeout;
-    if (this.type !== 'surveyor' || this.raw) return limit;
-    // The end of a survey is no event.
-    return limit < 0 ? this.surveyDeadline : Math.min(limit, this.surveyDeadline);
   }
 
   async #repeat(attempt, events, timeout) {

@@ -19,7 +19,7 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, Callable, TypeVar
 
-from .constants import DONTWAIT, SocketType
+from .constants import DONTWAIT
 from .errors import Again, error
 from .messages import Message
 from .socket import BaseSocket
@@ -119,7 +119,7 @@ class Socket(BaseSocket):
             lambda: _Waiting.recv(self, DONTWAIT),  # type: ignore[arg-type]
             self._receivers,
             lambda: self.recv_fd,
-            self._recv_limit,
+            lambda: self.recv_timeout,
         )
 
     async def recv_message(self) -> Message:
@@ -128,7 +128,7 @@ class Socket(BaseSocket):
             lambda: _Waiting.recv_message(self, DONTWAIT),  # type: ignore[arg-type]
             self._receivers,
             lambda: self.recv_fd,
-            self._recv_limit,
+            lambda: self.recv_timeout,
         )
 
     def close(self) -> None:
@@ -154,14 +154,6 @@ class Socket(BaseSocket):
         if hasattr(self, "_senders"):
             self._receivers.end()
             self._senders.end()
-
-    def _recv_limit(self) -> int:
-        limit = self.recv_timeout
-        if self.type == SocketType.SURVEYOR:
-            # The end of a survey is no event of the descriptor.
-            deadline = self.survey_deadline
-            limit = deadline if limit < 0 else min(limit, deadline)
-        return limit
 
     async def _repeat(
         self,
