@@ -122,6 +122,31 @@ static void timeouts(void)
     MUST(nn_close(d.s2));
 }
 
+/* NN_RCVTIMEO counts anew after each message, and for the last one too. */
+static void after_a_message(enum ct_transport t)
+{
+    struct device d = {.s1 = MUST(nn_socket(AF_SP_RAW, NN_PULL)), .s2 = MUST(nn_socket(AF_SP_RAW, NN_PUSH))};
+    int from = ct_socket(NN_PUSH), to = ct_socket(NN_PULL);
+    char addr[NN_SOCKADDR_MAX], buf[8];
+    MUST(ct_set(d.s1, NN_RCVTIMEO, 300));
+    MUST(nn_bind(d.s1, ct_address(t, addr)));
+    MUST(nn_connect(from, addr));
+    MUST(nn_bind(d.s2, ct_address(t, addr)));
+    MUST(nn_connect(to, addr));
+    CONNECTED(from);
+    CONNECTED(to);
+    start(&d);
+    MUST(nn_send(from, "one", 3, 0));
+    CHECK(nn_recv(to, buf, sizeof buf, 0) == 3);
+    char what[40];
+    snprintf(what, sizeof what, "NN_RCVTIMEO after a message, %s", ct_scheme[t]);
+    finish(what, &d);
+    MUST(nn_close(d.s1));
+    MUST(nn_close(d.s2));
+    MUST(nn_close(from));
+    MUST(nn_close(to));
+}
+
 static void by_term(void)
 {
     struct device d = {.s1 = MUST(nn_socket(AF_SP_RAW, NN_PAIR)), .s2 = MUST(nn_socket(AF_SP_RAW, NN_PAIR))};
@@ -144,6 +169,8 @@ int main(void)
     loopback();
     printf("-- timeouts\n");
     timeouts();
+    for (enum ct_transport t = INPROC; t <= WS; t++)
+        after_a_message(t);
     ct_in_child("nn_term", by_term);
     return 0;
 }

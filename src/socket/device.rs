@@ -56,8 +56,8 @@ struct Way {
     to: Arc<Socket>,
     /// Received, and not taken by the other side yet.
     pending: Option<Outgoing<'static>>,
-    /// There was more to receive at the last look.
-    more: bool,
+    /// There was nothing more to receive at the last look, and this is how long one waits for it.
+    next: Option<Limit>,
     /// Worth a try.
     ready: bool,
     /// Until when the present step may take: NN_RCVTIMEO or NN_SNDTIMEO, counted from its start.
@@ -71,7 +71,7 @@ impl Way {
             from: Arc::clone(from),
             to: Arc::clone(to),
             pending: None,
-            more: false,
+            next: None,
             ready: true,
             limit: None,
             ended: None,
@@ -86,7 +86,8 @@ impl Way {
             match step {
                 Ok(()) => {
                     self.limit = None;
-                    if self.pending.is_none() && !self.more {
+                    if self.pending.is_none() && self.next.is_some() {
+                        self.limit = self.next;
                         return false;
                     }
                 }
@@ -111,7 +112,7 @@ impl Way {
 
     fn receive(&mut self) -> Result<()> {
         let mut message = Message::default();
-        self.more = self.from.take(&mut message)?;
+        self.next = self.from.take(&mut message)?;
         self.pending = Some(message.into());
         Ok(())
     }

@@ -260,15 +260,17 @@ impl Socket {
         Ok(())
     }
 
-    /// Receives what has come in already, without looking for more; says whether there is more of that.
-    fn take(&self, message: &mut Message) -> Result<bool> {
+    /// Receives what has come in already, without looking for more. If nothing is left of that, says how long a caller
+    /// would wait for the next message.
+    fn take(&self, message: &mut Message) -> Result<Option<Limit>> {
         let mut held = self.enter()?;
         if !self.receives {
             return Err(Error::NotSupported);
         }
         self.try_recv(&mut held, message)?;
         held.note_received(message);
-        Ok(held.pattern.can_recv())
+        let more = held.pattern.can_recv();
+        Ok((!more).then(|| Limit::of(held.options.recv_timeout)))
     }
 
     fn try_recv(&self, state: &mut State, message: &mut Message) -> Result<()> {
