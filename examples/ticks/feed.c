@@ -11,7 +11,7 @@
 #define INSTRUMENTS 1000
 #define SYMBOLS_MAX 32
 #define PRICES_MAX 10000
-#define STEPS 100       /* ticks from one recorded price to the next */
+#define STEPS 10       /* ticks from one recorded price to the next */
 #define BATCH_MAX 1000  /* ticks sent before orders are looked at again */
 
 struct series {

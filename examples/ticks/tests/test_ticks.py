@@ -87,9 +87,9 @@ def expected_ticks(per_instrument: int) -> dict:
     def tick(i, n):
         prices = series[symbols[i % len(symbols)]]
         there_and_back = prices + prices[-2:0:-1]
-        month, part = i // len(symbols) + (n - 1) // 100, (n - 1) % 100
+        month, part = i // len(symbols) + (n - 1) // 10, (n - 1) % 10
         a, b = (there_and_back[m % len(there_and_back)] for m in (month, month + 1))
-        return (a * (100 - part) + b * part) // 100, 10 + 10 * ((n * 7 + i * 13) % 100)
+        return (a * (10 - part) + b * part) // 10, 10 + 10 * ((n * 7 + i * 13) % 100)
 
     return {
         f"{symbols[i % len(symbols)]}.{i // len(symbols):03}": [tick(i, n) for n in range(1, per_instrument + 1)]
