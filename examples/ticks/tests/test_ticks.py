@@ -285,6 +285,34 @@ def test_a_hundred_thousand_ticks_a_second(start):
     assert sum(n for n, _, _, _ in latest.values()) == figure_sum(network, "snapshot")
 
 
+@pytest.mark.parametrize("name", ["movers", "snapshot", "statistics"])
+def test_what_a_slow_subscriber_misses_is_counted(start, name):
+    """A program that stands still for longer than its edge has room loses ticks, and knows how many."""
+    network = start()
+    replay(network, 2 * INSTRUMENTS, rate=20000)
+    network.running[name].send_signal(signal.SIGSTOP)
+    try:
+        # Some 40 bytes each: far more than the 4 MiB of room at either end.
+        replay(network, 500 * INSTRUMENTS, rate=400_000)
+    finally:
+        network.running[name].send_signal(signal.SIGCONT)
+    # It takes what was kept for it; then a few more rounds show where the gap ends.
+    seen = -1
+    while figure_sum(network, name) != seen:
+        seen = figure_sum(network, name)
+        with network.told:
+            network.told.wait_for(lambda: figure_sum(network, name) != seen, 3)
+    replay(network, 10 * INSTRUMENTS, rate=10000)
+    sent = words(network.ask("feed", "status"))["sent"]
+    if name == "statistics":
+        network.wait(lambda: figure_sum(network, name) == sent, "every tick to be seen or counted as lost")
+    else:
+        other = "snapshot" if name == "movers" else "movers"
+        network.wait(lambda: figure_sum(network, name) == figure_sum(network, other), "the consumers to agree")
+    assert network.figures[name]["lost"] > 0
+    print(f"\n{name} lost {network.figures[name]['lost']} of {figure_sum(network, name)}")
+
+
 def figure_sum(network: Network, name: str) -> int:
     figures = network.figures[name]
     return figures.get("seen", 0) + figures.get("lost", 0)
