@@ -8,6 +8,7 @@ Where that is not installed they are made up, and FILE says so in its first line
 
 import csv
 import importlib.util
+import os
 import random
 import sys
 from pathlib import Path
@@ -33,10 +34,16 @@ def made_up() -> list[tuple[str, float]]:
 
 
 def main(path: str) -> None:
-    rows = recorded()
+    rows, file = recorded(), Path(path)
+    if not rows and file.exists():
+        return  # recorded prices that are there already are better than made-up ones
     first = "# monthly closes, from vega_datasets" if rows else "# made-up prices"
-    lines = [first, *(f"{symbol},{price:.2f}" for symbol, price in sorted(rows or made_up(), key=lambda row: row[0]))]
-    Path(path).write_text("\n".join(lines) + "\n")
+    ordered = sorted(rows or made_up(), key=lambda row: row[0])
+    text = "\n".join([first, *(f"{symbol},{price:.2f}" for symbol, price in ordered)]) + "\n"
+    if not file.exists() or file.read_text() != text:
+        new = file.with_suffix(f".{os.getpid()}")
+        new.write_text(text)
+        new.replace(file)
 
 
 if __name__ == "__main__":

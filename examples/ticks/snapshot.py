@@ -5,6 +5,8 @@ usage: snapshot.py COMBINED STORE
 STORE is sqlite:PATH (table latest) or redis:HOST:PORT (a hash for each topic).
 """
 
+from __future__ import annotations
+
 import socket as tcp
 import sqlite3
 import sys
