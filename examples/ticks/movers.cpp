@@ -2,10 +2,10 @@
 //
 //  usage: movers COMBINED
 
-#include "sp.h"
+#include "nanomsg.hpp"
 
 #include <cmath>
-#include <string>
+#include <cstdio>
 #include <unordered_map>
 
 struct Topic {
@@ -13,51 +13,65 @@ struct Topic {
     double first = 0, latest = 0;
 };
 
-int main (int argc, char *argv [])
-{
+static std::unordered_map<std::string, Topic> topics;
+static long long seen, lost;
+
+static void take(const std::string &message) {
+    char name[64];
+    long long n;
+    double value;
+    if (std::sscanf(message.c_str(), "%63s %lld %lf", name, &n, &value) != 3)
+        return;
+    Topic &topic = topics[name];
+    if (n > topic.n + 1)  // a gap; a smaller number is a sender that has started anew
+        lost += n - topic.n - 1;
+    if (topic.n == 0)
+        topic.first = value;
+    topic.n = n;
+    topic.latest = value;
+    ++seen;
+}
+
+static void tell_who_has_moved_most() {
+    double most = 0;
+    std::string who;
+    for (const auto &[name, topic] : topics) {
+        double moved = topic.latest / topic.first - 1;
+        if (name.rfind("tick/", 0) == 0 && std::fabs(moved) > std::fabs(most)) {
+            most = moved;
+            who = name.substr(5);
+        }
+    }
+    if (!who.empty())
+        std::printf("! %s has moved most: %+.1f %%\n", who.c_str(), most * 100);
+}
+
+int main(int argc, char *argv[]) {
+    using clock = std::chrono::steady_clock;
     if (argc != 2) {
-        std::fprintf (stderr, "usage: movers COMBINED\n");
+        std::fprintf(stderr, "usage: movers COMBINED\n");
         return 2;
     }
-    int feed = sp_socket (AF_SP, NN_SUB);
-    sp_subscribe (feed, "");
-    int patience = 1000;
-    nn_setsockopt (feed, NN_SOL_SOCKET, NN_RCVTIMEO, &patience, sizeof (patience));
-    sp_connect (feed, argv [1]);
+    nanomsg::socket feed(NN_SUB);
+    feed.set(NN_SOL_SOCKET, NN_RCVBUF, 4 << 20);
+    feed.subscribe("");
+    feed.recv_timeout(std::chrono::seconds(1));
+    feed.connect(argv[1]);
 
-    std::unordered_map<std::string, Topic> topics;
-    long long seen = 0, lost = 0, reports = 0;
-    for (;;) {
-        char text [SP_MESSAGE_MAX], name [64];
-        long long n;
-        double value;
-        int size = nn_recv (feed, text, sizeof (text) - 1, 0);
-        if (size >= 0 && size < SP_MESSAGE_MAX) {
-            text [size] = 0;
-            if (std::sscanf (text, "%63s %lld %lf", name, &n, &value) == 3) {
-                Topic &topic = topics [name];
-                if (n > topic.n + 1)
-                    lost += n - topic.n - 1;
-                topic.n = n;
-                topic.latest = value;
-                if (topic.first == 0)
-                    topic.first = value;
-                ++seen;
-            }
+    auto report = clock::now();
+    for (int reports = 0;;) {
+        try {
+            take(std::string(feed.recv()));
+        } catch (const nanomsg::error &problem) {
+            if (problem.number() != ETIMEDOUT)
+                throw;
         }
-        if (sp_report_due ()) {
-            std::printf ("seen %lld lost %lld\n", seen, lost);
-            double most = 0;
-            std::string who;
-            for (const auto &[topic, t] : topics)
-                if (topic.rfind ("tick/", 0) == 0 && t.first > 0 &&
-                      std::fabs (t.latest / t.first - 1) > std::fabs (most)) {
-                    most = t.latest / t.first - 1;
-                    who = topic.substr (5);
-                }
-            if (!who.empty () && ++reports % 3 == 0)
-                std::printf ("! %s has moved most: %+.1f %%\n", who.c_str (), most * 100);
-            std::fflush (stdout);
-        }
+        if (clock::now() < report)
+            continue;
+        report = clock::now() + std::chrono::seconds(1);
+        std::printf("seen %lld lost %lld\n", seen, lost);
+        if (++reports % 3 == 0)
+            tell_who_has_moved_most();
+        std::fflush(stdout);
     }
 }

@@ -1,4 +1,4 @@
-/*  What the C and C++ programs of the network share: sockets that end the
+/*  What the C programs of the network share: sockets that end the
     program when something fails, and a line of figures once a second. */
 
 #ifndef SP_H
