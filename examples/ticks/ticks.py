@@ -73,6 +73,7 @@ class Network:
         self.store = store or f"sqlite:{folder}/snapshot.db"
         self.commands = self._commands()
         self.figures: dict[str, dict[str, int]] = {name: {} for name in self.commands}
+        self.rates: dict[str, dict[str, float]] = {name: {} for name in self.commands}
         self.news: deque[str] = deque(maxlen=5)
         self.running: dict[str, subprocess.Popen] = {}
         self.told = threading.Condition()
@@ -123,18 +124,22 @@ class Network:
             self.commands[name], stdout=subprocess.PIPE, text=True,
             env=os.environ | {"PYTHONPATH": python_path, "PYTHONDONTWRITEBYTECODE": "1"},
         )  # fmt: skip
-        self.figures[name] = {}
+        self.figures[name], self.rates[name] = {}, {}
         threading.Thread(target=self._listen, args=(name, self.running[name]), daemon=True).start()
 
     def _listen(self, name: str, program: subprocess.Popen) -> None:
         """A program prints either "word number word number ..." or news beginning with "!"."""
+        then = time.monotonic()
         for line in program.stdout:
+            now = time.monotonic()
             with self.told:
                 if line.startswith("!"):
                     self.news.append(f"{name}: {line[1:].strip()}")
                 elif self.running.get(name) is program:
                     words = line.split()
-                    self.figures[name] = dict(zip(words[::2], map(int, words[1::2])))
+                    figures, before = dict(zip(words[::2], map(int, words[1::2]))), self.figures[name]
+                    self.rates[name] = {word: (figures[word] - before.get(word, 0)) / (now - then) for word in figures}
+                    self.figures[name], then = figures, now
                 self.told.notify_all()
 
     def wait(self, true, what: str, patience: float = PATIENCE) -> None:
@@ -202,13 +207,12 @@ def page_server(feed: str):
         server.shutdown()
 
 
-def show(network: Network, before: dict, seconds: float) -> None:
+def show(network: Network) -> None:
     lines = []
     for name, figures in network.figures.items():
         words = []
         for word, number in figures.items():
-            old = before.get(name, {}).get(word, 0)
-            rate = f" ({max(0, number - old) / seconds:,.0f}/s)" if word in ("sent", "seen") else ""
+            rate = f" ({network.rates[name][word]:,.0f}/s)" if word in ("sent", "seen") else ""
             words.append(f"{word} {number:,}{rate}")
         lines.append(f"  {name:<11}{LANGUAGES[name]:<8}{'   '.join(words)}")
     lines += [f"  ! {news}" for news in network.news]
@@ -248,11 +252,9 @@ def main() -> None:
             network.ask("feed", f"rate {options.rate:g}")
             network.ask("feed", "start")
             end = time.monotonic() + options.seconds
-            before, then = {}, time.monotonic()
             while (now := time.monotonic()) < end:
                 time.sleep(min(1, end - now))
-                show(network, before, time.monotonic() - then)
-                before, then = dict(network.figures), time.monotonic()
+                show(network)
                 network.mend()
             network.ask("feed", "stop")
             if sys.stdout.isatty():
