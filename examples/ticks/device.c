@@ -21,8 +21,10 @@ static void *forward (void *argument)
 {
     struct device *device = argument;
 
-    /*  Returns when a socket is closed, which here nobody does. */
-    nn_device (device->from, device->to);
+    /*  Returns when a socket is closed, which here nobody does, or when the
+        program was halted (Ctrl-Z) and goes on. */
+    while (nn_device (device->from, device->to) < 0 && nn_errno () == EINTR)
+        ;
     sp_fail ("nn_device", "");
     return NULL;
 }

@@ -4,6 +4,7 @@
 
 #include "nanomsg.hpp"
 
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <unordered_map>
@@ -63,7 +64,8 @@ int main(int argc, char *argv[]) {
         try {
             take(std::string(feed.recv()));
         } catch (const nanomsg::error &problem) {
-            if (problem.number() != ETIMEDOUT)
+            // EINTR: it was halted (Ctrl-Z) and goes on.
+            if (problem.number() != ETIMEDOUT && problem.number() != EINTR)
                 throw;
         }
         if (clock::now() < report)

@@ -54,7 +54,9 @@ int main (int argc, char *argv [])
     check (nn_connect (pull, argv [1]), argv [1]);
 
     for (served = 1;; ++served) {
-        size = nn_recv (pull, &message, NN_MSG, 0);
+        while ((size = nn_recv (pull, &message, NN_MSG, 0)) < 0 &&
+              nn_errno () == EINTR)
+            ;   /* it was halted (Ctrl-Z) and goes on */
         check (size, "nn_recv");
         /*  The first line says whose request it is; the answer repeats it. */
         snprintf (head, sizeof (head), "%.*s", size, message);

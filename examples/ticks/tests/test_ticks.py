@@ -315,6 +315,20 @@ def test_what_a_slow_subscriber_misses_is_counted(start, name):
     print(f"\n{name} lost {network.figures[name]['lost']} of {figure_sum(network, name)}")
 
 
+def test_halted_programs_go_on(start):
+    """Ctrl-Z and fg: nobody ends, and what waits on an edge meanwhile arrives."""
+    network = start()
+    replay(network, 2 * INSTRUMENTS, rate=20000)
+    for program in network.running.values():
+        program.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, program.pid, os.WSTOPPED)
+        program.send_signal(signal.SIGCONT)
+    replay(network, 8 * INSTRUMENTS, rate=20000)
+    network.wait(lambda: network.figures["snapshot"]["seen"] == 11 * INSTRUMENTS + 19, "the snapshot")
+    assert network.ask("statistics", "count") == f"seen {10 * INSTRUMENTS} lost 0"
+    assert all(program.poll() is None for program in network.running.values())
+
+
 def figure_sum(network: Network, name: str) -> int:
     figures = network.figures[name]
     return figures.get("seen", 0) + figures.get("lost", 0)
