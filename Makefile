@@ -19,6 +19,8 @@ CATS := nn_push nn_pull nn_pub nn_sub nn_req nn_rep nn_surveyor nn_respondent nn
 ARCHIVE := target/release/libnanomsg.a
 EXPORTS := src/ffi/exports.txt
 VENV := target/venv
+PRICES_PYTHON = $$(test -x $(VENV)/bin/python && echo $(VENV)/bin/python || echo $(PYTHON))
+DEMO_SECONDS ?= 10
 WEB := target/web
 THIRDPARTY := target/thirdparty
 TOOLS := target/tools
@@ -26,7 +28,7 @@ FUZZ_SECONDS ?= 30
 PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db
 
 .PHONY: help deps build link header check-header test unit ctest compat interop pytest pip-install nodetest thirdparty web loom fuzz lint bench bench-quick \
-        demo man install deb uninstall clean
+        networks demo hello prices man install deb uninstall clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -40,10 +42,12 @@ deps:
 	else echo "to compare with other libraries, install:$$missing"; fi
 	@missing=; command -v chromium >/dev/null || missing="chromium"; \
 	command -v npm >/dev/null || missing="$$missing nodejs npm"; \
+	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
+	command -v wrk >/dev/null || missing="$$missing wrk"; \
 	if [ -z "$$missing" ]; then exit 0; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
-	else echo "to talk to WebSockets of others, install: $$missing"; fi
+	else echo "to talk to WebSockets of others and to test the examples, install: $$missing"; fi
 
 ## build         the library, under all its names, in target/lib; nanocat in target/bin
 build:
@@ -78,7 +82,7 @@ check-header:
 ## test          everything: rooms, headers, exports, C programs, nanocat, other libraries, interleavings, bindings, web
 test: build
 	$(CARGO) test --release --features cli
-	$(MAKE) loom pytest pip-install nodetest thirdparty web
+	$(MAKE) loom pytest pip-install nodetest thirdparty web networks
 
 ## unit          the tests inside the rooms
 unit:
@@ -153,9 +157,25 @@ bench: build
 bench-quick: build
 	$(PYTHON) benches/run.py --quick
 
-## demo          a C and a Python program that talk through the library
-demo: build
+## networks      the examples: market data, web workers, control sockets, each run end to end (TICKS_SECONDS=60 for long)
+networks: build prices
+	@test -x $(VENV)/bin/pytest || $(VENV)/bin/pip install -q pytest
+	NANOMSG_LIBRARY=$(CURDIR)/$(STAGE)/libnanomsg.so.6 \
+		$(VENV)/bin/python -m pytest -q -rs -p no:cacheprovider examples
+
+## demo          the market data network for some seconds, with a page for the browser (examples/ticks)
+demo: build prices
+	$(PRICES_PYTHON) examples/ticks/ticks.py --rate 10000 --seconds $(DEMO_SECONDS)
+
+## hello         a C and a Python program that talk through the library (examples/hello)
+hello: build
 	PYTHON=$(PYTHON) examples/hello/run.sh
+
+# The package with recorded prices. Without it the network runs on made-up ones.
+prices:
+	@test -d $(VENV)/lib/python*/site-packages/vega_datasets || { $(PYTHON) -m venv $(VENV) && \
+		$(VENV)/bin/pip install -q --no-deps 'vega_datasets==0.9.0'; } || \
+		{ echo "no recorded prices (pip could not fetch vega_datasets)"; test "$(CI)" != true; }
 
 ## man           the manual pages as HTML, in target/man
 man:
