@@ -51,7 +51,7 @@ programs! {
     pipeline pubsub bus reqrep_cooked reqrep_raw survey_cooked survey_raw
     poll_patterns busy_peer wire_patterns device_pairs device_patterns
     // The life of the library.
-    statistics print_errors term wake signals threads linger linger_exit fork exhaustion device
+    statistics print_errors term wake signals stopped threads linger linger_exit fork exhaustion device
 }
 
 /// What a program printed, or why it does not apply here.

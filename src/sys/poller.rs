@@ -9,6 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::EventFd;
+use super::process::handles_signals;
 use super::socket::direct;
 
 #[derive(Debug)]
@@ -123,7 +124,13 @@ fn wait(epoll: &OwnedFd, events: &mut Events, timeout: Option<Duration>) -> io::
     let found = unsafe {
         let no_mask = std::ptr::null::<libc::sigset_t>();
         let list = events.list.as_mut_ptr();
-        direct!(SYS_epoll_pwait, epoll.as_raw_fd(), list, BATCH as libc::c_int, millis, no_mask, size_of::<u64>())?
+        direct!(SYS_epoll_pwait, epoll.as_raw_fd(), list, BATCH as libc::c_int, millis, no_mask, size_of::<u64>())
+    };
+    let found = match found {
+        // A process that was stopped and goes on is interrupted here, unlike in poll, without having handled any signal
+        // (signal(7)).
+        Err(error) if error.kind() == io::ErrorKind::Interrupted && !handles_signals() => 0,
+        found => found?,
     };
     // SAFETY: the kernel has written the first `found` entries, at most BATCH, for which there is room.
     unsafe { events.list.set_len(found) };

@@ -24,6 +24,20 @@ pub(crate) fn on_fork() {
     });
 }
 
+/// Whether the program has a handler for any signal that may arrive while a thread waits.
+pub(super) fn handles_signals() -> bool {
+    const FAULTS: [libc::c_int; 6] =
+        [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP, libc::SIGABRT];
+    (1..=libc::SIGRTMAX()).filter(|signal| !FAULTS.contains(signal)).any(|signal| {
+        // SAFETY: all zeros is a valid sigaction, and it is only written to; the disposition is not changed.
+        let (result, action) = unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            (libc::sigaction(signal, std::ptr::null(), &raw mut action), action)
+        };
+        result == 0 && action.sa_sigaction != libc::SIG_DFL && action.sa_sigaction != libc::SIG_IGN
+    })
+}
+
 /// Runs `action` when the process exits by `exit` or by returning from `main`.
 pub(crate) fn at_exit(action: extern "C" fn()) {
     static ONCE: Once = Once::new();
