@@ -408,6 +408,7 @@ def option_parser():
     parser.add_argument("--lib", default=DEFAULT_LIB, help="our library (default: target/lib/libnanomsg.so.6)")
     parser.add_argument("--nanomsg", default="libnanomsg.so.5", help="the original (default: %(default)s)")
     parser.add_argument("--rounds", type=int, help="default: 5; quick: 3")
+    parser.add_argument("--seconds", type=float, help="length of a run; default: 0.3; quick: 0.05")
     parser.add_argument("--quick", action="store_true", help="64 B and 64 KiB only, short runs; under a minute")
     parser.add_argument("--only", metavar="REGEX", help="rows whose name contains this, e.g. rtt/tcp or 64B.*pinned")
     parser.add_argument("--list", action="store_true", help="print the names of the rows")
@@ -428,7 +429,7 @@ def main():
     if not rows:
         sys.exit("no row has such a name; --list shows them")
     options.rounds = options.rounds or (3 if options.quick else 5)
-    options.seconds = 0.05 if options.quick else 0.3
+    options.seconds = options.seconds or (0.05 if options.quick else 0.3)
     options.timeout = 5 if options.quick else 20
     if options.cpu is None:
         options.cpu = max(os.sched_getaffinity(0))
