@@ -40,7 +40,7 @@ programs! {
     symbols errors layout memory cmsg
     // Handles, addresses, options.
     handles endpoints addr_generic addr_inproc addr_ipc addr_tcp addr_tcp_ipv6 addr_ws
-    options_socket options_levels options_name options_ws
+    options_socket options_levels options_name options_ws ws_types
     // Sending, receiving, waiting.
     send_errors iovec ownership msghdr_control timeouts poll event_fds event_fd_pace
     // PAIR over the transports.

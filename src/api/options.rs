@@ -187,7 +187,7 @@ impl Socket {
         self.set_int(NN_TCP, NN_TCP_NODELAY, at_once.into())
     }
 
-    /// How messages that say nothing else are sent over WebSocket.
+    /// How new WebSocket connections send messages that say nothing else.
     pub fn ws_message_type(&self) -> Result<WsMessageType> {
         Ok(WsMessageType::of(self.int(NN_WS, NN_WS_MSG_TYPE)?).unwrap_or(WsMessageType::Binary))
     }

@@ -27,13 +27,14 @@ pub(crate) struct FrameHead {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Framing {
     Prefixed(LengthPrefix),
-    WebSocket(Role),
+    /// With the opcode of messages that name none.
+    WebSocket(Role, u8),
 }
 
 impl Framing {
     /// Whether payloads have to be masked, and so cannot go out as they are.
     pub(crate) fn masks(self) -> bool {
-        self == Self::WebSocket(Role::Client)
+        matches!(self, Self::WebSocket(Role::Client, _))
     }
 
     /// The bytes before a payload of this size. `opcode` counts only where the wire has one, `mask` where it masks.
@@ -42,10 +43,10 @@ impl Framing {
         let mut bytes = [0; ws_frame::LONGEST];
         let (length, mask) = match self {
             Self::Prefixed(prefix) => (prefix.encode(payload, &mut bytes), None),
-            Self::WebSocket(Role::Server) => (ws_frame::encode(payload, opcode, None, &mut bytes), None),
-            Self::WebSocket(Role::Client) => {
-                let mask = mask();
-                (ws_frame::encode(payload, opcode, Some(mask), &mut bytes), Some(mask))
+            Self::WebSocket(role, usual) => {
+                let opcode = if ws_frame::is_data(opcode) { opcode } else { usual };
+                let mask = (role == Role::Client).then(mask);
+                (ws_frame::encode(payload, opcode, mask, &mut bytes), mask)
             }
         };
         Prefix { bytes, length: length as u8, mask }

@@ -44,6 +44,11 @@ impl Close {
     pub(crate) const NO_MEMORY: Self = Self { code: 1009, reason: "" };
 }
 
+/// Whether whole messages may have this opcode.
+pub(crate) fn is_data(opcode: u8) -> bool {
+    matches!(opcode, TEXT | BINARY)
+}
+
 /// The bytes before a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Head {

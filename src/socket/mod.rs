@@ -292,7 +292,6 @@ impl Socket {
         self.recv_max.store(held.options.recv_max, Ordering::Relaxed);
         held.pipes.send_buffer = held.options.send_buffer as usize;
         held.pipes.recv_buffer = held.options.recv_buffer as usize;
-        held.pipes.ws_opcode = held.options.ws_opcode();
         Ok(())
     }
 

@@ -86,17 +86,14 @@ impl Options {
             ipv4_only: self.ipv4_only,
             send_buffer: self.send_buffer as usize,
             recv_buffer: self.recv_buffer as usize,
+            // 1 or 2, as `set_stream` checks.
+            ws_opcode: self.ws_message_type as u8,
         }
     }
 
     pub(super) fn max_hops(&self) -> u8 {
         // 1 to 255, as `set_socket` checks.
         self.max_ttl as u8
-    }
-
-    pub(super) fn ws_opcode(&self) -> u8 {
-        // 1 or 2, as `set_stream` checks.
-        self.ws_message_type as u8
     }
 
     pub(super) fn linger(&self) -> Option<Duration> {

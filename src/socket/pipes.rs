@@ -113,8 +113,6 @@ pub(super) struct PipeTable {
     pub next_serial: u32,
     pub send_buffer: usize,
     pub recv_buffer: usize,
-    /// NN_WS_MSG_TYPE.
-    pub ws_opcode: u8,
     pub tempo: Tempo,
     /// Made when there is something to write down: most of the time there is not.
     pub after: Option<Box<After>>,
@@ -246,14 +244,13 @@ impl PipeTable {
         let (gather, now) = (self.tempo.gathers(), self.tempo.now());
         let send_buffer = self.send_buffer;
         let direct_allowed = self.direct_allowed;
-        let opcode = if message.opcode == 0 { self.ws_opcode } else { message.opcode };
         let Some(stream) = self.stream(id) else { return Err(Error::WouldBlock) };
         if !stream.has_room(send_buffer) {
             return Err(Error::WouldBlock);
         }
         let size = message.size();
         let gather = gather && size <= GATHER_MAX;
-        let prefix = stream.framing.prefix(size, opcode, sys::random);
+        let prefix = stream.framing.prefix(size, message.opcode, sys::random);
         let as_it_is = !stream.framing.masks() || size <= MASKED_DIRECT;
         if direct_allowed && as_it_is && !gather && !stream.flushing && stream.outbox.is_empty() {
             stream.flushing = true;

@@ -58,7 +58,6 @@ impl State {
         let pipes = PipeTable {
             send_buffer: options.send_buffer as usize,
             recv_buffer: options.recv_buffer as usize,
-            ws_opcode: options.ws_opcode(),
             ..PipeTable::default()
         };
         Self {

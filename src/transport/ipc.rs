@@ -107,7 +107,7 @@ impl Listener for IpcListener {
         Ok(stream)
     }
 
-    fn greeting(&self) -> Greeting {
+    fn greeting(&self, _settings: Settings) -> Greeting {
         Greeting::Sp(LengthPrefix::Typed)
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub ipv4_only: bool,
     pub send_buffer: usize,
     pub recv_buffer: usize,
+    /// Of messages that name none (NN_WS_MSG_TYPE).
+    pub ws_opcode: u8,
 }
 
 impl Settings {
@@ -49,7 +51,7 @@ pub(crate) trait Listener: Send {
     fn source(&self) -> BorrowedFd<'_>;
     /// Takes one waiting peer, as a non-blocking stream.
     fn accept(&self, settings: Settings) -> io::Result<Socket>;
-    fn greeting(&self) -> Greeting;
+    fn greeting(&self, settings: Settings) -> Greeting;
 }
 
 /// Where to dial.

@@ -53,7 +53,7 @@ impl Listener for TcpListener {
         Ok(stream)
     }
 
-    fn greeting(&self) -> Greeting {
+    fn greeting(&self, _settings: Settings) -> Greeting {
         Greeting::Sp(LengthPrefix::Plain)
     }
 }

@@ -34,7 +34,7 @@ impl Transport for Ws {
         };
         let dialer = Tcp.connect(&with_port(authority), settings)?;
         let host = authority.rsplit(|&byte| byte == b';').next().unwrap_or(authority);
-        Ok(Box::new(WsDialer { dialer, host: text(host)?, resource: text(resource)? }))
+        Ok(Box::new(WsDialer { dialer, host: text(host)?, resource: text(resource)?, opcode: settings.ws_opcode }))
     }
 }
 
@@ -61,8 +61,8 @@ impl Listener for WsListener {
         self.0.accept(settings)
     }
 
-    fn greeting(&self) -> Greeting {
-        Greeting::WsServer
+    fn greeting(&self, settings: Settings) -> Greeting {
+        Greeting::WsServer { opcode: settings.ws_opcode }
     }
 }
 
@@ -70,6 +70,8 @@ struct WsDialer {
     dialer: Box<dyn Dialer>,
     host: String,
     resource: String,
+    /// As it was set when this was made.
+    opcode: u8,
 }
 
 impl Dialer for WsDialer {
@@ -82,6 +84,6 @@ impl Dialer for WsDialer {
     }
 
     fn greeting(&self) -> Greeting {
-        Greeting::WsClient { resource: self.resource.clone(), host: self.host.clone() }
+        Greeting::WsClient { resource: self.resource.clone(), host: self.host.clone(), opcode: self.opcode }
     }
 }

@@ -10,8 +10,7 @@ from typing import Callable, Iterator
 
 import pytest
 from conftest import has_peers, need
-from nanomsg_rs import Socket, SocketType
-from nanomsg_rs import constants as nn
+from nanomsg_rs import Message, Socket, SocketType, WsMessageType
 
 PAGE = Path(__file__).with_name("page.html")
 
@@ -55,9 +54,7 @@ def pair(open_socket: Callable[[SocketType], Socket], address: str) -> Socket:
 
 def order(pair: Socket, text: str) -> None:
     """As text, which is what the page takes for an order."""
-    pair.set_option(nn.NN_WS, nn.NN_WS_MSG_TYPE, nn.NN_WS_MSG_TYPE_TEXT)
-    pair.send(text.encode())
-    pair.set_option(nn.NN_WS, nn.NN_WS_MSG_TYPE, nn.NN_WS_MSG_TYPE_BINARY)
+    pair.send(Message(text.encode(), ws_message_type=WsMessageType.TEXT))
 
 
 def test_a_page_shows_what_a_publisher_sends(

@@ -104,7 +104,7 @@ class BaseSocket:
     )
     ws_message_type = IntOption(
         "NN_WS_MSG_TYPE",
-        "How messages are sent over WebSocket that say nothing else (see ``WsMessageType``).",
+        "How new WebSocket connections send messages that say nothing else (see ``WsMessageType``).",
         symbol("NN_WS"),
     )
     resend_interval = IntOption(

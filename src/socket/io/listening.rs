@@ -26,7 +26,7 @@ impl Driver<'_> {
         let settings = self.settings();
         for _ in 0..ACCEPTS {
             let Some(Point::Listener { listener, .. }) = self.io.endpoints.get(&endpoint) else { return };
-            let greeting = listener.greeting();
+            let greeting = listener.greeting(settings);
             match listener.accept(settings) {
                 Ok(stream) => {
                     let mut held = self.lock();

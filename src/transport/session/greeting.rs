@@ -27,9 +27,9 @@ pub(crate) enum Greeting {
     /// Both sides tell their type at once.
     Sp(LengthPrefix),
     /// We answer the upgrade request of a WebSocket client.
-    WsServer,
+    WsServer { opcode: u8 },
     /// We ask for the upgrade.
-    WsClient { resource: String, host: String },
+    WsClient { resource: String, host: String, opcode: u8 },
 }
 
 /// The socket type in a WebSocket's subprotocol.
@@ -52,8 +52,8 @@ impl Greeting {
     pub(super) fn framing(&self) -> Framing {
         match self {
             Self::Sp(prefix) => Framing::Prefixed(*prefix),
-            Self::WsServer => Framing::WebSocket(Role::Server),
-            Self::WsClient { .. } => Framing::WebSocket(Role::Client),
+            Self::WsServer { opcode } => Framing::WebSocket(Role::Server, *opcode),
+            Self::WsClient { opcode, .. } => Framing::WebSocket(Role::Client, *opcode),
         }
     }
 
@@ -64,8 +64,8 @@ impl Greeting {
                 say(stream, &sp_header::encode(protocols.own))?;
                 Awaited::Sp
             }
-            Self::WsServer => Awaited::Request(protocols),
-            Self::WsClient { resource, host } => {
+            Self::WsServer { .. } => Awaited::Request(protocols),
+            Self::WsClient { resource, host, .. } => {
                 let key = sys::random();
                 say(stream, &ws_upgrade::request(&resource, &host, key, type_name(protocols.peer)))?;
                 Awaited::Response(protocols, key)

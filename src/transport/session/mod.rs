@@ -196,7 +196,7 @@ impl Session {
         if let Some(large) = self.large.take() {
             self.proven = self.proven.max(large.chunk.len());
             match (self.framing, large.head) {
-                (Framing::WebSocket(role), Some(head)) => {
+                (Framing::WebSocket(role, _), Some(head)) => {
                     self.take_large(head, large.chunk, role, frames, &mut progress.replies)?;
                 }
                 _ => frames.push_large(0, large.chunk.into()),
@@ -214,7 +214,7 @@ impl Session {
         }
         match self.framing {
             Framing::Prefixed(prefix) => self.decode_prefixed(bytes, prefix, limit, frames),
-            Framing::WebSocket(role) => self.decode_websocket(bytes, role, limit, frames, &mut progress.replies),
+            Framing::WebSocket(role, _) => self.decode_websocket(bytes, role, limit, frames, &mut progress.replies),
         }
     }
 
