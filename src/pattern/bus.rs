@@ -42,14 +42,6 @@ impl Bus {
 }
 
 impl Pattern for Bus {
-    fn sends(&self) -> bool {
-        true
-    }
-
-    fn receives(&self) -> bool {
-        true
-    }
-
     fn add(&mut self, pipe: PipeId, priorities: Priorities) -> std::result::Result<(), Refused> {
         self.incoming.add(pipe, priorities);
         Ok(())

@@ -60,8 +60,12 @@ pub(crate) trait Pipes {
 /// A socket type's behaviour. `send` and `recv` answer at once; `WouldBlock` means "not now", and waiting is done above.
 pub(crate) trait Pattern: Send {
     /// Whether nn_send exists for this type at all.
-    fn sends(&self) -> bool;
-    fn receives(&self) -> bool;
+    fn sends(&self) -> bool {
+        true
+    }
+    fn receives(&self) -> bool {
+        true
+    }
 
     /// A connection has been made. It becomes usable with the first [`Pattern::writable`].
     fn add(&mut self, pipe: PipeId, priorities: Priorities) -> std::result::Result<(), Refused>;
@@ -70,22 +74,30 @@ pub(crate) trait Pattern: Send {
     /// Messages wait in a pipe that was empty.
     fn readable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, now: Instant);
     /// The pipe takes messages (again).
-    fn writable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, now: Instant);
+    fn writable(&mut self, _pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {}
     /// The pipe takes no messages for now, or never again: its peer has gone and only what came in is left.
-    fn blocked(&mut self, pipe: PipeId);
+    fn blocked(&mut self, _pipe: PipeId) {}
 
     /// `now` counts only where [`Pattern::times_sends`].
-    fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes, now: Instant) -> Result<()>;
+    fn send(&mut self, _message: &mut Outgoing<'_>, _pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
+        Err(Error::NotSupported)
+    }
     /// Whether something has to happen some time after a send.
     fn times_sends(&self) -> bool {
         false
     }
     /// `now` may be some time ago, but not before the last send that was timed. Writes what is received into `message`: passing it up by value would cost a copy for each step.
-    fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes, now: Instant) -> Result<()>;
+    fn recv(&mut self, _message: &mut Message, _pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
+        Err(Error::NotSupported)
+    }
 
     /// What NN_SNDFD and NN_RCVFD say.
-    fn can_send(&self) -> bool;
-    fn can_recv(&self) -> bool;
+    fn can_send(&self) -> bool {
+        false
+    }
+    fn can_recv(&self) -> bool {
+        false
+    }
 
     /// When [`Pattern::expire`] wants to be called.
     fn deadline(&self) -> Option<Instant> {

@@ -15,14 +15,6 @@ pub(super) struct Pair {
 }
 
 impl Pattern for Pair {
-    fn sends(&self) -> bool {
-        true
-    }
-
-    fn receives(&self) -> bool {
-        true
-    }
-
     fn add(&mut self, pipe: PipeId, _priorities: Priorities) -> std::result::Result<(), Refused> {
         self.peer.add(pipe)
     }

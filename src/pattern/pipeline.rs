@@ -16,10 +16,6 @@ pub(super) struct Push {
 }
 
 impl Pattern for Push {
-    fn sends(&self) -> bool {
-        true
-    }
-
     fn receives(&self) -> bool {
         false
     }
@@ -50,16 +46,8 @@ impl Pattern for Push {
         self.peers.send(message, pipes).map(drop)
     }
 
-    fn recv(&mut self, _message: &mut Message, _pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
-        Err(Error::NotSupported)
-    }
-
     fn can_send(&self) -> bool {
         self.peers.can_send()
-    }
-
-    fn can_recv(&self) -> bool {
-        false
     }
 
     fn send_priority(&self) -> i32 {
@@ -77,10 +65,6 @@ impl Pattern for Pull {
         false
     }
 
-    fn receives(&self) -> bool {
-        true
-    }
-
     fn add(&mut self, pipe: PipeId, priorities: Priorities) -> std::result::Result<(), Refused> {
         self.peers.add(pipe, priorities);
         Ok(())
@@ -94,20 +78,8 @@ impl Pattern for Pull {
         self.peers.readable(pipe);
     }
 
-    fn writable(&mut self, _pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {}
-
-    fn blocked(&mut self, _pipe: PipeId) {}
-
-    fn send(&mut self, _message: &mut Outgoing<'_>, _pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
-        Err(Error::NotSupported)
-    }
-
     fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
         self.peers.recv(message, pipes).map(drop).ok_or(Error::WouldBlock)
-    }
-
-    fn can_send(&self) -> bool {
-        false
     }
 
     fn can_recv(&self) -> bool {

@@ -17,10 +17,6 @@ pub(super) struct Pub {
 }
 
 impl Pattern for Pub {
-    fn sends(&self) -> bool {
-        true
-    }
-
     fn receives(&self) -> bool {
         false
     }
@@ -50,16 +46,8 @@ impl Pattern for Pub {
         self.subscribers.send(message, None, pipes)
     }
 
-    fn recv(&mut self, _message: &mut Message, _pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
-        Err(Error::NotSupported)
-    }
-
     fn can_send(&self) -> bool {
         true
-    }
-
-    fn can_recv(&self) -> bool {
-        false
     }
 }
 
@@ -78,10 +66,6 @@ impl Pattern for Sub {
         false
     }
 
-    fn receives(&self) -> bool {
-        true
-    }
-
     fn add(&mut self, pipe: PipeId, priorities: Priorities) -> std::result::Result<(), Refused> {
         self.publishers.add(pipe, priorities);
         Ok(())
@@ -95,14 +79,6 @@ impl Pattern for Sub {
         self.publishers.readable(pipe);
     }
 
-    fn writable(&mut self, _pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {}
-
-    fn blocked(&mut self, _pipe: PipeId) {}
-
-    fn send(&mut self, _message: &mut Outgoing<'_>, _pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
-        Err(Error::NotSupported)
-    }
-
     fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
         while self.publishers.recv(message, pipes).is_some() {
             if self.subscriptions.matches(message.body.as_slice()) {
@@ -110,10 +86,6 @@ impl Pattern for Sub {
             }
         }
         Err(Error::WouldBlock)
-    }
-
-    fn can_send(&self) -> bool {
-        false
     }
 
     /// Before filtering.

@@ -26,14 +26,6 @@ impl Default for Replier {
 }
 
 impl Pattern for Replier {
-    fn sends(&self) -> bool {
-        true
-    }
-
-    fn receives(&self) -> bool {
-        true
-    }
-
     fn add(&mut self, pipe: PipeId, priorities: Priorities) -> std::result::Result<(), Refused> {
         self.askers.add(pipe, priorities);
         Ok(())
@@ -46,10 +38,6 @@ impl Pattern for Replier {
     fn readable(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
         self.askers.readable(pipe);
     }
-
-    fn writable(&mut self, _pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {}
-
-    fn blocked(&mut self, _pipe: PipeId) {}
 
     /// An answer whose way back is gone or full is dropped: the asker asks again.
     fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
@@ -110,14 +98,6 @@ impl XReplier {
 }
 
 impl Pattern for XReplier {
-    fn sends(&self) -> bool {
-        true
-    }
-
-    fn receives(&self) -> bool {
-        true
-    }
-
     fn add(&mut self, pipe: PipeId, priorities: Priorities) -> std::result::Result<(), Refused> {
         self.askers.add(pipe, priorities);
         while self.pipes.contains_key(&self.next_key) {
@@ -143,10 +123,6 @@ impl Pattern for XReplier {
     fn readable(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
         self.askers.readable(pipe);
     }
-
-    fn writable(&mut self, _pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {}
-
-    fn blocked(&mut self, _pipe: PipeId) {}
 
     /// To the pipe that the header's first word names, which stays here. Nobody there, or no room: it is dropped.
     fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {

@@ -79,14 +79,6 @@ impl Req {
 }
 
 impl Pattern for Req {
-    fn sends(&self) -> bool {
-        true
-    }
-
-    fn receives(&self) -> bool {
-        true
-    }
-
     fn add(&mut self, pipe: PipeId, priorities: Priorities) -> std::result::Result<(), Refused> {
         self.peers.add(pipe, priorities);
         Ok(())
@@ -198,14 +190,6 @@ pub(super) struct XReq {
 }
 
 impl Pattern for XReq {
-    fn sends(&self) -> bool {
-        true
-    }
-
-    fn receives(&self) -> bool {
-        true
-    }
-
     fn add(&mut self, pipe: PipeId, priorities: Priorities) -> std::result::Result<(), Refused> {
         self.outgoing.add(pipe, priorities);
         self.incoming.add(pipe, priorities);

@@ -54,14 +54,6 @@ impl Surveyor {
 }
 
 impl Pattern for Surveyor {
-    fn sends(&self) -> bool {
-        true
-    }
-
-    fn receives(&self) -> bool {
-        true
-    }
-
     fn add(&mut self, pipe: PipeId, priorities: Priorities) -> std::result::Result<(), Refused> {
         self.incoming.add(pipe, priorities);
         Ok(())
@@ -157,14 +149,6 @@ pub(super) struct XSurveyor {
 }
 
 impl Pattern for XSurveyor {
-    fn sends(&self) -> bool {
-        true
-    }
-
-    fn receives(&self) -> bool {
-        true
-    }
-
     fn add(&mut self, pipe: PipeId, priorities: Priorities) -> std::result::Result<(), Refused> {
         self.incoming.add(pipe, priorities);
         Ok(())
