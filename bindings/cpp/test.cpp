@@ -1,6 +1,6 @@
 // Says "ok" if all of it holds; tests/cpp.rs compiles and runs it.
 
-#include "nanomsg.hpp"
+#include <nanomsg/nanomsg.hpp>
 
 #include <cstdlib>
 #include <iostream>
@@ -115,6 +115,25 @@ static void patterns() {
     server.join();
 }
 
+static void devices() {
+    socket cooked(NN_PAIR), raw(NN_BUS, AF_SP_RAW);
+    CHECK(number_of([&] { nanomsg::device(cooked, cooked); }) == EINVAL);
+    CHECK(number_of([&] { nanomsg::device(cooked); }) == EINVAL);
+
+    socket loopback(NN_BUS, AF_SP_RAW), a(NN_BUS), b(NN_BUS);
+    b.recv_timeout(5s);
+    loopback.bind("inproc://loopback");
+    a.connect("inproc://loopback");
+    b.connect("inproc://loopback");
+    std::thread forwarding([&] { CHECK(number_of([&] { nanomsg::device(loopback); }) == EBADF); });
+    a.send("through the device");
+    CHECK(number_of([&] { CHECK(b.recv().view() == "through the device"); }) == 0);
+    loopback.close();
+    forwarding.join();
+    CHECK(number_of([&] { nanomsg::device(loopback); }) == EBADF);
+    CHECK(number_of([&] { nanomsg::device(raw, loopback); }) == EBADF);
+}
+
 static void life() {
     socket a(NN_PAIR);
     int handle = a.handle();
@@ -140,6 +159,7 @@ int main() {
     messages();
     pair();
     patterns();
+    devices();
     life();
     if (failures == 0)
         std::cout << "ok\n";

@@ -2,7 +2,7 @@
 //
 //  usage: movers COMBINED
 
-#include "nanomsg.hpp"
+#include <nanomsg/nanomsg.hpp>
 
 #include <cerrno>
 #include <cmath>

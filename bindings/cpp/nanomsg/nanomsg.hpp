@@ -256,6 +256,23 @@ inline int poll(std::vector<pollfd> &fds, std::chrono::milliseconds limit) {
     return ready;
 }
 
+// Forwards between two raw sockets, both ways, until one of them is closed; that it ends is the error it throws.
+[[noreturn]] inline void device(const socket &first, const socket &second) {
+    // To nn_device the number of a closed one would mean that there is no other.
+    if (first.handle() < 0 || second.handle() < 0)
+        throw error("nn_device", EBADF);
+    nn_device(first.handle(), second.handle());
+    throw error("nn_device");
+}
+
+// Sends what one raw socket receives back into it.
+[[noreturn]] inline void device(const socket &only) {
+    if (only.handle() < 0)
+        throw error("nn_device", EBADF);
+    nn_device(only.handle(), -1);
+    throw error("nn_device");
+}
+
 } // namespace nanomsg
 
 #endif // NANOMSG_HPP_INCLUDED
