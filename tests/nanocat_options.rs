@@ -201,11 +201,23 @@ fn the_help_has_upstreams_layout_and_all_its_options() {
             let heads = text.lines().skip(4).filter(|line| !line.is_empty() && !line.starts_with("  "));
             heads.map(|line| line.get(..24).unwrap_or(line).trim_end().to_owned()).collect()
         };
-        let ours_only = [" --json", "Ending and Watching:", " --count N", " --stats"];
+        let ours_only = [" --version", " --json", "Ending and Watching:", " --count N", " --stats"];
         let found: Vec<String> = entries(&ours).into_iter().filter(|head| !ours_only.contains(&&head[..])).collect();
         assert_eq!(found, entries(&theirs));
         assert!(ours.lines().skip(4).all(|line| line.len() < 80), "{ours}");
     }
+}
+
+#[test]
+fn it_says_its_version() {
+    let Some(both) = Both::new() else { return };
+    let version = concat!("nanocat ", env!("CARGO_PKG_VERSION"), "\n");
+    for line in [&["--version"][..], &["-v", "--version", "--bogus"]] {
+        let ours = both.ours("nanocat", line, b"");
+        assert_eq!((str::from_utf8(&ours.output), ours.code), (Ok(version), Some(0)), "{ours:?}");
+    }
+    // The abbreviation that upstream has stays its.
+    assert_eq!(both.ours("nanocat", &["--ver", "--help"], b"").code, Some(0));
 }
 
 #[test]

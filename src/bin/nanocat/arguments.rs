@@ -1,7 +1,11 @@
 //! From the words of the command line to a plan, by upstream's rules and with its complaints.
 //!
-//! The options are clap's and its lexer takes long and short options apart. The rest is done here, because the rules
-//! are upstream's: `--` and `-` are passed over, the first mistake ends it, and complaints repeat what was typed.
+//! The table of the options is clap's, and its lexer takes long and short ones apart. clap's parser and its checks of
+//! conflicts and requirements cannot serve, because scripts see upstream's: `--` and `-` are passed over and options go
+//! on behind them; the first mistake ends it, with files read and `--help` obeyed up to there; values are strtof's; of
+//! what is required one from a list will do, looked at in the order of the table; an abbreviation is complained of with
+//! its candidates; and complaints repeat each option as it was typed. clap finds conflicts when it has read everything,
+//! in an order of its own, and knows which option failed, but not how that was spelled.
 #![forbid(unsafe_code)]
 
 use std::ffi::{CString, OsStr, OsString};
@@ -20,7 +24,7 @@ use crate::{Failure, help, nn};
 /// What the command line asks for.
 #[derive(Debug)]
 pub(crate) enum Asked {
-    Help(Vec<u8>),
+    Print(Vec<u8>),
     Talk(Plan),
 }
 
@@ -51,7 +55,7 @@ pub(crate) fn arguments(words: &[OsString]) -> Result<Asked, Failure> {
         plan: Plan::default(),
     };
     match reader.read(words)? {
-        Some(help) => Ok(Asked::Help(help)),
+        Some(text) => Ok(Asked::Print(text)),
         None => Ok(Asked::Talk(reader.plan)),
     }
 }
@@ -70,7 +74,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The help, if that was asked for before any mistake.
+    /// The help or the version, if that was asked for before any mistake.
     fn read(&mut self, words: &[OsString]) -> Result<Option<Vec<u8>>, Failure> {
         if let Some(id) = self.named_by_program() {
             let typed = format!("{} (executable)", self.program);
@@ -94,8 +98,8 @@ impl Reader<'_> {
                 } else {
                     None
                 };
-                if arg.get_id() == "help" {
-                    return Ok(Some(self.help()));
+                if let Some(text) = self.text(arg.get_id().as_str()) {
+                    return Ok(Some(text));
                 }
                 self.take(arg.get_id().as_str(), typed, value.as_deref())?;
             } else if let Some(mut shorts) = word.to_short() {
@@ -114,8 +118,8 @@ impl Reader<'_> {
                             return Err(self.usage(&format!("Option {typed} requires an argument")));
                         }
                     }
-                    if arg.get_id() == "help" {
-                        return Ok(Some(self.help()));
+                    if let Some(text) = self.text(arg.get_id().as_str()) {
+                        return Ok(Some(text));
                     }
                     let value = value.map(OsStr::to_owned);
                     self.take(arg.get_id().as_str(), typed, value.as_deref())?;
@@ -235,6 +239,15 @@ impl Reader<'_> {
             self.command.get_arguments().filter(move |arg| table::provides(self.command, arg.get_id().as_str(), what));
         args.flat_map(|arg| [Some(format!("--{}", arg.get_id())), arg.get_short().map(|short| format!("-{short}"))])
             .flatten()
+    }
+
+    /// What an option prints, instead of anything else.
+    fn text(&self, id: &str) -> Option<Vec<u8>> {
+        match id {
+            "help" => Some(self.help()),
+            "version" => Some(self.command.render_version().into_bytes()),
+            _ => None,
+        }
     }
 
     fn help(&self) -> Vec<u8> {

@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     nn::end_at_broken_pipes();
     let words: Vec<_> = std::env::args_os().collect();
     let outcome = arguments(&words).and_then(|asked| match asked {
-        Asked::Help(text) => {
+        Asked::Print(text) => {
             let _ = std::io::stdout().write_all(&text);
             Ok(())
         }

@@ -52,11 +52,14 @@ pub(crate) fn provides(command: &Command, id: &str, what: &str) -> bool {
 pub(crate) fn command() -> Command {
     let mut command = Command::new("nanocat")
         .about("A command-line interface to nanomsg")
+        .version(env!("CARGO_PKG_VERSION"))
         .disable_help_flag(true)
+        .disable_version_flag(true)
         .next_help_heading("Generic")
         .arg(flag("verbose").short('v').help("Increase verbosity of the nanocat"))
         .arg(flag("silent").short('q').help("Decrease verbosity of the nanocat"))
         .arg(flag("help").short('h').help("This help text"))
+        .arg(flag("version").help("Print the version"))
         .next_help_heading("Socket Types");
     for (name, _, _) in SOCKETS {
         command = command.arg(flag(name).help(format!("Use NN_{} socket type", name.to_uppercase())));
@@ -108,7 +111,7 @@ pub(crate) fn command() -> Command {
         .group(group(SUB, able(SUB)))
         .group(group(DATA, vec!["data", "file"]))
         .group(group(ENDPOINT, ENDPOINTS.iter().map(|endpoint| endpoint.0).collect()))
-        .group(group(OURS, vec!["json", "count", "stats"]))
+        .group(group(OURS, vec!["version", "json", "count", "stats"]))
 }
 
 /// The options that give an address: its beginning, and whether it is bound.
