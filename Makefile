@@ -177,12 +177,16 @@ prices:
 		$(VENV)/bin/pip install -q --no-deps 'vega_datasets==0.9.0'; } || \
 		{ echo "no recorded prices (pip could not fetch vega_datasets)"; test "$(CI)" != true; }
 
-## man           the manual pages as HTML, in target/man
+## man           the manual pages as HTML, in docs/html
+#
+# They are not kept in the repository: the pages in docs/man are. mandoc makes links to the pages that lie in the folder that
+# it runs in, and sends readers to Debian's for the others.
+HTML ?= docs/html
 man:
-	@mkdir -p target/man
-	@for page in docs/man/*.[137]; do \
-		mandoc -T html -O man=%N.%S.html,toc $$page > target/man/$$(basename $$page).html || exit; done
-	@echo target/man/nanomsg.7.html
+	@mkdir -p $(HTML)
+	@out=$(abspath $(HTML)) && cd docs/man && for page in *.[137]; do mandoc -T html \
+		-O 'man=%N.%S.html;https://manpages.debian.org/%N.%S,toc' $$page > $$out/$$page.html || exit; done
+	@echo $(HTML)/nanomsg.7.html
 
 ## install       into DESTDIR/PREFIX; uninstall takes away what it has put there
 #

@@ -7,6 +7,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tempfile::TempDir;
+
 /// Pages beside those of the functions.
 const OTHERS: [&str; 14] = [
     "nanocat.1",
@@ -85,15 +87,50 @@ fn what_pages_refer_to_is_there() {
 
 #[test]
 fn mandoc_has_nothing_to_complain_about() {
+    if !there_is_mandoc() {
+        return;
+    }
     let files: Vec<PathBuf> = pages().into_keys().map(|name| root().join("docs/man").join(name)).collect();
-    let Ok(output) = Command::new("mandoc").args(["-T", "lint", "-W", "warning"]).args(files).output() else {
+    let output = Command::new("mandoc").args(["-T", "lint", "-W", "warning"]).args(files).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// What `make man` renders: every page, and its links to the others lead there.
+#[test]
+fn rendered_pages_lead_to_one_another() {
+    if !there_is_mandoc() {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let mut make = Command::new("make");
+    for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL"] {
+        make.env_remove(name);
+    }
+    let output = make.current_dir(root()).arg("man").arg(format!("HTML={}", dir.path().display())).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut links = 0;
+    for page in pages().into_keys() {
+        let text = fs::read_to_string(dir.path().join(format!("{page}.html"))).unwrap();
+        assert!(text.trim_end().ends_with("</html>"), "{page}");
+        for link in text.split("href=\"").skip(1).filter_map(|rest| rest.split_once('"')).map(|(link, _)| link) {
+            let elsewhere = link.starts_with('#') || link.starts_with("https://");
+            assert!(elsewhere || dir.path().join(link).exists(), "{page}: {link}");
+            assert!(!link.starts_with("https://manpages.debian.org/nn_"), "{page}: {link}");
+            links += usize::from(!elsewhere);
+        }
+    }
+    assert!(links > 100, "{links}");
+}
+
+fn there_is_mandoc() -> bool {
+    let found = Command::new("mandoc").arg(root().join("docs/man/nanomsg.7")).output().is_ok();
+    if !found {
         let missing = "mandoc is not installed: apt-get install mandoc";
         assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
         // Not eprintln: what a passing test prints by that is not shown.
         std::io::stderr().write_all(format!("skipped: {missing}\n").as_bytes()).unwrap();
-        return;
-    };
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+    found
 }
 
 /// File name and text of each.
