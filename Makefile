@@ -27,7 +27,7 @@ TOOLS := target/tools
 FUZZ_SECONDS ?= 30
 PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db
 
-.PHONY: help deps build link header check-header test unit ctest compat interop pytest pip-install nodetest thirdparty web loom fuzz lint bench bench-quick \
+.PHONY: help deps build link header check-header test unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom fuzz lint bench bench-quick \
         networks demo hello prices man install deb uninstall clean
 
 help:
@@ -82,7 +82,7 @@ check-header:
 ## test          everything: rooms, headers, exports, C programs, nanocat, other libraries, interleavings, bindings, web
 test: build
 	$(CARGO) test --release --features cli
-	$(MAKE) loom pytest pip-install nodetest thirdparty web networks
+	$(MAKE) loom pytest pip-install nodetest thirdparty dropin web networks
 
 ## unit          the tests inside the rooms
 unit:
@@ -125,6 +125,10 @@ nodetest: build
 thirdparty: build
 	@$(MAKE) -s -o build install PREFIX=$(CURDIR)/$(THIRDPARTY)/prefix DESTDIR=
 	PYTHON=$(PYTHON) timeout 900 tests/thirdparty/run.sh $(THIRDPARTY)/prefix
+
+## dropin        what the READMEs show: an installation in an empty prefix, and programs in every language on it
+dropin: build
+	timeout 600 $(PYTHON) tests/dropin/run.py
 
 ## web           ws with WebSockets of others: Python's websockets, npm's ws, a page in Chromium
 web: build
@@ -194,6 +198,8 @@ man:
 CMAKEDIR = $(LIBDIR)/cmake/nanomsg-$(VERSION)
 CMAKE_FILES := nanomsg-config.cmake nanomsg-config-version.cmake nanomsg-target.cmake
 HEADERS := $(notdir $(wildcard include/nanomsg/*.h))
+# Not nn.hpp, which is cppnanomsg's.
+CXX_HEADER := nanomsg.hpp
 MAN_SECTIONS := 1 3 7
 relative = $(shell realpath -ms --relative-to='$(CMAKEDIR)' '$(1)')
 fill = sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|' \
@@ -207,7 +213,7 @@ install: build
 	install -m 755 $(STAGE)/$(REAL) $(DESTDIR)$(LIBDIR)/
 	for name in $(NAMES); do ln -sf $(REAL) $(DESTDIR)$(LIBDIR)/$$name; done
 	install -m 644 $(STAGE)/libnanomsg.a $(DESTDIR)$(LIBDIR)/
-	install -m 644 $(addprefix include/nanomsg/,$(HEADERS)) $(DESTDIR)$(INCLUDEDIR)/nanomsg/
+	install -m 644 $(addprefix include/nanomsg/,$(HEADERS)) bindings/cpp/nanomsg/$(CXX_HEADER) $(DESTDIR)$(INCLUDEDIR)/nanomsg/
 	$(fill) packaging/nanomsg.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/nanomsg.pc
 	ln -sf nanomsg.pc $(DESTDIR)$(LIBDIR)/pkgconfig/libnanomsg.pc
 	for name in $(CMAKE_FILES); do $(fill) packaging/$$name.in > $(DESTDIR)$(CMAKEDIR)/$$name; done
@@ -220,7 +226,7 @@ install: build
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(REAL) $(NAMES) libnanomsg.a pkgconfig/nanomsg.pc pkgconfig/libnanomsg.pc)
 	rm -f $(addprefix $(DESTDIR)$(CMAKEDIR)/,$(CMAKE_FILES))
-	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/nanomsg/,$(HEADERS))
+	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/nanomsg/,$(HEADERS) $(CXX_HEADER))
 	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,nanocat $(CATS))
 	rm -f $(foreach n,$(MAN_SECTIONS),$(addprefix $(DESTDIR)$(MANDIR)/man$(n)/,$(notdir $(wildcard docs/man/*.$(n)))))
 	@rmdir $(DESTDIR)$(INCLUDEDIR)/nanomsg $(DESTDIR)$(CMAKEDIR) 2>/dev/null || true
