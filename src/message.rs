@@ -280,6 +280,7 @@ impl<'a> Outgoing<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn size(&self) -> usize {
         self.header.len() + self.body().len()
     }

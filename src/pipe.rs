@@ -113,6 +113,13 @@ impl Inbox {
     pub(crate) fn clear(&mut self) {
         (self.head, self.bytes, self.count) = (0, 0, 0);
         self.records.clear();
+        if self.records.capacity() > IDLE_BUFFER || self.large.capacity() > 0 {
+            self.shrink();
+        }
+    }
+
+    #[inline(never)]
+    fn shrink(&mut self) {
         self.records.shrink_to(IDLE_BUFFER);
         self.large.clear();
         self.large.shrink_to(4);

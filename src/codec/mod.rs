@@ -67,6 +67,7 @@ impl Prefix {
     }
 
     /// Masks a frame that starts with this prefix, if it has to be.
+    #[inline]
     pub(crate) fn mask(&self, frame: &mut [u8]) {
         if let Some(mask) = self.mask {
             ws_frame::apply_mask(&mut frame[usize::from(self.length)..], mask, 0);

@@ -78,12 +78,12 @@ pub(crate) trait Pattern: Send {
     /// The pipe takes no messages for now, or never again: its peer has gone and only what came in is left.
     fn blocked(&mut self, _pipe: PipeId) {}
 
-    /// `now` counts only where [`Pattern::times_sends`].
+    /// `now` counts only where [`Pattern::keeps_time`].
     fn send(&mut self, _message: &mut Outgoing<'_>, _pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
         Err(Error::NotSupported)
     }
-    /// Whether something has to happen some time after a send.
-    fn times_sends(&self) -> bool {
+    /// Whether something has to happen some time after a send: without it there is never a deadline.
+    fn keeps_time(&self) -> bool {
         false
     }
     /// `now` may be some time ago, but not before the last send that was timed. Writes what is received into `message`: passing it up by value would cost a copy for each step.

@@ -148,7 +148,7 @@ impl Pattern for Req {
         self.state == State::Done
     }
 
-    fn times_sends(&self) -> bool {
+    fn keeps_time(&self) -> bool {
         true
     }
 

@@ -116,7 +116,7 @@ impl Pattern for Surveyor {
         self.expired || self.running.is_none() || self.incoming.can_recv()
     }
 
-    fn times_sends(&self) -> bool {
+    fn keeps_time(&self) -> bool {
         true
     }
 

@@ -143,6 +143,11 @@ impl Registration {
         }
     }
 
+    /// A source that was reported costs the kernel a look at every event even so. It leaves until it is armed again.
+    pub(crate) fn disarm(&self, poller: &Poller) {
+        self.worker.shared.nest.remove(poller);
+    }
+
     /// Makes the worker come back as told.
     pub(crate) fn watch(&self, next: Next) {
         let shared = &self.worker.shared;

@@ -82,11 +82,11 @@ impl Way {
     /// be more.
     fn go(&mut self) -> bool {
         for _ in 0..TURN {
-            let step = if self.pending.is_some() { self.send() } else { self.receive() };
+            let step = if self.pending.is_none() { self.pass() } else { self.send_pending() };
             match step {
                 Ok(()) => {
                     self.limit = None;
-                    if self.pending.is_none() && self.next.is_some() {
+                    if self.next.is_some() {
                         self.limit = self.next;
                         return false;
                     }
@@ -110,19 +110,24 @@ impl Way {
         true
     }
 
-    fn receive(&mut self) -> Result<()> {
+    /// Receives one message and sends it.
+    fn pass(&mut self) -> Result<()> {
         let mut message = Message::default();
         self.next = self.from.take(&mut message)?;
-        self.pending = Some(message.into());
-        Ok(())
+        self.limit = None;
+        self.send(message.into())
     }
 
-    fn send(&mut self) -> Result<()> {
-        let Some(message) = &mut self.pending else { return Ok(()) };
-        let sent = self.to.send(message, true);
-        // Otherwise it is as it was, and waits.
-        if sent != Err(Error::WouldBlock) {
-            self.pending = None;
+    fn send_pending(&mut self) -> Result<()> {
+        self.pending.take().map_or(Ok(()), |message| self.send(message))
+    }
+
+    #[inline]
+    fn send(&mut self, mut message: Outgoing<'static>) -> Result<()> {
+        let sent = self.to.send(&mut message, true);
+        if sent == Err(Error::WouldBlock) {
+            // It is as it was, and waits.
+            self.pending = Some(message);
         }
         sent.map(drop)
     }

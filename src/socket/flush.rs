@@ -4,11 +4,11 @@
 use std::io::{self, IoSlice};
 use std::time::{Duration, Instant};
 
-use smallvec::SmallVec;
+use arrayvec::ArrayVec;
 use socket2::Socket as Stream;
 
 use super::io::Command;
-use super::pipes::Direct;
+use super::pipes::{Direct, PipeEnd};
 use super::state::State;
 use super::wait::{Limit, Want};
 use super::{Held, Socket};
@@ -18,8 +18,9 @@ use crate::message::Outgoing;
 use crate::pipe::{Outbox, PipeId};
 use crate::sys;
 
-/// How far a write has come.
-enum Wrote {
+/// How a write has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wrote {
     All,
     /// The kernel takes no more for now.
     Part,
@@ -40,7 +41,7 @@ fn send(stream: &Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
 const JOINED: usize = 512;
 
 /// A frame in one buffer.
-type Joined = SmallVec<[u8; JOINED]>;
+type Joined = ArrayVec<u8, JOINED>;
 
 fn failure(error: &io::Error) -> Wrote {
     if error.kind() == io::ErrorKind::WouldBlock { Wrote::Part } else { Wrote::Failed }
@@ -77,33 +78,33 @@ impl Socket {
             return Ok(());
         }
         let mut outcome = Ok(());
-        let direct = std::mem::take(&mut held.pipes.direct);
+        let mut direct = std::mem::take(&mut held.pipes.direct);
         let patient = !dont_wait && direct.len() == 1 && message.size() >= PATIENT;
         held.inside += 1;
         drop(held);
-        let mut done: SmallVec<[(Wrote, usize); 1]> =
-            direct.iter().map(|target| Framed::new(target, message).write(&target.stream, 0)).collect();
+        for target in &mut direct {
+            target.write(message);
+        }
         let mut held = self.lock();
         held.pipes.tempo.wrote(direct.len(), Instant::now);
         if patient {
-            held = self.write_on(held, &direct[0], message, &mut done[0]);
+            held = self.write_on(held, &mut direct[0], message);
         }
         held.inside -= 1;
-        for (target, (wrote, written)) in direct.iter().zip(done) {
-            match if let Wrote::Part = wrote { rest(target, message, written) } else { Ok(Outbox::default()) } {
-                Ok(rest) => held.wrote(target.pipe, &wrote, rest),
-                // Half a frame is on the wire and there is no memory for the other half.
-                Err(error) => {
-                    held.wrote(target.pipe, &Wrote::Failed, Outbox::default());
-                    outcome = Err(error);
-                }
+        for target in &direct {
+            match target.wrote {
+                Wrote::All => {}
+                Wrote::Part => match target.rest(message) {
+                    Ok(rest) => held.wrote_part(target.pipe, rest),
+                    // Half a frame is on the wire and there is no memory for the other half.
+                    Err(error) => {
+                        held.write_failed(target.pipe);
+                        outcome = Err(error);
+                    }
+                },
+                Wrote::Failed => held.write_failed(target.pipe),
             }
-            if let Some(stream) = held.pipes.stream(target.pipe) {
-                stream.flushing = false;
-            }
-            // Others may have queued meanwhile, counting on us.
-            held.pipes.start_flush(target.pipe);
-            held.room_changed(self, target.pipe);
+            held.written_through(self, target.pipe);
         }
         if held.closing {
             held.wake_closer();
@@ -112,20 +113,14 @@ impl Socket {
     }
 
     /// Goes on writing a large message as the kernel makes room.
-    fn write_on<'a>(
-        &'a self,
-        mut held: Held<'a>,
-        target: &Direct,
-        message: &Outgoing<'_>,
-        done: &mut (Wrote, usize),
-    ) -> Held<'a> {
+    fn write_on<'a>(&'a self, mut held: Held<'a>, target: &mut Direct, message: &Outgoing<'_>) -> Held<'a> {
         let start = Instant::now();
         let stop = Limit::Until(start + STAMINA).min(Limit::of(held.options.send_timeout));
-        while let (Wrote::Part, written) = *done {
+        while target.wrote == Wrote::Part {
             if stop.is_over() {
                 break;
             }
-            held.wrote(target.pipe, &Wrote::Part, Outbox::default());
+            held.wrote_part(target.pipe, Outbox::default());
             let limit = Limit::Until(Instant::now() + PATIENCE).min(stop);
             let waited;
             (held, waited) = self.wait_until(held, Want::Send, limit, |state| {
@@ -136,7 +131,7 @@ impl Socket {
                 break;
             }
             drop(held);
-            *done = Framed::new(target, message).write(&target.stream, written);
+            target.write(message);
             held = self.lock();
         }
         held
@@ -161,7 +156,11 @@ impl Socket {
             let wrote = write_all(&target, &mut batch);
             held = self.lock();
             held.inside -= 1;
-            held.wrote(id, &wrote, batch);
+            match wrote {
+                Wrote::All => held.wrote_all(id, batch),
+                Wrote::Part => held.wrote_part(id, batch),
+                Wrote::Failed => held.write_failed(id),
+            }
         }
         held.room_changed(self, id);
         if held.closing {
@@ -178,21 +177,21 @@ struct Framed<'a> {
     body: &'a [u8],
 }
 
-impl<'a> Framed<'a> {
-    fn new(target: &'a Direct, message: &'a Outgoing<'_>) -> Self {
-        Self { prefix: &target.prefix, header: &message.header, body: message.body() }
-    }
-
+impl Framed<'_> {
     fn total(&self) -> usize {
         self.prefix.as_slice().len() + self.header.len() + self.body.len()
     }
 
-    /// The whole frame, masked if it has to be.
-    fn join(&self, frame: &mut Joined) {
-        for part in [self.prefix.as_slice(), self.header, self.body] {
-            frame.extend_from_slice(part);
+    /// The whole frame, masked if it has to be. False: it is too long for one buffer.
+    #[inline]
+    fn join(&self, frame: &mut Joined) -> bool {
+        let joined = [self.prefix.as_slice(), self.header, self.body]
+            .into_iter()
+            .all(|part| part.is_empty() || frame.try_extend_from_slice(part).is_ok());
+        if joined {
+            self.prefix.mask(frame);
         }
-        self.prefix.mask(frame);
+        joined
     }
 
     /// Everything from byte `skip` on.
@@ -203,72 +202,99 @@ impl<'a> Framed<'a> {
             &part[skipped..]
         })
     }
-
-    /// Writes from byte `from` on, once; tells how far that has brought it.
-    fn write(&self, stream: &Stream, from: usize) -> (Wrote, usize) {
-        let total = self.total();
-        let rest = total - from;
-        let sent = if total <= JOINED {
-            let mut frame = Joined::new();
-            self.join(&mut frame);
-            sys::send(stream, &frame[from..])
-        } else {
-            send(stream, &self.parts(from).map(IoSlice::new))
-        };
-        match sent {
-            Ok(sent) if sent == rest => (Wrote::All, from + sent),
-            Ok(sent) => (Wrote::Part, from + sent),
-            Err(error) => (failure(&error), from),
-        }
-    }
 }
 
-/// What is left of a message from byte `written` on, in memory that outlives the call.
-fn rest(target: &Direct, message: &mut Outgoing<'_>, written: usize) -> Result<Outbox> {
-    let mut rest = Outbox::default();
-    let framed = Framed::new(target, message);
-    if framed.total() <= JOINED {
+impl Direct {
+    #[inline]
+    fn framed<'a>(&'a self, message: &'a Outgoing<'_>) -> Framed<'a> {
+        Framed { prefix: &self.prefix, header: &message.header, body: message.body() }
+    }
+
+    /// Writes from where it stands, once.
+    fn write(&mut self, message: &Outgoing<'_>) {
+        let framed = self.framed(message);
+        let total = framed.total();
         let mut frame = Joined::new();
-        framed.join(&mut frame);
-        rest.push_bytes([&frame[written..], &[], &[]]);
-        return Ok(rest);
+        let sent = if framed.join(&mut frame) {
+            sys::send(&self.stream, &frame[self.written..])
+        } else {
+            send(&self.stream, &framed.parts(self.written).map(IoSlice::new))
+        };
+        match sent {
+            Ok(sent) => {
+                self.written += sent;
+                self.wrote = if self.written == total { Wrote::All } else { Wrote::Part };
+            }
+            Err(error) => self.wrote = failure(&error),
+        }
     }
-    let [prefix, header, body] = framed.parts(written);
-    if Outbox::copies(body.len()) {
-        rest.push_bytes([prefix, header, body]);
-    } else {
-        let done = framed.body.len() - body.len();
-        rest.push_bytes([prefix, header, &[]]);
-        rest.push_body(message.share_body()?, done);
+
+    /// What was not written, in memory that outlives the call.
+    fn rest(&self, message: &mut Outgoing<'_>) -> Result<Outbox> {
+        let mut rest = Outbox::default();
+        let framed = self.framed(message);
+        let mut frame = Joined::new();
+        if framed.join(&mut frame) {
+            rest.push_bytes([&frame[self.written..], &[], &[]]);
+            return Ok(rest);
+        }
+        let [prefix, header, body] = framed.parts(self.written);
+        if Outbox::copies(body.len()) {
+            rest.push_bytes([prefix, header, body]);
+        } else {
+            let done = framed.body.len() - body.len();
+            rest.push_bytes([prefix, header, &[]]);
+            rest.push_body(message.share_body()?, done);
+        }
+        Ok(rest)
     }
-    Ok(rest)
 }
 
 impl State {
-    /// Notes how a write ended and queues what it left over.
-    fn wrote(&mut self, id: PipeId, wrote: &Wrote, rest: Outbox) {
+    /// Nothing is left of a batch but its memory.
+    fn wrote_all(&mut self, id: PipeId, batch: Outbox) {
+        if let Some(stream) = self.pipes.stream(id) {
+            stream.outbox.restore(batch);
+        }
+    }
+
+    /// The kernel takes no more for now: the rest waits in front of what was queued meanwhile.
+    #[cold]
+    fn wrote_part(&mut self, id: PipeId, rest: Outbox) {
         let Some(stream) = self.pipes.stream(id) else { return };
         let source = stream.source;
-        match wrote {
-            Wrote::All => stream.outbox.restore(rest),
-            Wrote::Part => {
-                stream.outbox.restore(rest);
-                if !std::mem::replace(&mut stream.stuck, true) {
-                    self.pipes.stuck += 1;
-                }
-                self.commands.push(Command::AwaitRoom(source, id));
-            }
-            Wrote::Failed => {
-                // Nothing more goes out; what the peer has sent is read to its end, where the connection ends.
-                stream.outbox.clear();
-                stream.deaf = true;
-                if let Some(pipe) = self.pipes.get(id) {
-                    pipe.full = true;
-                }
-                self.pattern.blocked(id);
-                self.commands.push(Command::Broken(source, id));
-                self.changed();
-            }
+        stream.outbox.restore(rest);
+        if !std::mem::replace(&mut stream.stuck, true) {
+            self.pipes.stuck += 1;
+        }
+        self.commands.push(Command::AwaitRoom(source, id));
+    }
+
+    /// Nothing more goes out; what the peer has sent is read to its end, where the connection ends.
+    #[cold]
+    fn write_failed(&mut self, id: PipeId) {
+        let Some(stream) = self.pipes.stream(id) else { return };
+        let source = stream.source;
+        stream.outbox.clear();
+        stream.deaf = true;
+        if let Some(pipe) = self.pipes.get(id) {
+            pipe.full = true;
+        }
+        self.pattern.blocked(id);
+        self.commands.push(Command::Broken(source, id));
+        self.changed();
+    }
+
+    /// A sender has written its own message.
+    fn written_through(&mut self, socket: &Socket, id: PipeId) {
+        let Some(pipe) = self.pipes.get(id) else { return };
+        let was_full = pipe.full;
+        let PipeEnd::Stream(stream) = &mut pipe.end else { return };
+        stream.flushing = false;
+        // Others may have queued meanwhile, counting on us.
+        if was_full || stream.deaf || !stream.outbox.is_empty() {
+            self.pipes.start_flush(id);
+            self.room_changed(socket, id);
         }
     }
 

@@ -34,24 +34,30 @@ impl Joint {
         }
         // Made now: dropping it gives both back.
         let joint = Self { sockets: [Arc::clone(first), Arc::clone(second)], set, events: Events::default() };
-        joint.gather().then_some(joint)
+        joint.gather().ok().map(|()| joint)
     }
 
-    /// Puts everything both sockets watch into one set.
-    fn gather(&self) -> bool {
-        self.sockets.iter().zip([false, true]).all(|(socket, second)| {
-            let Some(reactor) = socket.reactor.get() else { return false };
-            let io = reactor.io.lock();
-            reactor.poller.join(&self.set, second).is_ok() && io.repeat(&reactor.poller).is_ok()
-        })
+    /// Moves everything both sockets watch into one set.
+    fn gather(&self) -> std::io::Result<()> {
+        for (socket, second) in self.sockets.iter().zip([false, true]) {
+            if let Some(reactor) = socket.reactor.get() {
+                let mut io = reactor.io.lock();
+                reactor.poller.join(&self.set, second)?;
+                io.move_watches(socket, &reactor.poller);
+            }
+        }
+        Ok(())
     }
 
-    /// One turn of both sockets, which `look` sees before and after it; it waits only if that finds neither ready. `BadSocket`: one of them is closing; they have to
-    /// be let go.
+    /// One turn of both sockets, each of which `look` sees before it, and after it if anything has happened; it waits only
+    /// if that finds neither ready. `BadSocket`: one of them is closing; they have to be let go.
     pub(super) fn turn(&mut self, mut look: impl FnMut(&Arc<Socket>, &State) -> bool, limit: Limit) -> Result<()> {
         let [first, second] = &self.sockets;
         let (Some(one), Some(two)) = (first.reactor.get(), second.reactor.get()) else { return Err(Error::BadSocket) };
-        let mut begun = [first, second].map(|socket| {
+        let mut closing = false;
+        let mut timeout = limit.remaining();
+        let mut orders = [None, None];
+        for (socket, orders) in self.sockets.iter().zip(&mut orders) {
             let mut held = socket.lock();
             if !held.pipes.gathered.is_empty() {
                 // Nothing that was gathered waits while its sender does.
@@ -59,30 +65,36 @@ impl Joint {
                 drop(held);
                 held = socket.lock();
             }
-            if held.closing {
-                return None;
-            }
             // Looked at under the same lock under which we are taken for asleep: what comes later interrupts.
-            let ready = look(socket, &held);
-            Some(begin_turn(held, if ready { Some(Duration::ZERO) } else { limit.remaining() }))
-        });
-        let [Some((orders, timeout)), Some((others, other))] = &mut begun else { return Err(Error::BadSocket) };
-        let timeout = [*timeout, *other].into_iter().flatten().min();
-        let (mut io, mut other_io) = (one.io.lock(), two.io.lock());
-        io.obey(first, &one.poller, std::mem::take(orders));
-        other_io.obey(second, &two.poller, std::mem::take(others));
+            if held.closing || look(socket, &held) {
+                timeout = Some(Duration::ZERO);
+            }
+            closing |= held.closing;
+            (*orders, timeout) = begin_turn(held, timeout);
+        }
+        let mut sides =
+            [(first, one), (second, two)].map(|(socket, reactor)| (socket, &reactor.poller, reactor.io.lock()));
+        let mut busy = [false; 2];
+        for (((socket, poller, io), orders), busy) in sides.iter_mut().zip(orders).zip(&mut busy) {
+            if let Some(orders) = orders {
+                io.obey(socket, poller, orders);
+                *busy = true;
+            }
+        }
         let waited = self.set.wait([&one.poller, &two.poller], &mut self.events, timeout);
         if waited.is_err() {
             self.events = Events::default();
         }
-        io.serve(first, &one.poller, self.events.of(false));
-        other_io.serve(second, &two.poller, self.events.of(true));
-        let mut end = |socket: &Arc<Socket>, io| {
-            let held = socket.end_turn(io);
-            look(socket, &held);
-            held.closing
-        };
-        let closing = end(first, io) | end(second, other_io);
+        for (index, (socket, poller, mut io)) in sides.into_iter().enumerate() {
+            let second = index == 1;
+            // One that nothing has happened to may be taken for asleep until its next turn.
+            if busy[index] || io.next_deadline().is_some() || self.events.any_of(second) {
+                io.serve(socket, poller, self.events.of(second));
+                let held = socket.end_turn(io);
+                look(socket, &held);
+                closing |= held.closing;
+            }
+        }
         match waited {
             Err(error) => Err(wait_failed(&error)),
             Ok(()) if closing => Err(Error::BadSocket),
@@ -95,7 +107,9 @@ impl Drop for Joint {
     fn drop(&mut self) {
         for socket in &self.sockets {
             if let Some(reactor) = socket.reactor.get() {
+                let mut io = reactor.io.lock();
                 reactor.poller.part();
+                io.move_watches(socket, &reactor.poller);
             }
             leave(socket);
         }

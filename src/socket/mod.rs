@@ -53,7 +53,6 @@ pub(crate) struct Socket {
     /// What the pattern says, which never changes.
     sends: bool,
     receives: bool,
-    times_sends: bool,
     library: Arc<Library>,
     state: Mutex<State>,
     mailbox: Mailbox,
@@ -89,27 +88,16 @@ impl DerefMut for Held<'_> {
 }
 
 impl Drop for Held<'_> {
+    #[inline]
     fn drop(&mut self) {
-        let Some(mut state) = self.guard.take() else { return };
-        let kick = state.needs_turn() && state.lease.is_free();
-        if state.needs_turn() {
-            state.interrupt();
-        }
-        let after = state.pipes.after.take();
-        drop(state);
-        if let Some(after) = after {
-            self.socket.perform(*after);
-        }
-        if kick {
-            self.socket.kick();
+        let Some(state) = self.guard.take() else { return };
+        if state.pipes.after.is_some() || state.needs_turn() {
+            self.socket.let_go(state);
+        } else {
+            drop(state);
         }
         if self.socket.has_neighbours.load(Ordering::Relaxed) {
-            // A neighbour that found the lock taken has left its note to us: look after the lock is free. The fence also
-            // stands before the next look of the loop in `read_mail`.
-            fence(Ordering::SeqCst);
-            if self.reads_mail {
-                self.socket.read_mail();
-            }
+            self.socket.look_for_mail(self.reads_mail);
         }
     }
 }
@@ -128,7 +116,7 @@ impl Socket {
         let options = Options::new(name);
         pattern.set_max_hops(options.max_hops());
         let recv_max = AtomicI32::new(options.recv_max);
-        let (sends, receives, times_sends) = (pattern.sends(), pattern.receives(), pattern.times_sends());
+        let (sends, receives) = (pattern.sends(), pattern.receives());
         Ok(Arc::new_cyclic(|me| Self {
             me: me.clone(),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -137,7 +125,6 @@ impl Socket {
             raw,
             sends,
             receives,
-            times_sends,
             library,
             state: Mutex::new(State::new(pattern, options)),
             mailbox: Mailbox::default(),
@@ -168,6 +155,33 @@ impl Socket {
     fn enter(&self) -> Result<Held<'_>> {
         let held = self.lock();
         if held.closing { Err(Error::BadSocket) } else { Ok(held) }
+    }
+
+    /// A neighbour that found the lock taken has left its note to us: look after the lock is free. The fence also stands
+    /// before the next look of the loop in `read_mail`.
+    #[inline(never)]
+    fn look_for_mail(&self, reads_mail: bool) {
+        fence(Ordering::SeqCst);
+        if reads_mail {
+            self.read_mail();
+        }
+    }
+
+    /// Unlocks, and does what was noted.
+    #[inline(never)]
+    fn let_go(&self, mut state: MutexGuard<'_, State>) {
+        let kick = state.needs_turn() && state.lease.is_free();
+        if state.needs_turn() {
+            state.interrupt();
+        }
+        let after = state.pipes.after.take();
+        drop(state);
+        if let Some(after) = after {
+            self.perform(*after);
+        }
+        if kick {
+            self.kick();
+        }
     }
 
     fn perform(&self, after: After) {
@@ -231,7 +245,7 @@ impl Socket {
 
     fn try_send(&self, state: &mut State, message: &mut Outgoing<'_>) -> Result<()> {
         // A reading of the clock is a fortieth of a short message's way.
-        let timed = self.times_sends || state.pipes.tempo.is_timing();
+        let timed = state.keeps_time || state.pipes.tempo.is_timing();
         let now = if timed { Instant::now() } else { state.pipes.tempo.now() };
         state.pipes.tempo.send_begins(now);
         state.pipes.direct_allowed = true;

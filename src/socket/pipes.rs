@@ -9,6 +9,7 @@ use slab::Slab;
 use smallvec::SmallVec;
 use socket2::Socket as Stream;
 
+use super::flush::Wrote;
 use super::tempo::Tempo;
 use crate::codec::{Framing, Prefix};
 use crate::error::{Error, Result};
@@ -53,6 +54,9 @@ pub(super) struct Direct {
     pub pipe: PipeId,
     pub stream: Arc<Stream>,
     pub prefix: Prefix,
+    /// How far its write has come.
+    pub wrote: Wrote,
+    pub written: usize,
 }
 
 pub(super) struct Pipe {
@@ -254,7 +258,8 @@ impl PipeTable {
         let as_it_is = !stream.framing.masks() || size <= MASKED_DIRECT;
         if direct_allowed && as_it_is && !gather && !stream.flushing && stream.outbox.is_empty() {
             stream.flushing = true;
-            let direct = Direct { pipe: id, stream: Arc::clone(&stream.stream), prefix };
+            let direct =
+                Direct { pipe: id, stream: Arc::clone(&stream.stream), prefix, wrote: Wrote::Part, written: 0 };
             self.direct.push(direct);
             return Ok(true);
         }

@@ -180,7 +180,7 @@ fn watch_all(watches: &mut [Watch], entries: &mut [Entry], limit: Limit, parker:
                 }
             }
             held.expire(&watch.socket);
-            next = [next, held.pattern.deadline()].into_iter().flatten().min();
+            next = [next, held.pattern_deadline()].into_iter().flatten().min();
             ready |= any_ready(entries, &watch.socket, &held);
             let mine = |entry: &Entry| Arc::ptr_eq(&entry.socket, &watch.socket);
             held.waiters.add(parker, wanted(entries.iter().filter(|entry| mine(entry))));

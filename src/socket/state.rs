@@ -21,6 +21,8 @@ use crate::transport::inproc::Note;
 
 pub(super) struct State {
     pub pattern: Box<dyn Pattern>,
+    /// Whether the pattern ever has a deadline: most do not, and are not asked.
+    pub keeps_time: bool,
     pub pipes: PipeTable,
     pub options: Options,
     pub stats: Stats,
@@ -61,6 +63,7 @@ impl State {
             ..PipeTable::default()
         };
         Self {
+            keeps_time: pattern.keeps_time(),
             pattern,
             pipes,
             options,
@@ -90,6 +93,7 @@ impl State {
         self.network > 0
     }
 
+    #[inline]
     pub(super) fn needs_turn(&self) -> bool {
         !self.commands.is_empty() || !self.pipes.resumed.is_empty()
     }
@@ -179,7 +183,14 @@ impl State {
 
     /// After each operation of the pattern: removes the pipes it has read empty, and sees to it that what it has left for
     /// later happens.
+    #[inline]
     pub(super) fn settle(&mut self, socket: &Socket) {
+        if self.keeps_time || self.shows_readiness || self.pipes.gathering || !self.pipes.drained.is_empty() {
+            self.settle_all(socket);
+        }
+    }
+
+    fn settle_all(&mut self, socket: &Socket) {
         while let Some(id) = self.pipes.drained.pop() {
             self.remove_pipe(socket, id);
         }
@@ -191,6 +202,7 @@ impl State {
         }
     }
 
+    #[inline]
     fn show_readiness(&mut self) {
         if self.shows_readiness {
             self.pipes.after().readiness = true;
@@ -204,6 +216,7 @@ impl State {
     }
 
     /// Something happened that blocked callers may have waited for.
+    #[inline]
     pub(super) fn changed(&mut self) {
         self.show_readiness();
         self.wake_ready();
@@ -211,10 +224,14 @@ impl State {
     }
 
     /// Wakes one waiter for each direction that is ready: it wakes the next if something is left.
+    #[inline]
     pub(super) fn wake_ready(&mut self) {
-        if self.waiters.is_empty() {
-            return;
+        if !self.waiters.is_empty() {
+            self.wake_waiters();
         }
+    }
+
+    fn wake_waiters(&mut self) {
         if self.pattern.can_recv() {
             self.waiters.wake_receiver(&mut self.pipes.after().wakes);
         }
@@ -224,15 +241,23 @@ impl State {
     }
 
     /// A thread has left the lock for good, or has given back the lease.
+    #[inline]
     pub(super) fn wake_closer(&mut self) {
         if let Some(closer) = &self.closer {
             self.pipes.after().wakes.push(Arc::clone(closer));
         }
     }
 
+    /// When the pattern wants to look at the clock.
+    #[inline]
+    pub(super) fn pattern_deadline(&self) -> Option<Instant> {
+        if self.keeps_time { self.pattern.deadline() } else { None }
+    }
+
     /// The next time something has to happen by itself.
+    #[inline]
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        match (self.io_deadline, self.pattern.deadline()) {
+        match (self.io_deadline, self.pattern_deadline()) {
             (Some(io), Some(pattern)) => Some(io.min(pattern)),
             (one, other) => one.or(other),
         }
@@ -251,8 +276,9 @@ impl State {
     }
 
     /// The pattern may have set its clock: whoever drives, or the worker, has to look at it in time.
+    #[inline]
     fn follow_deadline(&mut self) {
-        let Some(deadline) = self.pattern.deadline() else { return };
+        let Some(deadline) = self.pattern_deadline() else { return };
         if self.lease.is_free() {
             if self.known_deadline.is_none_or(|known| deadline < known) {
                 self.tell_deadline();
@@ -263,6 +289,7 @@ impl State {
     }
 
     /// Lets the worker know of a deadline that is earlier than what it knows.
+    #[inline]
     pub(super) fn tell_deadline(&mut self) {
         if let Some(next) = self.next_deadline()
             && self.known_deadline.is_none_or(|known| next < known)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::io::{Command, Io, Orders};
+use super::io::{Io, Orders};
 use super::pipes::ForWorker;
 use super::state::State;
 use super::{Held, Socket};
@@ -127,22 +127,23 @@ impl Socket {
 }
 
 /// What a turn has to do, and how long it may wait. The holder of the lease is taken for asleep from here on.
-pub(super) fn begin_turn(mut held: Held<'_>, mut timeout: Option<Duration>) -> (Orders, Option<Duration>) {
-    let commands = std::mem::take(&mut held.commands);
-    let resumed = std::mem::take(&mut held.pipes.resumed);
+pub(super) fn begin_turn(mut held: Held<'_>, mut timeout: Option<Duration>) -> (Option<Orders>, Option<Duration>) {
+    let orders = held.needs_turn().then(|| Orders {
+        commands: std::mem::take(&mut held.commands),
+        resumed: std::mem::take(&mut held.pipes.resumed),
+    });
     held.sleeps_until = held.next_deadline();
     if let Some(deadline) = held.sleeps_until {
         let left = deadline.saturating_duration_since(Instant::now());
         timeout = Some(timeout.map_or(left, |timeout| timeout.min(left)));
     }
-    // Most commands change what is to be waited for; the wait for room is one itself.
-    if !resumed.is_empty() || !commands.iter().all(|command| matches!(command, Command::AwaitRoom(..))) {
+    if orders.as_ref().is_some_and(Orders::change_the_wait) {
         timeout = Some(Duration::ZERO);
     }
     if timeout != Some(Duration::ZERO) {
         held.lease.sleep();
     }
-    (Orders { commands, resumed }, timeout)
+    (orders, timeout)
 }
 
 /// Without a poller (the program has closed our descriptors) there is nothing to wait for, ever.
@@ -156,7 +157,7 @@ pub(super) fn wait_failed(error: &std::io::Error) -> Error {
 impl State {
     /// Tells the pattern that its time has come, if it has.
     pub(super) fn expire(&mut self, socket: &Socket) {
-        let Some(deadline) = self.pattern.deadline() else { return };
+        let Some(deadline) = self.pattern_deadline() else { return };
         let now = Instant::now();
         if deadline <= now {
             self.pattern.expire(&mut self.pipes, now);
@@ -183,6 +184,10 @@ impl Driven for Socket {
     fn fired(&self) -> Next {
         let mut held = self.lock();
         if held.closing || !held.lease.fired() {
+            if let Some(reactor) = self.reactor.get() {
+                // Under the lock: whoever arms does so later.
+                reactor.registration.disarm(&reactor.poller);
+            }
             let pace = (!held.closing).then_some(Pace::Slow);
             return Next { pace, deadline: None };
         }

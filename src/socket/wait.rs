@@ -139,6 +139,7 @@ impl Spin {
 
 impl State {
     /// The calling thread stops waiting: whoever waits still must not miss what it leaves.
+    #[inline]
     pub(super) fn pass_on(&mut self) {
         self.wake_ready();
         if self.drives() && self.lease.is_free() && !self.waiters.is_empty() {
@@ -227,7 +228,7 @@ impl Socket {
         }
         held.waiters.add(&parker, want);
         // There may be nobody else to look at the pattern's clock.
-        let deadline = [deadline, held.pattern.deadline()].into_iter().flatten().min();
+        let deadline = [deadline, held.pattern_deadline()].into_iter().flatten().min();
         let spins = alone && self.library.may_spin() && held.spin.is_worth_it();
         drop(held);
         let hit = spins && parker.spin(Instant::now() + SPIN);

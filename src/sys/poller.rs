@@ -67,6 +67,11 @@ impl Events {
         })
     }
 
+    /// Whether anything happened in a joint set's first poller, or in its second; a notification counts.
+    pub(crate) fn any_of(&self, second: bool) -> bool {
+        self.list.iter().any(|event| (event.u64 & SECOND != 0) == second)
+    }
+
     /// The same of a joint set: those of the first poller, or of the second.
     pub(crate) fn of(&self, second: bool) -> impl Iterator<Item = (usize, Interest)> {
         let own = move |&(key, _): &(usize, Interest)| (key as u64 & SECOND != 0) == second;
@@ -150,14 +155,14 @@ impl Poller {
     }
 
     fn control(&self, operation: libc::c_int, fd: BorrowedFd<'_>, interest: Interest, key: u64) -> io::Result<()> {
-        control(&self.epoll, operation, fd, interest, key)?;
         match &*self.joint.lock() {
-            None => Ok(()),
+            None => control(&self.epoll, operation, fd, interest, key),
             Some((set, tag)) => control(&set.0, operation, fd, interest, key | tag),
         }
     }
 
-    /// From now on a joint set has what this poller has, as one of two. What it has already is for the caller to repeat.
+    /// From now on this poller watches in a joint set, as one of two: what is in two sets costs the kernel two
+    /// notifications an event. What it has already is for the caller to move.
     pub(crate) fn join(&self, set: &Arc<JointSet>, second: bool) -> io::Result<()> {
         let tag = if second { SECOND } else { 0 };
         control(&set.0, libc::EPOLL_CTL_ADD, self.notify.as_fd(), Interest::READ, NOTIFY | tag)?;
@@ -165,17 +170,21 @@ impl Poller {
         Ok(())
     }
 
-    /// Puts into the joint set what this poller watched before it had one.
-    pub(crate) fn repeat(&self, fd: impl AsFd, interest: Interest, key: usize) -> io::Result<()> {
-        match &*self.joint.lock() {
-            None => Ok(()),
-            Some((set, tag)) => control(&set.0, libc::EPOLL_CTL_ADD, fd.as_fd(), interest, key as u64 | tag),
-        }
-    }
-
-    /// Leaves the joint set, which nobody may wait for any more.
+    /// Leaves the joint set, which nobody may wait for any more. What it had there is for the caller to move.
     pub(crate) fn part(&self) {
         *self.joint.lock() = None;
+    }
+
+    /// Watches here what was watched in the other set, own or joint, until just now.
+    pub(crate) fn take_over(&self, fd: impl AsFd, interest: Interest, key: usize) -> io::Result<()> {
+        if self.joint.lock().is_some() {
+            let _ = control(&self.epoll, libc::EPOLL_CTL_DEL, fd.as_fd(), interest, 0);
+        }
+        match self.add(&fd, interest, key) {
+            // It never left.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.modify(fd, interest, key),
+            result => result,
+        }
     }
 
     pub(crate) fn add(&self, fd: impl AsFd, interest: Interest, key: usize) -> io::Result<()> {

@@ -23,9 +23,12 @@ impl Nest {
         unsafe { self.0.add(poller.as_fd().as_raw_fd(), Event::readable(key)) }
     }
 
-    /// Arms the source again after it was reported.
+    /// Arms the source again after it was reported, or removed.
     pub(crate) fn arm(&self, poller: &Poller, key: usize) -> io::Result<()> {
-        self.0.modify(poller, Event::readable(key))
+        match self.0.modify(poller, Event::readable(key)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.add(poller, key),
+            result => result,
+        }
     }
 
     pub(crate) fn remove(&self, poller: &Poller) {

@@ -56,7 +56,7 @@ impl Driver<'_> {
         }
     }
 
-    fn pause_accepting(&mut self, endpoint: i32) {
+    pub(super) fn pause_accepting(&mut self, endpoint: i32) {
         let Some(Point::Listener { pause, .. }) = self.io.endpoints.get_mut(&endpoint) else { return };
         let at = Instant::now() + ACCEPT_PAUSE;
         *pause = Some(at);

@@ -77,6 +77,13 @@ enum Point {
     Dialer(DialPoint),
 }
 
+impl Orders {
+    /// Whether what is to be waited for may be another once they are obeyed. The wait for room is one itself.
+    pub(super) fn change_the_wait(&self) -> bool {
+        !self.resumed.is_empty() || !self.commands.iter().all(|command| matches!(command, Command::AwaitRoom(..)))
+    }
+}
+
 impl Io {
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.timers.next()
@@ -97,10 +104,12 @@ impl Io {
         &mut self,
         socket: &Socket,
         poller: &Poller,
-        orders: Orders,
+        orders: Option<Orders>,
         timeout: Option<Duration>,
     ) -> std::io::Result<()> {
-        self.obey(socket, poller, orders);
+        if let Some(orders) = orders {
+            self.obey(socket, poller, orders);
+        }
         let mut events = std::mem::take(&mut self.events);
         let waited = poller.wait(&mut events, timeout);
         if waited.is_err() {
@@ -131,24 +140,28 @@ impl Io {
         driver.expire();
     }
 
-    /// Puts everything that is watched into the joint set that the poller is part of.
-    pub(super) fn repeat(&self, poller: &Poller) -> std::io::Result<()> {
-        for (key, source) in &self.sources {
-            match source {
-                Source::Listener(endpoint) => {
-                    if let Some(Point::Listener { listener, pause: None, .. }) = self.endpoints.get(endpoint) {
-                        poller.repeat(listener.source(), Interest::READ, key)?;
-                    }
+    /// The poller has joined a set, or left one: moves everything that is watched. What the kernel has no memory for
+    /// ends as if it had failed.
+    pub(super) fn move_watches(&mut self, socket: &Socket, poller: &Poller) {
+        let moved = |(key, source): (usize, &Source)| match source {
+            Source::Listener(endpoint) => match self.endpoints.get(endpoint) {
+                Some(Point::Listener { listener, pause: None, .. }) => {
+                    poller.take_over(listener.source(), Interest::READ, key)
                 }
-                Source::Connecting(_, stream) => poller.repeat(stream, Interest::WRITE, key)?,
-                Source::Session(connection) => {
-                    if let Some(interest) = connection.interest {
-                        poller.repeat(&**connection.session.stream(), interest, key)?;
-                    }
-                }
-            }
+                _ => Ok(()),
+            },
+            Source::Connecting(_, stream) => poller.take_over(stream, Interest::WRITE, key),
+            Source::Session(connection) => match connection.interest {
+                Some(interest) => poller.take_over(&**connection.session.stream(), interest, key),
+                None => Ok(()),
+            },
+        };
+        let failed: Vec<usize> =
+            self.sources.iter().filter(|&entry| moved(entry).is_err()).map(|(key, _)| key).collect();
+        let mut driver = Driver { io: self, socket, poller, awake: true };
+        for source in failed {
+            driver.unwatched(source);
         }
-        Ok(())
     }
 }
 
@@ -161,14 +174,18 @@ struct Driver<'a> {
     awake: bool,
 }
 
+fn lock(socket: &Socket, awake: bool) -> Held<'_> {
+    let mut held = socket.lock();
+    if awake {
+        // And looking: nobody needs to interrupt.
+        held.lease.wake();
+    }
+    held
+}
+
 impl Driver<'_> {
     fn lock(&self) -> Held<'_> {
-        let mut held = self.socket.lock();
-        if self.awake {
-            // And looking: nobody needs to interrupt.
-            held.lease.wake();
-        }
-        held
+        lock(self.socket, self.awake)
     }
 
     fn settings(&self) -> Settings {
@@ -214,6 +231,19 @@ impl Driver<'_> {
                     self.read(source);
                 }
             }
+            None => {}
+        }
+    }
+
+    /// The kernel has no memory to watch this any longer.
+    fn unwatched(&mut self, source: usize) {
+        match self.io.sources.get(source) {
+            Some(&Source::Listener(endpoint)) => self.pause_accepting(endpoint),
+            Some(&Source::Connecting(endpoint, _)) => {
+                self.remove(source);
+                self.redial_later(endpoint);
+            }
+            Some(Source::Session(_)) => self.end(source),
             None => {}
         }
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use socket2::Socket as Stream;
 
-use super::{Driver, Point, Source, Timer};
+use super::{Driver, Io, Point, Source, Timer};
 use crate::pattern;
 use crate::pipe::{Inbox, Outbox, PipeId};
 use crate::socket::pipes::{PipeEnd, StreamEnd};
@@ -185,23 +185,22 @@ impl Driver<'_> {
 
     pub(super) fn read(&mut self, source: usize) {
         let limit = u64::try_from(self.socket.recv_max.load(Ordering::Relaxed)).ok();
-        let Some(connection) = self.connection(source) else { return };
+        let Io { sources, frames, .. } = &mut *self.io;
+        let Some(Source::Session(connection)) = sources.get_mut(source) else { return };
         if matches!(connection.stage, Stage::Ending { .. } | Stage::Parting) {
             return self.read_to_nothing(source);
         }
-        let mut frames = std::mem::take(&mut self.io.frames);
-        let Some(connection) = self.connection(source) else { return };
         let Progress { greeted, replies, end } =
-            with_scratch(|scratch| connection.session.read(scratch, limit, &mut frames));
-        if greeted.is_some_and(|peer| !self.open(source, peer)) {
-            return;
-        }
-        if !frames.is_empty() {
-            self.deliver(source, &mut frames);
+            with_scratch(|scratch| connection.session.read(scratch, limit, frames));
+        let fits = greeted.is_none_or(|peer| self.open(source, peer));
+        if fits {
+            self.deliver(source);
         }
         // What nobody took must not reach another connection.
-        frames.clear();
-        self.io.frames = frames;
+        self.io.frames.clear();
+        if !fits {
+            return;
+        }
         if !replies.is_empty() {
             self.reply(source, &replies);
         }
@@ -260,10 +259,15 @@ impl Driver<'_> {
         true
     }
 
-    fn deliver(&mut self, source: usize, frames: &mut Inbox) {
-        let Some(connection) = self.connection(source) else { return };
+    /// Hands what was read to the pattern.
+    fn deliver(&mut self, source: usize) {
+        let Io { sources, frames, .. } = &mut *self.io;
+        if frames.is_empty() {
+            return;
+        }
+        let Some(Source::Session(connection)) = sources.get_mut(source) else { return };
         let Stage::Open(pipe) = connection.stage else { return };
-        let mut held = self.lock();
+        let mut held = super::lock(self.socket, self.awake);
         let full = held.pipes.recv_buffer;
         let Some(stream) = held.pipes.stream(pipe) else { return };
         let was_empty = stream.inbox.is_empty();

@@ -280,7 +280,9 @@ impl Session {
     fn keep(&mut self, rest: &[u8]) {
         if rest.is_empty() {
             // An idle connection keeps no buffer.
-            self.partial = Vec::new();
+            if self.partial.capacity() > 0 {
+                self.partial = Vec::new();
+            }
         } else {
             self.partial.clear();
             self.partial.extend_from_slice(rest);
