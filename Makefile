@@ -153,11 +153,11 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --release --all-targets --all-features -- -D warnings
 
-## bench         against libnanomsg, libnng, libzmq and bare sockets; writes docs/benchmarks.md
+## bench         against libnanomsg, libnng, libzmq and bare sockets; writes docs/benchmarks.md and docs/plots
 bench: build
 	$(PYTHON) benches/run.py
 
-## bench-quick   fewer rows, under a minute, no file written
+## bench-quick   the headlines only, under a minute, no file written
 bench-quick: build
 	$(PYTHON) benches/run.py --quick
 

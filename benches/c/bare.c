@@ -1,10 +1,12 @@
 /* Benchmark driver with no library at all: what the operating system itself can do, the limit for the others.
 
-   tcp, ipc: one connection (ws is measured against that of tcp) (TCP_NODELAY), an 8-byte length before every message as the libraries have it.
+   tcp, ipc: one connection (TCP_NODELAY; ws is measured against it), an 8-byte length before every message as the
+     libraries have it.
      Round trips and large messages: one write for a message, read straight into the message's buffer.
      Streams of small messages: one write for each would measure system calls, so the sender gathers 64 KiB before it
      writes and the receiver reads up to 64 KiB at once.
      Fan-out: one connection for each subscriber; a window is gathered in the same way.
+     Many connections: side A takes them in turn, side B waits for all with epoll; one write and one read a message.
    inproc: two threads of one process.
      Round trips: a buffer handed over by futex. Streams: a ring of buffers behind one mutex.
 
@@ -43,8 +45,11 @@ struct side {
     const struct args *args;
     size_t size, frame;
     unsigned char *out, *in; /* one frame each; the message begins behind the header */
-    int fd; /* where it reads */
-    int fds[MOST_SUBS], connections; /* where it writes */
+    int fd; /* where it reads, and writes but for a fan-out */
+    int *fds, connections;
+    int turn; /* the next of many connections to write to */
+    int set, ready; /* many connections to read from: those that epoll has told and that have not been read */
+    struct epoll_event events[64];
     int gather;
     unsigned char *gathered, *batch;
     size_t gathered_bytes, batch_at, batch_end;
@@ -84,6 +89,65 @@ static void no_delay (const struct args *args, int fd)
         must ("TCP_NODELAY", setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
 }
 
+static int socket_at (const struct args *args, int endpoint, struct sockaddr_storage *address, socklen_t *length)
+{
+    if (args->transport == IPC) {
+        struct sockaddr_un *un = (struct sockaddr_un *) address;
+        *un = (struct sockaddr_un){.sun_family = AF_UNIX};
+        snprintf (un->sun_path, sizeof un->sun_path, "%s/s", args->dir);
+        *length = sizeof *un;
+    } else {
+        *(struct sockaddr_in *) address = (struct sockaddr_in){.sin_family = AF_INET,
+                                                               .sin_addr = endpoint_address (endpoint),
+                                                               .sin_port = htons ((uint16_t) args->port)};
+        *length = sizeof (struct sockaddr_in);
+    }
+    int s = socket (address->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    must ("socket", s);
+    return s;
+}
+
+static int listen_at (const struct args *args, int endpoint)
+{
+    struct sockaddr_storage address;
+    socklen_t length;
+    int s = socket_at (args, endpoint, &address, &length), on = 1;
+    must ("SO_REUSEADDR", setsockopt (s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on));
+    must ("bind", bind (s, (struct sockaddr *) &address, length));
+    must ("listen", listen (s, SOMAXCONN));
+    return s;
+}
+
+static void accept_all (struct side *side, int listener, int connections)
+{
+    for (int i = 0; i < connections; i++) {
+        int fd = accept (listener, NULL, NULL);
+        must ("accept", fd);
+        no_delay (side->args, fd);
+        side->fds[side->connections++] = fd;
+    }
+    close (listener);
+}
+
+static int connect_to (const struct args *args, int endpoint)
+{
+    struct sockaddr_storage address;
+    socklen_t length;
+    int s = socket_at (args, endpoint, &address, &length);
+    must ("connect", connect (s, (struct sockaddr *) &address, length));
+    no_delay (args, s);
+    return s;
+}
+
+static void watch_all (struct side *side)
+{
+    must ("epoll_create1", side->set = epoll_create1 (EPOLL_CLOEXEC));
+    for (int i = 0; i < side->connections; i++) {
+        struct epoll_event event = {.events = EPOLLIN, .data.fd = side->fds[i]};
+        must ("epoll_ctl", epoll_ctl (side->set, EPOLL_CTL_ADD, side->fds[i], &event));
+    }
+}
+
 static struct side *side_open (const struct args *args, enum role role)
 {
     struct side *side = calloc (1, sizeof *side);
@@ -100,36 +164,37 @@ static struct side *side_open (const struct args *args, enum role role)
     if (args->transport == INPROC)
         return side;
 
-    side->gather = args->mode != RTT && args->size < GATHER_BELOW;
     side->gathered = malloc (GATHER);
     side->batch = malloc (GATHER);
-    struct sockaddr_in in = {
-        .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK), .sin_port = htons ((uint16_t) args->port)};
-    struct sockaddr_un un = {.sun_family = AF_UNIX};
-    struct sockaddr *address = args->transport != IPC ? (struct sockaddr *) &in : (struct sockaddr *) &un;
-    socklen_t address_length = args->transport != IPC ? sizeof in : sizeof un;
-    snprintf (un.sun_path, sizeof un.sun_path, "%s/s", args->dir);
-
-    int s = socket (address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-    must ("socket", s);
+    side->fds = calloc ((size_t) links (args), sizeof *side->fds);
     if (binds (args, role)) {
-        must ("SO_REUSEADDR", setsockopt (s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on));
-        must ("bind", bind (s, address, address_length));
-        must ("listen", listen (s, MOST_SUBS));
+        int listeners[args->endpoints];
+        for (int i = 0; i < args->endpoints; i++)
+            listeners[i] = listen_at (args, i);
         listening ();
-        while (side->connections < args->subs) {
-            must ("accept", side->fd = accept (s, NULL, NULL));
-            no_delay (args, side->fd);
-            side->fds[side->connections++] = side->fd;
-        }
-        close (s);
+        for (int i = 0; side->connections < links (args); i++)
+            accept_all (side, listeners[i], args->endpoints == 1 ? links (args) : args->connections);
     } else {
         await_listener ();
-        must ("connect", connect (s, address, address_length));
-        no_delay (args, s);
-        side->fd = side->fds[side->connections++] = s;
+        for (int i = 0; i < args->endpoints * args->connections; i++)
+            side->fds[side->connections++] = connect_to (args, i % args->endpoints);
     }
+    side->fd = side->fds[0];
+    side->gather = args->mode != RTT && args->size < GATHER_BELOW && (args->mode == FAN || links (args) == 1);
+    if (binds (args, role) && args->mode != FAN && links (args) > 1)
+        watch_all (side);
     return side;
+}
+
+static struct side *side_share (struct side *side)
+{
+    (void) side;
+    fail ("unsupported", "the bare program sends from one thread");
+}
+
+static int side_connections (struct side *side)
+{
+    return side->connections;
 }
 
 static const int has_device = 1;
@@ -162,14 +227,27 @@ static _Noreturn void device_run (const struct args *near, const struct args *fa
 
 /* ---- Sockets ---- */
 
-static void write_all (struct side *side, const unsigned char *bytes, size_t length)
+static void write_all (int fd, const unsigned char *bytes, size_t length)
+{
+    for (size_t at = 0; at < length;) {
+        ssize_t n = send (fd, bytes + at, length - at, MSG_NOSIGNAL);
+        must ("send", n);
+        at += (size_t) n;
+    }
+}
+
+static void write_to_each (struct side *side, const unsigned char *bytes, size_t length)
 {
     for (int i = 0; i < side->connections; i++)
-        for (size_t at = 0; at < length;) {
-            ssize_t n = send (side->fds[i], bytes + at, length - at, MSG_NOSIGNAL);
-            must ("send", n);
-            at += (size_t) n;
-        }
+        write_all (side->fds[i], bytes, length);
+}
+
+/* The connection that the next message comes from. */
+static void next_ready (struct side *side)
+{
+    if (side->ready == 0)
+        must ("epoll_wait", side->ready = epoll_wait (side->set, side->events, 64, -1));
+    side->fd = side->events[--side->ready].data.fd;
 }
 
 static size_t read_some (int fd, unsigned char *bytes, size_t room)
@@ -283,14 +361,18 @@ static void side_send (struct side *side)
             side_flush (side);
         memcpy (side->gathered + side->gathered_bytes, side->out, side->frame);
         side->gathered_bytes += side->frame;
+    } else if (side->args->mode == FAN) {
+        write_to_each (side, side->out, side->frame);
     } else {
-        write_all (side, side->out, side->frame);
+        if (!side->set && side->connections > 1)
+            side->fd = side->fds[side->turn++ % side->connections];
+        write_all (side->fd, side->out, side->frame);
     }
 }
 
 static void side_flush (struct side *side)
 {
-    write_all (side, side->gathered, side->gathered_bytes);
+    write_to_each (side, side->gathered, side->gathered_bytes);
     side->gathered_bytes = 0;
 }
 
@@ -303,6 +385,8 @@ static size_t side_recv (struct side *side, unsigned char **message)
     } else if (side->gather) {
         length = recv_gathered (side, message);
     } else {
+        if (side->set)
+            next_ready (side);
         for (size_t got = 0; got < side->frame;)
             got += read_some (side->fd, side->in + got, side->frame - got);
         memcpy (&length, side->in, HEADER);

@@ -1,15 +1,16 @@
-/* What all benchmark drivers share: the command line, the two sides (two processes for ipc and tcp, two threads for
-   inproc), the measuring loops, the checks of every message and the one line of JSON at the end.
+/* What all benchmark drivers share: the two sides (two processes for ipc and tcp, two threads for inproc), what they tell
+   each other, time, and the checks of every message. measures.h has the measuring loops and main.h the command line.
 
    A driver defines the functions declared under "What a driver provides" and nothing else; it is compiled as one file
    with this one, so that the compiler sees through the calls. Side B binds, echoes round trips and receives streams.
-   Side A connects, starts round trips and sends streams. In a fan-out side A binds and publishes, and side B are
-   subscribers, each a thread with its own socket. */
+   Side A connects, starts round trips and sends streams; it may make many connections at once. In a fan-out side A binds
+   and publishes, and side B are subscribers, each a thread with its own socket. */
 
 #ifndef BENCH_H
 #define BENCH_H
 
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -32,16 +33,18 @@
 #include <time.h>
 #include <unistd.h>
 
-enum mode { RTT, STREAM, FAN };
+enum mode { RTT, STREAM, FAN, CROWD };
 enum transport { INPROC, IPC, TCP, WS };
 enum pattern { PAIR, REQREP, PUSHPULL, PUBSUB };
 enum role { SIDE_A, SIDE_B };
 
 enum {
-    WINDOW = 16,     /* messages a publisher sends before it waits for all its subscribers */
-    PATIENCE = 3,    /* s it waits before it takes a message for lost */
-    MOST_SUBS = 256, /* subscribers */
-    LIFE = 120       /* s after which a run that nobody ended ends */
+    WINDOW = 16,        /* messages a publisher sends before it waits for all its subscribers */
+    PATIENCE = 3,       /* s it waits before it takes a message for lost */
+    MOST_SUBS = 256,    /* subscribers */
+    MOST_THREADS = 64,
+    MOST_LINKS = 20000, /* connections of one socket */
+    LIFE = 120          /* s after which a run that nobody ended ends */
 };
 
 struct args {
@@ -51,13 +54,16 @@ struct args {
     size_t size;
     uint64_t count;
     int subs;        /* subscribers of a fan-out; 1 in the other modes */
+    int connections; /* that side A's socket makes to each endpoint */
+    int endpoints;   /* that side B's socket binds */
+    int idle;        /* further connections to side B's socket, of another socket in side A's process */
+    int threads;     /* that send a stream through the one socket of side A */
     int device;      /* a third process forwards between both sides */
     int nnmsg;       /* messages live in the library's own memory: nothing is copied at its boundary */
     int pin;         /* the one CPU for both sides, or -1 */
     const char *lib; /* the library to load; only the driver of the nanomsg ABI looks at it */
     char dir[96];    /* ipc: the folder of the socket's file */
     int port;        /* tcp */
-    char url[128];   /* address in the spelling nanomsg, nng and zmq have in common */
 };
 
 /* ---- What a driver provides ---- */
@@ -70,6 +76,10 @@ static void driver_init (const struct args *args);
 static void driver_version (void);
 /* Both sides call `listening` (below) or `await_listener` (below) at the right moment inside. */
 static struct side *side_open (const struct args *args, enum role role);
+/* The same socket for another thread, with buffers of its own. */
+static struct side *side_share (struct side *side);
+/* How many connections the socket has. Asked of a side that binds, where it awaits more than one. */
+static int side_connections (struct side *side);
 /* The memory for the next outgoing message of args->size bytes. Valid until side_send. */
 static unsigned char *side_buffer (struct side *side);
 static void side_send (struct side *side);
@@ -86,13 +96,22 @@ static _Noreturn void device_run (const struct args *near, const struct args *fa
 
 /* ---- What both sides of one run share, whether threads or processes ---- */
 
+/* What a process has used, all threads together. */
+struct usage {
+    double cpu; /* s */
+    double voluntary, involuntary; /* context switches */
+};
+
 struct shared {
     _Atomic int listening;
     _Atomic int received; /* side B has everything and has noted its times */
     _Atomic int finished; /* side A needs nothing more from side B */
     _Atomic int failed;
-    double seconds; /* written by side B before `received` */
-    double cpu;     /* likewise: processor time of side B where it is a process of its own */
+    _Atomic int connected; /* all connections that side B awaits have been made */
+    _Atomic uint64_t dialled; /* ns: when side A began to connect */
+    double seconds;     /* written by side B before `received` */
+    struct usage usage; /* likewise, where side B is a process of its own */
+    double memory;      /* likewise, in a crowd: bytes */
     _Atomic uint32_t acknowledged; /* fan-out: one for each subscriber and window; the publisher waits here */
     _Atomic int greeted;           /* fan-out: subscribers that something has reached */
 };
@@ -146,6 +165,13 @@ static void on_child_end (int signal)
     errno = saved;
 }
 
+static inline uint64_t now_ns (void)
+{
+    struct timespec t;
+    clock_gettime (CLOCK_MONOTONIC, &t);
+    return (uint64_t) t.tv_sec * 1000000000u + (uint64_t) t.tv_nsec;
+}
+
 static void nap (void)
 {
     nanosleep (&(struct timespec){0, 100000}, NULL);
@@ -163,22 +189,73 @@ static void await_listener (void)
 {
     while (atomic_load (&shared->listening) < awaited)
         nap ();
+    uint64_t none = 0;
+    atomic_compare_exchange_strong (&shared->dialled, &none, now_ns ());
 }
 
-/* ---- Time and messages ---- */
-
-static inline uint64_t now_ns (void)
+/* How many connections side B awaits in all. */
+static int links (const struct args *args)
 {
-    struct timespec t;
-    clock_gettime (CLOCK_MONOTONIC, &t);
-    return (uint64_t) t.tv_sec * 1000000000u + (uint64_t) t.tv_nsec;
+    return args->mode == FAN ? args->subs : args->connections * args->endpoints + args->idle;
 }
 
-static double cpu_seconds (void)
+/* Endpoints share a port, each at an address of its own: all of 127.0.0.0/8 is this machine. */
+static struct in_addr endpoint_address (int endpoint)
+{
+    return (struct in_addr){htonl (INADDR_LOOPBACK + (uint32_t) (endpoint / 250 << 8 | endpoint % 250))};
+}
+
+/* The address of an endpoint in the spelling nanomsg, nng and zmq have in common. Valid until the thread's next call. */
+static __attribute__ ((unused)) const char *endpoint_url (const struct args *args, int endpoint)
+{
+    static _Thread_local char url[128];
+    char host[INET_ADDRSTRLEN];
+    struct in_addr address = endpoint_address (endpoint);
+    switch (args->transport) {
+    case INPROC:
+        return "inproc://bench";
+    case IPC:
+        snprintf (url, sizeof url, "ipc://%s/s", args->dir);
+        break;
+    case TCP:
+    case WS:
+        inet_ntop (AF_INET, &address, host, sizeof host);
+        snprintf (url, sizeof url, "%s://%s:%d", args->transport == TCP ? "tcp" : "ws", host, args->port);
+        break;
+    }
+    return url;
+}
+
+/* ---- What it costs, and messages ---- */
+
+static struct usage usage_now (void)
 {
     struct rusage u;
     getrusage (RUSAGE_SELF, &u);
-    return (double) (u.ru_utime.tv_sec + u.ru_stime.tv_sec) + 1e-6 * (double) (u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+    return (struct usage){(double) (u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+                              1e-6 * (double) (u.ru_utime.tv_usec + u.ru_stime.tv_usec),
+                          (double) u.ru_nvcsw, (double) u.ru_nivcsw};
+}
+
+static struct usage usage_since (struct usage begin)
+{
+    struct usage now = usage_now ();
+    return (struct usage){now.cpu - begin.cpu, now.voluntary - begin.voluntary, now.involuntary - begin.involuntary};
+}
+
+/* Bytes of memory that are this process's own and in use, whoever allocated them. */
+static double memory_now (void)
+{
+    FILE *file = fopen ("/proc/self/smaps_rollup", "r");
+    char line[128];
+    double kib = -1;
+    while (file && fgets (line, sizeof line, file))
+        if (sscanf (line, "Anonymous: %lf kB", &kib) == 1)
+            break;
+    if (kib < 0)
+        fail ("error", "the kernel does not tell the memory of this process");
+    fclose (file);
+    return kib * 1024;
 }
 
 /* The number stands at both ends of a message, so that a torn or shifted one does not pass. */
@@ -214,173 +291,8 @@ static inline void recv_one (struct side *side, const struct args *args, uint64_
     side_release (side);
 }
 
-/* ---- The two measurements ---- */
-
-static int by_value (const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *) a, y = *(const uint32_t *) b;
-    return (x > y) - (x < y);
-}
-
-/* Times are one-way: half a round trip. The first twentieth warms up and is not counted. */
-static void rtt_a (struct side *side, const struct args *args)
-{
-    uint64_t warm = args->count / 20, samples = args->count - warm, sum = 0;
-    uint32_t *took = malloc (samples * sizeof *took);
-    if (!took)
-        fail ("error", "no memory for the samples");
-    memset (took, 0, samples * sizeof *took); /* page faults now, not while measuring */
-
-    double cpu = cpu_seconds ();
-    uint64_t last = 0;
-    for (uint64_t i = 0; i < args->count; i++) {
-        if (i == warm)
-            last = now_ns ();
-        send_one (side, args, i);
-        side_flush (side);
-        recv_one (side, args, i);
-        if (i >= warm) {
-            uint64_t now = now_ns ();
-            took[i - warm] = (uint32_t) (now - last < UINT32_MAX ? now - last : UINT32_MAX);
-            last = now;
-        }
-    }
-    cpu = cpu_seconds () - cpu;
-    atomic_store (&shared->finished, 1);
-    while (!atomic_load (&shared->received))
-        nap ();
-
-    for (uint64_t i = 0; i < samples; i++)
-        sum += took[i];
-    qsort (took, samples, sizeof *took, by_value);
-    printf ("{\"count\": %llu, \"mean_us\": %.4f, \"p50_us\": %.4f, \"p99_us\": %.4f, \"cpu_us\": %.4f}\n",
-            (unsigned long long) args->count, (double) sum / (double) samples / 2e3, took[samples / 2] / 2e3,
-            took[samples - 1 - samples / 100] / 2e3, (cpu + shared->cpu) * 1e6 / (2.0 * (double) args->count));
-    free (took);
-}
-
-static void rtt_b (struct side *side, const struct args *args)
-{
-    double cpu = cpu_seconds ();
-    for (uint64_t i = 0; i < args->count; i++) {
-        recv_one (side, args, i);
-        send_one (side, args, i);
-        side_flush (side);
-    }
-    shared->cpu = args->transport == INPROC ? 0 : cpu_seconds () - cpu;
-    atomic_store (&shared->received, 1);
-    while (!atomic_load (&shared->finished)) /* upstream's nn_close would discard the last echo */
-        nap ();
-}
-
-static void stream_a (struct side *side, const struct args *args)
-{
-    double cpu = cpu_seconds ();
-    for (uint64_t i = 0; i < args->count; i++)
-        send_one (side, args, i);
-    side_flush (side);
-    if (args->pattern == PAIR)
-        recv_one (side, args, args->count);
-    else /* the pattern has no way back, and nothing else drives the library: what it gathered must leave by itself */
-        while (!atomic_load (&shared->received))
-            nap ();
-    cpu = cpu_seconds () - cpu;
-    atomic_store (&shared->finished, 1);
-    while (!atomic_load (&shared->received))
-        nap ();
-
-    double rate = (double) (args->count - 1) / shared->seconds;
-    printf ("{\"count\": %llu, \"seconds\": %.6f, \"msgs_per_s\": %.1f, \"mb_per_s\": %.3f, \"cpu_us\": %.5f}\n",
-            (unsigned long long) args->count, shared->seconds, rate, rate * (double) args->size / 1e6,
-            (cpu + shared->cpu) * 1e6 / (double) args->count);
-}
-
-/* The receiver measures, from its first message to its last. */
-static void stream_b (struct side *side, const struct args *args)
-{
-    double cpu = cpu_seconds ();
-    recv_one (side, args, 0);
-    uint64_t first = now_ns ();
-    for (uint64_t i = 1; i < args->count; i++)
-        recv_one (side, args, i);
-    shared->seconds = (double) (now_ns () - first) / 1e9;
-    shared->cpu = args->transport == INPROC ? 0 : cpu_seconds () - cpu;
-    atomic_store (&shared->received, 1);
-    if (args->pattern == PAIR) {
-        send_one (side, args, args->count);
-        side_flush (side);
-    }
-    while (!atomic_load (&shared->finished))
-        nap ();
-}
-
-/* ---- Fan-out ---- */
-
-/* Numbers beyond those of any message. */
-#define GREETING (UINT64_MAX - 1)
-#define BEGIN UINT64_MAX
-
-static int binds (const struct args *args, enum role role)
-{
-    return role == (args->mode == FAN ? SIDE_A : SIDE_B);
-}
-
-/* Acknowledgements pass beside the library, so that they cost the same with all of them. */
-static void acknowledge (const struct args *args)
-{
-    if ((atomic_fetch_add (&shared->acknowledged, 1) + 1) % (uint32_t) args->subs == 0)
-        syscall (SYS_futex, &shared->acknowledged, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-}
-
-static void await_all (const struct args *args, uint64_t window)
-{
-    uint32_t all = (uint32_t) (window * (uint64_t) args->subs), now;
-    uint64_t until = now_ns () + PATIENCE * 1000000000ull;
-    while ((now = atomic_load (&shared->acknowledged)) != all) {
-        if (now_ns () > until)
-            fail ("error", "%u of %d subscribers lack messages of window %llu", all - now, args->subs,
-                  (unsigned long long) window);
-        syscall (SYS_futex, &shared->acknowledged, FUTEX_WAIT, now, &(struct timespec){PATIENCE, 0}, NULL, 0);
-    }
-}
-
-static void fan_a (struct side *side, const struct args *args)
-{
-    uint64_t windows = (args->count + WINDOW - 1) / WINDOW, start;
-    uint64_t until = now_ns () + PATIENCE * 1000000000ull;
-    /* What is published before a subscriber has connected is not for it. */
-    while (atomic_load (&shared->greeted) < args->subs) {
-        if (now_ns () > until)
-            fail ("error", "%d of %d subscribers got nothing", args->subs - atomic_load (&shared->greeted), args->subs);
-        send_one (side, args, GREETING);
-        side_flush (side);
-        nanosleep (&(struct timespec){0, 2000000}, NULL);
-    }
-    send_one (side, args, BEGIN);
-    side_flush (side);
-    await_all (args, 1);
-
-    double cpu = cpu_seconds ();
-    start = now_ns ();
-    for (uint64_t w = 0; w < windows; w++) {
-        for (uint64_t i = 0; i < WINDOW; i++)
-            send_one (side, args, w * WINDOW + i);
-        side_flush (side);
-        await_all (args, w + 2);
-    }
-    double seconds = (double) (now_ns () - start) / 1e9;
-    cpu = cpu_seconds () - cpu;
-    atomic_store (&shared->finished, 1);
-    while (!atomic_load (&shared->received))
-        nap ();
-
-    double delivered = (double) (windows * WINDOW) * args->subs, rate = delivered / seconds;
-    printf ("{\"count\": %llu, \"seconds\": %.6f, \"msgs_per_s\": %.1f, \"mb_per_s\": %.3f, \"cpu_us\": %.5f}\n",
-            (unsigned long long) (windows * WINDOW), seconds, rate, rate * (double) args->size / 1e6,
-            (cpu + shared->cpu) * 1e6 / delivered);
-}
-
-static uint64_t number_of (struct side *side, const struct args *args)
+/* Receives one message, whatever its number is. */
+static uint64_t recv_any (struct side *side, const struct args *args)
 {
     unsigned char *message;
     uint64_t number;
@@ -394,267 +306,8 @@ static uint64_t number_of (struct side *side, const struct args *args)
     return number;
 }
 
-static pthread_barrier_t subscribers;
+#include "measures.h"
 
-static void *subscriber (void *args_)
-{
-    const struct args *args = args_;
-    struct side *side = side_open (args, SIDE_B);
-    uint64_t windows = (args->count + WINDOW - 1) / WINDOW;
-    if (number_of (side, args) != GREETING)
-        fail ("error", "a subscriber got something else than a greeting first");
-    atomic_fetch_add (&shared->greeted, 1);
-    for (uint64_t number; (number = number_of (side, args)) != BEGIN;)
-        if (number != GREETING)
-            fail ("error", "message %llu came too early", (unsigned long long) number);
-    pthread_barrier_wait (&subscribers); /* the processor time is read here */
-    pthread_barrier_wait (&subscribers);
-    acknowledge (args);
-    for (uint64_t w = 0; w < windows; w++) {
-        for (uint64_t i = 0; i < WINDOW; i++)
-            recv_one (side, args, w * WINDOW + i);
-        acknowledge (args);
-    }
-    pthread_barrier_wait (&subscribers);
-    while (!atomic_load (&shared->finished))
-        nap ();
-    side_close (side);
-    return NULL;
-}
-
-static void fan_b (const struct args *args)
-{
-    pthread_t threads[MOST_SUBS];
-    pthread_barrier_init (&subscribers, NULL, (unsigned) args->subs + 1);
-    for (int i = 0; i < args->subs; i++)
-        if (pthread_create (&threads[i], NULL, subscriber, (void *) args))
-            fail ("error", "no thread");
-    pthread_barrier_wait (&subscribers);
-    double cpu = cpu_seconds ();
-    pthread_barrier_wait (&subscribers);
-    pthread_barrier_wait (&subscribers);
-    shared->cpu = cpu_seconds () - cpu;
-    atomic_store (&shared->received, 1);
-    for (int i = 0; i < args->subs; i++)
-        pthread_join (threads[i], NULL);
-}
-
-/* ---- The sides ---- */
-
-static void run_a (const struct args *args)
-{
-    struct side *side = side_open (args, SIDE_A);
-    (args->mode == RTT ? rtt_a : args->mode == STREAM ? stream_a : fan_a) (side, args);
-    side_close (side);
-}
-
-static void *run_b (void *args_)
-{
-    const struct args *args = args_;
-    if (args->mode == FAN) {
-        fan_b (args);
-        return NULL;
-    }
-    struct side *side = side_open (args, SIDE_B);
-    (args->mode == RTT ? rtt_b : stream_b) (side, args);
-    side_close (side);
-    return NULL;
-}
-
-/* ---- The command line ---- */
-
-static void usage (const char *problem)
-{
-    fprintf (stderr,
-             "%s\nusage: DRIVER --mode rtt|stream|fan --transport inproc|ipc|tcp|ws --size BYTES --count N\n"
-             "              [--pattern pair|reqrep|pushpull|pubsub] [--subs N] [--device] [--nnmsg] [--pin CPU] [--lib PATH]\n"
-             "       DRIVER --version [--lib PATH]\n",
-             problem);
-    exit (2);
-}
-
-static int choose (const char *value, const char *const *names)
-{
-    for (int i = 0; names[i]; i++)
-        if (!strcmp (value, names[i]))
-            return i;
-    usage (value);
-    return -1;
-}
-
-/* Asks the kernel for a port that is free now. */
-static int free_port (void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    int s = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (s < 0 || bind (s, (struct sockaddr *) &address, length) ||
-        getsockname (s, (struct sockaddr *) &address, &length))
-        fail ("error", "no free port: %s", strerror (errno));
-    close (s);
-    return ntohs (address.sin_port);
-}
-
-static void place (struct args *args)
-{
-    const char *tmp = getenv ("TMPDIR");
-    switch (args->transport) {
-    case INPROC:
-        snprintf (args->url, sizeof args->url, "inproc://bench");
-        break;
-    case IPC:
-        snprintf (args->dir, sizeof args->dir, "%s/nnbench.XXXXXX", tmp && strlen (tmp) < 60 ? tmp : "/tmp");
-        if (!mkdtemp (args->dir))
-            fail ("error", "no folder for the socket: %s", strerror (errno));
-        snprintf (args->url, sizeof args->url, "ipc://%s/s", args->dir);
-        strcpy (cleanup_dir, args->dir);
-        snprintf (cleanup_file, sizeof cleanup_file, "%s/s", args->dir);
-        break;
-    case TCP:
-    case WS:
-        args->port = free_port ();
-        snprintf (args->url, sizeof args->url, "%s://127.0.0.1:%d", args->transport == TCP ? "tcp" : "ws", args->port);
-        break;
-    }
-}
-
-static void parse (struct args *args, int argc, char **argv)
-{
-    int version = 0, mode = 0, transport = 0;
-    for (int i = 1; i < argc; i++) {
-        const char *name = argv[i];
-        if (!strcmp (name, "--nnmsg")) {
-            args->nnmsg = 1;
-            continue;
-        }
-        if (!strcmp (name, "--device")) {
-            args->device = 1;
-            continue;
-        }
-        if (!strcmp (name, "--version")) {
-            version = 1;
-            continue;
-        }
-        if (i + 1 == argc)
-            usage (name);
-        const char *value = argv[++i];
-        if (!strcmp (name, "--mode")) {
-            args->mode = (enum mode) choose (value, (const char *const[]){"rtt", "stream", "fan", NULL});
-            mode = 1;
-        } else if (!strcmp (name, "--transport")) {
-            args->transport = (enum transport) choose (value, (const char *const[]){"inproc", "ipc", "tcp", "ws", NULL});
-            transport = 1;
-        } else if (!strcmp (name, "--pattern"))
-            args->pattern =
-                (enum pattern) choose (value, (const char *const[]){"pair", "reqrep", "pushpull", "pubsub", NULL});
-        else if (!strcmp (name, "--size"))
-            args->size = strtoull (value, NULL, 10);
-        else if (!strcmp (name, "--count"))
-            args->count = strtoull (value, NULL, 10);
-        else if (!strcmp (name, "--subs"))
-            args->subs = atoi (value);
-        else if (!strcmp (name, "--pin"))
-            args->pin = atoi (value);
-        else if (!strcmp (name, "--lib"))
-            args->lib = value;
-        else
-            usage (name);
-    }
-    if (version) {
-        driver_init (args);
-        driver_version ();
-        exit (0);
-    }
-    if (!mode || !transport)
-        usage ("--mode and --transport are needed");
-    if (args->size < 8 || args->count < 20)
-        usage ("--size of at least 8 and --count of at least 20 are needed");
-    if (args->mode == STREAM && args->pattern == REQREP)
-        usage ("a request needs its reply: no stream with reqrep");
-    if (args->mode == RTT && args->pattern == PUSHPULL)
-        usage ("pushpull has no way back: no round trip");
-    if ((args->mode == FAN) != (args->pattern == PUBSUB))
-        usage ("pubsub is for the fan-out, and the other way round");
-    if (args->mode == FAN && args->transport == INPROC)
-        usage ("the fan-out leads from one process to another");
-    if (args->device && (args->mode != RTT || args->transport != TCP))
-        usage ("the device stands between round trips on tcp");
-    if (args->subs < 1 || args->subs > (args->mode == FAN ? MOST_SUBS : 1))
-        usage ("--subs: too few or too many");
-}
-
-int main (int argc, char **argv)
-{
-    static struct args args = {.pin = -1, .subs = 1};
-    parse (&args, argc, argv);
-    alarm (LIFE);
-
-    if (args.pin >= 0) {
-        cpu_set_t one;
-        CPU_ZERO (&one);
-        CPU_SET (args.pin, &one);
-        if (sched_setaffinity (0, sizeof one, &one))
-            fail ("error", "cannot run on CPU %d: %s", args.pin, strerror (errno));
-    }
-    shared = mmap (NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED)
-        fail ("error", "no shared memory: %s", strerror (errno));
-    if (args.device && !has_device)
-        fail ("unsupported", "this peer has no device of the kind");
-    place (&args);
-
-    if (args.transport == INPROC) {
-        pthread_t b;
-        driver_init (&args);
-        if (pthread_create (&b, NULL, run_b, &args))
-            fail ("error", "no thread");
-        run_a (&args);
-        pthread_join (b, NULL);
-        return 0;
-    }
-
-    /* Two processes, parted before anything of the library has run. */
-    sigset_t chld, old;
-    sigemptyset (&chld);
-    sigaddset (&chld, SIGCHLD);
-    sigprocmask (SIG_BLOCK, &chld, &old);
-    signal (SIGCHLD, on_child_end);
-    pid_t pid = fork ();
-    if (pid < 0)
-        fail ("error", "no second process: %s", strerror (errno));
-    if (pid == 0) {
-        signal (SIGCHLD, SIG_DFL);
-        sigprocmask (SIG_SETMASK, &old, NULL);
-        prctl (PR_SET_PDEATHSIG, SIGKILL);
-        cleanup_dir[0] = 0; /* side A's business */
-        driver_init (&args);
-        run_b (&args);
-        exit (0);
-    }
-    child = pid;
-    if (args.device) {
-        struct args near = args;
-        place (&near);
-        if ((pid = fork ()) < 0)
-            fail ("error", "no third process: %s", strerror (errno));
-        if (pid == 0) {
-            signal (SIGCHLD, SIG_DFL);
-            sigprocmask (SIG_SETMASK, &old, NULL);
-            prctl (PR_SET_PDEATHSIG, SIGKILL);
-            driver_init (&near);
-            device_run (&near, &args);
-        }
-        args = near;
-        awaited = 2;
-        pid = child;
-    }
-    sigprocmask (SIG_SETMASK, &old, NULL);
-    driver_init (&args);
-    run_a (&args);
-    while (child == pid)
-        nap ();
-    remove_files ();
-    return 0;
-}
+#include "main.h"
 
 #endif

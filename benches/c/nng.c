@@ -20,6 +20,15 @@ struct side {
     nng_msg *out_msg, *in_msg;
 };
 
+/* Connections of the one socket that binds. */
+static _Atomic int connections;
+
+static void on_connection (nng_pipe pipe, nng_pipe_ev event, void *unused)
+{
+    (void) pipe, (void) event, (void) unused;
+    atomic_fetch_add (&connections, 1);
+}
+
 static void driver_init (const struct args *args)
 {
     (void) args;
@@ -61,13 +70,33 @@ static struct side *side_open (const struct args *args, enum role role)
     if (args->pattern == PUBSUB && role == SIDE_B)
         must ("NNG_OPT_SUB_SUBSCRIBE", nng_socket_set (side->s, NNG_OPT_SUB_SUBSCRIBE, "", 0));
     if (binds (args, role)) {
-        must ("nng_listen", nng_listen (side->s, args->url, NULL, 0));
+        must ("nng_pipe_notify", nng_pipe_notify (side->s, NNG_PIPE_EV_ADD_POST, on_connection, NULL));
+        for (int i = 0; i < args->endpoints; i++)
+            must ("nng_listen", nng_listen (side->s, endpoint_url (args, i), NULL, 0));
         listening ();
     } else {
+        /* A lone dialler waits until it is connected; many would wait for one another. */
+        int flags = args->endpoints * args->connections > 1 ? NNG_FLAG_NONBLOCK : 0;
         await_listener ();
-        must ("nng_dial", nng_dial (side->s, args->url, NULL, 0));
+        for (int i = 0; i < args->endpoints * args->connections; i++)
+            must ("nng_dial", nng_dial (side->s, endpoint_url (args, i % args->endpoints), NULL, flags));
     }
     return side;
+}
+
+static struct side *side_share (struct side *side)
+{
+    struct side *other = calloc (1, sizeof *other);
+    *other = *side;
+    other->out = calloc (1, side->size);
+    other->in = calloc (1, side->size);
+    return other;
+}
+
+static int side_connections (struct side *side)
+{
+    (void) side;
+    return atomic_load (&connections);
 }
 
 static unsigned char *side_buffer (struct side *side)

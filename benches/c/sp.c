@@ -13,7 +13,7 @@
 
 #define FUNCTIONS(f)                                                                                                   \
     f (nn_errno) f (nn_strerror) f (nn_symbol) f (nn_socket) f (nn_close) f (nn_setsockopt) f (nn_bind) f (nn_connect) \
-        f (nn_send) f (nn_recv) f (nn_allocmsg) f (nn_freemsg) f (nn_device)
+        f (nn_send) f (nn_recv) f (nn_allocmsg) f (nn_freemsg) f (nn_device) f (nn_get_statistic)
 
 static struct {
 #define MEMBER(name) __typeof__ (name) *name;
@@ -90,15 +90,33 @@ static struct side *side_open (const struct args *args, enum role role)
     if (args->pattern == PUBSUB && role == SIDE_B && lib.nn_setsockopt (side->s, NN_SUB, NN_SUB_SUBSCRIBE, "", 0))
         broken ("NN_SUB_SUBSCRIBE");
     if (binds (args, role)) {
-        if (lib.nn_bind (side->s, args->url) < 0)
-            refused ("nn_bind", EPROTONOSUPPORT);
+        for (int i = 0; i < args->endpoints; i++)
+            if (lib.nn_bind (side->s, endpoint_url (args, i)) < 0)
+                refused ("nn_bind", EPROTONOSUPPORT);
         listening ();
     } else {
         await_listener ();
-        if (lib.nn_connect (side->s, args->url) < 0)
-            refused ("nn_connect", EPROTONOSUPPORT);
+        for (int i = 0; i < args->endpoints * args->connections; i++)
+            if (lib.nn_connect (side->s, endpoint_url (args, i % args->endpoints)) < 0)
+                refused ("nn_connect", EPROTONOSUPPORT);
     }
     return side;
+}
+
+static struct side *side_share (struct side *side)
+{
+    struct side *other = calloc (1, sizeof *other);
+    *other = *side;
+    if (!side->nnmsg) {
+        other->out = calloc (1, side->size);
+        other->in = calloc (1, side->size);
+    }
+    return other;
+}
+
+static int side_connections (struct side *side)
+{
+    return (int) lib.nn_get_statistic (side->s, NN_STAT_CURRENT_CONNECTIONS);
 }
 
 static const int has_device = 1;
@@ -112,7 +130,7 @@ static _Noreturn void device_run (const struct args *near, const struct args *fa
     lib.nn_setsockopt (a, NN_TCP, NN_TCP_NODELAY, &on, sizeof on);
     lib.nn_setsockopt (b, NN_TCP, NN_TCP_NODELAY, &on, sizeof on);
     await_listener ();
-    if (lib.nn_connect (b, far->url) < 0 || lib.nn_bind (a, near->url) < 0)
+    if (lib.nn_connect (b, endpoint_url (far, 0)) < 0 || lib.nn_bind (a, endpoint_url (near, 0)) < 0)
         broken ("device");
     listening ();
     lib.nn_device (a, b);

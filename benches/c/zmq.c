@@ -16,6 +16,8 @@ struct side {
     size_t size;
     unsigned char *out, *in;
     zmq_msg_t out_msg, in_msg;
+    void *monitor; /* tells of connections; only where they are counted */
+    int connections;
 };
 
 static void driver_init (const struct args *args)
@@ -46,6 +48,32 @@ static _Noreturn void device_run (const struct args *near, const struct args *fa
     abort ();
 }
 
+static void watch_connections (struct side *side)
+{
+    int unlimited = 0;
+    must ("zmq_socket_monitor",
+          zmq_socket_monitor (side->s, "inproc://connections", ZMQ_EVENT_HANDSHAKE_SUCCEEDED));
+    if (!(side->monitor = zmq_socket (context, ZMQ_PAIR)))
+        must ("zmq_socket", -1);
+    must ("ZMQ_RCVHWM", zmq_setsockopt (side->monitor, ZMQ_RCVHWM, &unlimited, sizeof unlimited));
+    must ("zmq_connect", zmq_connect (side->monitor, "inproc://connections"));
+}
+
+/* A requester takes a second zmq_connect with the same words for a mistake, and makes no connection. So each of them
+   names another address of this machine to come from. */
+static const char *connection_url (const struct args *args, int connection)
+{
+    static char url[128];
+    char from[INET_ADDRSTRLEN], to[INET_ADDRSTRLEN];
+    struct in_addr source = endpoint_address (connection), target = endpoint_address (0);
+    if (args->transport != TCP || args->connections == 1)
+        return endpoint_url (args, connection % args->endpoints);
+    inet_ntop (AF_INET, &source, from, sizeof from);
+    inet_ntop (AF_INET, &target, to, sizeof to);
+    snprintf (url, sizeof url, "tcp://%s:0;%s:%d", from, to, args->port);
+    return url;
+}
+
 static struct side *side_open (const struct args *args, enum role role)
 {
     static const int type[4][2] = {{ZMQ_PAIR, ZMQ_PAIR}, {ZMQ_REQ, ZMQ_REP}, {ZMQ_PUSH, ZMQ_PULL}, {ZMQ_PUB, ZMQ_SUB}};
@@ -69,13 +97,38 @@ static struct side *side_open (const struct args *args, enum role role)
     if (args->pattern == PUBSUB && role == SIDE_B)
         must ("ZMQ_SUBSCRIBE", zmq_setsockopt (side->s, ZMQ_SUBSCRIBE, "", 0));
     if (binds (args, role)) {
-        must ("zmq_bind", zmq_bind (side->s, args->url));
+        if (args->mode != FAN && links (args) > 1)
+            watch_connections (side);
+        for (int i = 0; i < args->endpoints; i++)
+            must ("zmq_bind", zmq_bind (side->s, endpoint_url (args, i)));
         listening ();
     } else {
         await_listener ();
-        must ("zmq_connect", zmq_connect (side->s, args->url));
+        for (int i = 0; i < args->endpoints * args->connections; i++)
+            must ("zmq_connect", zmq_connect (side->s, connection_url (args, i)));
     }
     return side;
+}
+
+static struct side *side_share (struct side *side)
+{
+    (void) side;
+    fail ("unsupported", "a socket of this peer is for one thread");
+}
+
+/* An event is two parts: what happened, and the address. */
+static int side_connections (struct side *side)
+{
+    struct {
+        uint16_t event;
+        uint32_t value;
+    } __attribute__ ((packed)) event;
+    char address[256];
+    while (zmq_recv (side->monitor, &event, sizeof event, ZMQ_DONTWAIT) == sizeof event) {
+        must ("monitor", zmq_recv (side->monitor, address, sizeof address, 0));
+        side->connections += event.event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
+    }
+    return side->connections;
 }
 
 static unsigned char *side_buffer (struct side *side)
@@ -121,5 +174,7 @@ static void side_release (struct side *side)
 
 static void side_close (struct side *side)
 {
+    if (side->monitor)
+        must ("zmq_close", zmq_close (side->monitor));
     must ("zmq_close", zmq_close (side->s));
 }

@@ -1,0 +1,134 @@
+"""What is measured, and what has to be reached."""
+
+import collections
+import re
+
+OURS, NANOMSG, NNG, ZMQ, BARE = "this library", "libnanomsg", "libnng", "libzmq", "bare"
+TRANSPORTS = ("inproc", "ipc", "tcp", "ws")
+SIZES = {"64B": 64, "1KiB": 1 << 10, "8KiB": 8 << 10, "64KiB": 64 << 10, "1MiB": 1 << 20}
+SUBSCRIBERS = (1, 8, 64, 256)
+CONNECTIONS = (10, 100, 1000, 5000)
+ENDPOINTS = (10, 100, 1000)
+THREADS = (2, 4, 8)
+
+# The headlines, of which system calls and context switches are counted too.
+KERNEL_ROWS = ("rtt/tcp/64B/pair/pinned", "stream/tcp/64B/pushpull")
+
+
+class Row:
+    def __init__(self, mode, transport, size, pattern, *flags):
+        self.mode, self.transport, self.size, self.pattern, self.flags = mode, transport, size, pattern, flags
+        self.bytes = SIZES[size]
+        self.name = "/".join((mode, transport, size, pattern) + flags)
+
+    def number(self, unit):
+        """That stands before the unit in a flag: 64 in 64subs."""
+        found = (re.fullmatch(rf"(\d+){unit}", flag) for flag in self.flags)
+        return next((int(m[1]) for m in found if m), 0)
+
+    def arguments(self, cpu):
+        """For the driver, but for the count of messages."""
+        words = ["--mode", self.mode, "--transport", self.transport, "--pattern", self.pattern, "--size", str(self.bytes)]
+        options = {"subs": "--subs", "conns": "--connections", "endpoints": "--endpoints", "idle": "--idle",
+                   "threads": "--threads"}
+        for unit, option in options.items():
+            words += [option, str(self.number(unit))] if self.number(unit) else []
+        words += [f"--{flag}" for flag in ("device", "nnmsg") if flag in self.flags]
+        return words + (["--pin", str(cpu)] if "pinned" in self.flags else [])
+
+    def counts(self):
+        """Count of a first try, and the limits for what follows from it."""
+        if self.mode == "crowd":  # nothing is sent
+            return 20, 20, 20
+        if self.mode == "stream":
+            return max(30, min(5000, (32 << 20) // self.bytes)), 30, 20_000_000
+        if self.mode == "fan":  # whole windows
+            return 20 * 16, 4 * 16, 2_000_000
+        # The cap bounds the damage when the scheduler is twenty times slower than during the first try.
+        most = 60_000 if self.transport == "inproc" else 30_000
+        turns = 2 * max(self.number("conns"), self.number("endpoints"))  # each connection twice at least
+        return max(turns, 40 if self.bytes > 1 << 16 else 400), max(turns, 100), most
+
+
+def all_rows():
+    rows = [Row("rtt", t, s, "pair") for t in TRANSPORTS for s in SIZES]
+    rows += [Row("rtt", t, s, "pair", "pinned") for t in TRANSPORTS for s in SIZES]
+    rows += [Row("rtt", t, "64B", "reqrep") for t in TRANSPORTS]
+    rows += [Row("rtt", t, "64B", "reqrep", "pinned") for t in TRANSPORTS]
+    rows += [Row("rtt", "tcp", "64B", "reqrep", "4999idle", "pinned")]
+    rows += [Row("rtt", "tcp", "64B", "reqrep", f"{n}conns", "pinned") for n in CONNECTIONS]
+    rows += [Row("rtt", "tcp", "64B", "reqrep", f"{n}endpoints", "pinned") for n in ENDPOINTS]
+    rows += [Row("rtt", "tcp", "64B", p, "device", "pinned") for p in ("pair", "reqrep")]
+    for t in TRANSPORTS:  # rows that are compared with each other stand together
+        for s in SIZES:
+            rows.append(Row("stream", t, s, "pushpull"))
+            if s in ("64KiB", "1MiB"):
+                rows.append(Row("stream", t, s, "pushpull", "nnmsg"))
+            if s == "64B" and t in ("inproc", "tcp"):
+                rows += [Row("stream", t, s, "pushpull", f"{n}threads") for n in THREADS]
+    rows += [Row("stream", "tcp", "64B", "pushpull", "5000conns")]
+    rows += [Row("stream", t, s, "pair") for t in TRANSPORTS for s in ("64B", "64KiB")]
+    rows += [Row("stream", t, s, "pair", "pinned") for t in TRANSPORTS for s in ("64B", "64KiB", "1MiB")]
+    rows += [Row("fan", "tcp", "64B", "pubsub", f"{n}subs", *f) for f in ((), ("pinned",)) for n in SUBSCRIBERS]
+    rows += [Row("crowd", "tcp", "64B", "reqrep", "5000conns")]
+    return rows
+
+
+# For a first look: the headlines of each kind.
+QUICK = re.compile(r"""rtt/(tcp|ws|inproc)/64B/pair/pinned | rtt/tcp/64B/reqrep/pinned | rtt/tcp/64KiB/pair/pinned
+    | rtt/inproc/64B/pair | stream/(tcp|ipc|ws|inproc)/64B/pushpull | stream/tcp/64KiB/pushpull
+    | stream/tcp/64B/pushpull/4threads | fan/tcp/64B/pubsub/8subs | rtt/tcp/64B/reqrep/100conns/pinned""", re.VERBOSE)
+
+
+# `row`'s figure `key`, as it is; or divided by another peer's in the same row (`against`); or by this library's own in
+# the row `beside`. With both it is growth from one row to the other, which may be the bound or, where that is more, as
+# much as the other peer's.
+Target = collections.namedtuple("Target", "what row key sense bound against beside", defaults=(None, None))
+
+
+def all_targets():
+    for t in ("tcp", "ipc"):
+        yield Target(f"round trip, PAIR {t}, pinned", f"rtt/{t}/64B/pair/pinned", "p50_us", "<=", 1.3, BARE)
+    for t in ("tcp", "ipc"):
+        yield Target(f"round trip, REQ/REP {t}, pinned", f"rtt/{t}/64B/reqrep/pinned", "p50_us", "<=", 1.4, BARE)
+    yield Target("round trip, PAIR ws, pinned (bare: tcp)", "rtt/ws/64B/pair/pinned", "p50_us", "<=", 1.5, BARE)
+    yield Target("round trip, inproc, pinned (bare: futex)", "rtt/inproc/64B/pair/pinned", "p50_us", "<=", 1.3, BARE)
+    yield Target("one way, inproc, two cores free", "rtt/inproc/64B/pair", "p50_us", "<", 0.5)
+    for t, bound in (("tcp", 2.5), ("ipc", 2.5), ("ws", 2), ("inproc", 2)):
+        row = f"stream/{t}/64B/pushpull"
+        yield Target(f"stream, PUSH/PULL {t}", row, "msgs_per_s", ">=", bound, ZMQ)
+        yield Target(f"stream, PUSH/PULL {t}: CPU per message", row, "cpu_us", "<=", 1, ZMQ)
+    for t in ("tcp", "ipc"):
+        yield Target(f"stream of 1 KiB, {t}", f"stream/{t}/1KiB/pushpull", "msgs_per_s", ">=", 2, ZMQ)
+    for t in ("tcp", "ipc"):
+        for size, said in (("64KiB", "64 KiB"), ("1MiB", "1 MiB")):
+            row = f"stream/{t}/{size}/pushpull"
+            yield Target(f"stream of {said}, {t}", row, "msgs_per_s", ">=", 0.9, BARE)
+            yield Target(f"the same with NN_MSG", f"{row}/nnmsg", "msgs_per_s", ">=", 0.95, None, row)
+    yield Target("stream of 1 MiB, inproc, NN_MSG", "stream/inproc/1MiB/pushpull/nnmsg", "msgs_per_s", ">=", 300_000)
+    for t in ("tcp", "ws"):
+        for pinned in ("", "/pinned"):
+            yield Target(f"1 MiB round trip, {t}{pinned.replace('/', ', ')}: p99 one way, no stall of 40 ms",
+                         f"rtt/{t}/1MiB/pair{pinned}", "p99_us", "<", 10_000)
+    for n in SUBSCRIBERS:
+        for other, bound in ((ZMQ, 1), (NANOMSG, 8)):
+            yield Target(f"PUB to {n} SUB{'s' * (n > 1)}, tcp", f"fan/tcp/64B/pubsub/{n}subs", "msgs_per_s", ">=", bound,
+                         other)
+    crowd = "crowd/tcp/64B/reqrep/5000conns"
+    yield Target("5,000 connections to one socket: established", crowd, "seconds", "<=", 3, BARE)
+    yield Target("5,000 connections: bytes outside the kernel for each, listening side", crowd, "listener_bytes", "<=", 1024)
+    yield Target("5,000 connections: the same, dialling side", crowd, "dialler_bytes", "<=", 1024)
+    alone = "rtt/tcp/64B/reqrep/pinned"
+    yield Target("round trip on one of 5,000, beside being alone", "rtt/tcp/64B/reqrep/4999idle/pinned", "p50_us", "<=", 1.2,
+                 None, alone)
+    for counts, unit, said in ((CONNECTIONS, "conns", "connections"), (ENDPOINTS, "endpoints", "endpoints")):
+        for n in counts:
+            yield Target(f"CPU per message with {n:,} {said}, beside one", f"rtt/tcp/64B/reqrep/{n}{unit}/pinned", "cpu_us",
+                         "<=", 1.25, BARE, alone)
+    for t in ("tcp", "inproc"):
+        for n in THREADS:
+            yield Target(f"stream of {n} threads through one socket, {t}, beside one thread",
+                         f"stream/{t}/64B/pushpull/{n}threads", "msgs_per_s", ">=", 0.5, None, f"stream/{t}/64B/pushpull")
+
+
+TARGETS = list(all_targets())
