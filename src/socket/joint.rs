@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Socket;
+use super::spin::Spin;
 use super::state::State;
 use super::turn::{begin_turn, wait_failed};
 use super::wait::Limit;
@@ -16,6 +17,7 @@ pub(super) struct Joint {
     sockets: [Arc<Socket>; 2],
     set: Arc<JointSet>,
     events: Events,
+    spin: Spin,
 }
 
 impl Joint {
@@ -33,7 +35,12 @@ impl Joint {
             return None;
         }
         // Made now: dropping it gives both back.
-        let joint = Self { sockets: [Arc::clone(first), Arc::clone(second)], set, events: Events::default() };
+        let joint = Self {
+            sockets: [Arc::clone(first), Arc::clone(second)],
+            set,
+            events: Events::default(),
+            spin: Spin::default(),
+        };
         joint.gather().ok().map(|()| joint)
     }
 
@@ -81,7 +88,11 @@ impl Joint {
                 *busy = true;
             }
         }
-        let waited = self.set.wait([&one.poller, &two.poller], &mut self.events, timeout);
+        let pollers = [&one.poller, &two.poller];
+        let Self { set, events, spin, .. } = self;
+        let found = timeout != Some(Duration::ZERO)
+            && spin.let_others_run(|| set.wait(pollers, events, Some(Duration::ZERO)).is_ok() && !events.is_empty());
+        let waited = if found { Ok(()) } else { set.wait(pollers, events, timeout) };
         if waited.is_err() {
             self.events = Events::default();
         }

@@ -25,7 +25,7 @@ pub(crate) struct Library {
     pub(super) names: Registry,
     pub(super) resolver: Arc<Resolver>,
     print_errors: AtomicBool,
-    may_spin: bool,
+    many_cpus: bool,
 }
 
 #[derive(Default)]
@@ -85,7 +85,7 @@ impl Library {
             names: Registry::new(pattern::compatible),
             resolver,
             print_errors: AtomicBool::new(false),
-            may_spin: std::thread::available_parallelism().is_ok_and(|count| count.get() > 1),
+            many_cpus: std::thread::available_parallelism().is_ok_and(|count| count.get() > 1),
         }
     }
 
@@ -104,8 +104,9 @@ impl Library {
         self.print_errors.load(Ordering::Relaxed)
     }
 
-    pub(super) fn may_spin(&self) -> bool {
-        self.may_spin
+    /// Whether two threads of ours can run at the same time.
+    pub(super) fn has_many_cpus(&self) -> bool {
+        self.many_cpus
     }
 
     /// nn_term has been called.

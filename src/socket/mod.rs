@@ -13,6 +13,7 @@ mod options;
 mod pipes;
 pub(crate) mod poll;
 mod ready;
+mod spin;
 mod state;
 mod stats;
 pub(crate) mod table;
@@ -91,7 +92,7 @@ impl Drop for Held<'_> {
     #[inline]
     fn drop(&mut self) {
         let Some(state) = self.guard.take() else { return };
-        if state.pipes.after.is_some() || state.needs_turn() {
+        if state.pipes.first_post.is_some() || state.pipes.after.is_some() || state.needs_turn() {
             self.socket.let_go(state);
         } else {
             drop(state);
@@ -174,8 +175,11 @@ impl Socket {
         if state.needs_turn() {
             state.interrupt();
         }
-        let after = state.pipes.after.take();
+        let (post, after) = (state.pipes.first_post.take(), state.pipes.after.take());
         drop(state);
+        if let Some((neighbour, note)) = post {
+            neighbour.post(note);
+        }
         if let Some(after) = after {
             self.perform(*after);
         }

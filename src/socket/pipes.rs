@@ -22,8 +22,8 @@ use crate::transport::inproc::{Link, Note, Post, Side};
 /// What is left to do once the lock is free.
 #[derive(Default)]
 pub(super) struct After {
-    /// Notes to other sockets.
-    pub posts: SmallVec<[Post; 1]>,
+    /// Notes to other sockets, behind the first.
+    pub posts: Vec<Post>,
     /// Threads to wake from their sleep.
     pub wakes: SmallVec<[Arc<Parker>; 2]>,
     /// Pipes whose outbox this thread has undertaken to write.
@@ -120,6 +120,8 @@ pub(super) struct PipeTable {
     pub tempo: Tempo,
     /// Made when there is something to write down: most of the time there is not.
     pub after: Option<Box<After>>,
+    /// The first note to another socket, and most of the time the only one: it needs no memory.
+    pub first_post: Option<Post>,
     /// A pipe has begun to gather.
     pub gathering: bool,
     /// Filled only while the sender's memory is at hand (`direct_allowed`).
@@ -142,14 +144,17 @@ impl PipeTable {
     }
 
     pub(super) fn post(&mut self, post: Option<Post>) {
-        if let Some(post) = post {
+        let Some(post) = post else { return };
+        if self.first_post.is_none() {
+            self.first_post = Some(post);
+        } else {
             self.after().posts.push(post);
         }
     }
 
     pub(super) fn post_all(&mut self, posts: Vec<Post>) {
-        if !posts.is_empty() {
-            self.after().posts.extend(posts);
+        for post in posts {
+            self.post(Some(post));
         }
     }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use super::options::timeout;
+use super::spin::{SPIN, Spun};
 use super::state::State;
 use super::{Held, Socket};
 use crate::error::{Error, Result};
@@ -76,7 +77,12 @@ impl Waiters {
     }
 
     pub(super) fn remove(&mut self, parker: &Arc<Parker>) {
-        self.list.retain(|(other, _)| !Arc::ptr_eq(other, parker));
+        match self.list.front() {
+            // One that has slept alone.
+            Some((first, _)) if self.list.len() == 1 && Arc::ptr_eq(first, parker) => self.list.clear(),
+            None => {}
+            _ => self.list.retain(|(other, _)| !Arc::ptr_eq(other, parker)),
+        }
     }
 
     fn wake(&mut self, wakes: &mut Wakes, concerned: impl Fn(Want) -> bool) {
@@ -104,36 +110,6 @@ impl Waiters {
         while !self.list.is_empty() {
             self.wake_first(wakes);
         }
-    }
-}
-
-/// Longest spin for a message from another thread.
-const SPIN: Duration = Duration::from_micros(20);
-
-/// Whether spinning pays: it does if the message usually comes while the receiver spins, and costs nothing where there
-/// is only one processor to do anything on.
-#[derive(Debug, Default)]
-pub(super) struct Spin {
-    misses: u32,
-    skipped: u32,
-}
-
-impl Spin {
-    fn is_worth_it(&mut self) -> bool {
-        if self.misses < 3 {
-            return true;
-        }
-        // Look again from time to time.
-        self.skipped += 1;
-        if self.skipped < 64 {
-            return false;
-        }
-        self.skipped = 0;
-        true
-    }
-
-    fn learn(&mut self, hit: bool) {
-        self.misses = if hit { 0 } else { self.misses.saturating_add(1) };
     }
 }
 
@@ -229,13 +205,17 @@ impl Socket {
         held.waiters.add(&parker, want);
         // There may be nobody else to look at the pattern's clock.
         let deadline = [deadline, held.pattern_deadline()].into_iter().flatten().min();
-        let spins = alone && self.library.may_spin() && held.spin.is_worth_it();
+        let spins = alone && held.spin.is_worth_it();
         drop(held);
-        let hit = spins && parker.spin(Instant::now() + SPIN);
-        let outcome = if hit { Unparked::Woken } else { parker.park(deadline) };
+        let (woken, in_time) = if spins { parker.spin(SPIN, self.library.has_many_cpus()) } else { (false, true) };
+        let outcome = if woken { Unparked::Woken } else { parker.park(deadline) };
         let mut held = self.lock();
         if spins {
-            held.spin.learn(hit);
+            held.spin.learn(match (woken, in_time) {
+                (true, true) => Spun::Hit,
+                (true, false) => Spun::Late,
+                (false, _) => Spun::Miss,
+            });
         }
         held.waiters.remove(&parker);
         held.expire(self);

@@ -40,24 +40,24 @@ impl Parker {
         self.state.load(Ordering::Acquire) == WOKEN
     }
 
-    /// Spins until woken or until `end`. Returns whether it was woken. If the last wakeup came from a thread on this very
-    /// processor, it is given the processor instead of being waited for: it cannot run while we spin.
-    pub(crate) fn spin(&self, end: Instant) -> bool {
+    /// Spins for at most `limit`. If the last wakeup came from a thread on this very processor, it is given the processor
+    /// instead of being waited for: it cannot run while we spin. With a single processor that is all there is to do, once.
+    /// Tells whether it was woken, and whether that was in time.
+    pub(crate) fn spin(&self, limit: Duration, many_cpus: bool) -> (bool, bool) {
+        let end = Instant::now() + limit;
         loop {
-            if self.waker_cpu.load(Ordering::Relaxed) != cpu() {
+            if many_cpus && self.waker_cpu.load(Ordering::Relaxed) != cpu() {
                 for _ in 0..32 {
                     if self.is_woken() {
-                        return true;
+                        return (true, true);
                     }
                     std::hint::spin_loop();
                 }
             }
             std::thread::yield_now();
-            if self.is_woken() {
-                return true;
-            }
-            if Instant::now() >= end {
-                return false;
+            let (woken, in_time) = (self.is_woken(), Instant::now() < end);
+            if woken || !in_time || !many_cpus {
+                return (woken, in_time);
             }
         }
     }

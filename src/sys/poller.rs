@@ -67,6 +67,10 @@ impl Events {
         })
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     /// Whether anything happened in a joint set's first poller, or in its second; a notification counts.
     pub(crate) fn any_of(&self, second: bool) -> bool {
         self.list.iter().any(|event| (event.u64 & SECOND != 0) == second)

@@ -254,7 +254,8 @@ impl Link {
         }
         // Only this side writes the account.
         let bytes = account.received_bytes.load(Ordering::Relaxed) + message.body.len();
-        account.received_bytes.store(bytes, Ordering::SeqCst);
+        // Seen by whoever sees the next line.
+        account.received_bytes.store(bytes, Ordering::Release);
         account.received.store(account.received.load(Ordering::Relaxed) + 1, Ordering::SeqCst);
         let wake_sender =
             account.blocked.load(Ordering::SeqCst) && self.end(side).incoming.empty_slot(&mut queue.lock());

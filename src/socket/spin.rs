@@ -1,0 +1,123 @@
+//! Whether a message is worth waiting for awake.
+#![forbid(unsafe_code)]
+
+use std::time::{Duration, Instant};
+
+/// Longest spin for a message from another thread.
+pub(super) const SPIN: Duration = Duration::from_micros(20);
+
+/// How a wait that began awake has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spun {
+    Hit,
+    Miss,
+    /// The processor was somebody else's for longer than that was worth: who sleeps gets it back at once.
+    Late,
+}
+
+/// Whether spinning pays: it does if the message usually comes while the receiver spins, or lets others run.
+#[derive(Debug)]
+pub(super) struct Spin {
+    misses: u32,
+    skipped: u32,
+    /// So many waits later one looks again.
+    pause: u32,
+    /// When this thread last ran again after letting others run, if the time before was short.
+    quick_since: Option<Instant>,
+}
+
+const SHORTEST_PAUSE: u32 = 64;
+const LONGEST_PAUSE: u32 = 1 << 16;
+
+impl Default for Spin {
+    fn default() -> Self {
+        Self { misses: 0, skipped: 0, pause: SHORTEST_PAUSE, quick_since: None }
+    }
+}
+
+impl Spin {
+    #[inline]
+    pub(super) fn is_worth_it(&mut self) -> bool {
+        if self.misses < 3 {
+            return true;
+        }
+        self.skipped += 1;
+        if self.skipped < self.pause {
+            return false;
+        }
+        self.skipped = 0;
+        true
+    }
+
+    /// Gives the processor to whoever may have to answer, and looks once whether that has brought something. Where the
+    /// peer runs on the same processor this is all the waiting there is.
+    pub(super) fn let_others_run(&mut self, look: impl FnOnce() -> bool) -> bool {
+        if !self.is_worth_it() {
+            return false;
+        }
+        // One reading of the clock is enough as long as the whole conversation is quick.
+        let last = self.quick_since.take();
+        let start = last.unwrap_or_else(Instant::now);
+        std::thread::yield_now();
+        let end = Instant::now();
+        let in_time = end.saturating_duration_since(start) < SPIN;
+        self.quick_since = in_time.then_some(end);
+        let found = look();
+        match found {
+            _ if !in_time && last.is_some() => {} // Who has taken the time is not known.
+            _ if !in_time => self.learn(Spun::Late),
+            true => self.learn(Spun::Hit),
+            false => self.learn(Spun::Miss),
+        }
+        found
+    }
+
+    #[inline]
+    pub(super) fn learn(&mut self, spun: Spun) {
+        match spun {
+            Spun::Hit => (self.misses, self.pause) = (0, SHORTEST_PAUSE),
+            Spun::Miss => self.misses = self.misses.saturating_add(1),
+            // To be late is much dearer than to miss.
+            Spun::Late => (self.misses, self.pause) = (u32::MAX, (self.pause * 8).min(LONGEST_PAUSE)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of so many waits would be spent awake, if all of them ended like this.
+    fn awake(spin: &mut Spin, waits: u32, spun: Spun) -> u32 {
+        (0..waits)
+            .filter(|_| {
+                let worth = spin.is_worth_it();
+                if worth {
+                    spin.learn(spun);
+                }
+                worth
+            })
+            .count() as u32
+    }
+
+    #[test]
+    fn what_pays_goes_on() {
+        assert_eq!(awake(&mut Spin::default(), 100, Spun::Hit), 100);
+    }
+
+    #[test]
+    fn what_does_not_is_looked_at_now_and_then() {
+        let mut spin = Spin::default();
+        assert_eq!(awake(&mut spin, 3 + 10 * SHORTEST_PAUSE, Spun::Miss), 13);
+        // And pays again.
+        awake(&mut spin, SHORTEST_PAUSE, Spun::Hit);
+        assert_eq!(awake(&mut spin, 100, Spun::Hit), 100);
+    }
+
+    #[test]
+    fn who_comes_late_is_asked_more_and_more_seldom() {
+        let mut spin = Spin::default();
+        assert_eq!(awake(&mut spin, 100_000, Spun::Late), 4);
+        assert_eq!(awake(&mut spin, 4 * LONGEST_PAUSE, Spun::Late), 4);
+    }
+}
