@@ -125,6 +125,14 @@ impl Inbox {
         self.large.shrink_to(4);
     }
 
+    /// Keeps no more memory than the content needs.
+    pub(crate) fn shrink(&mut self) {
+        self.records.drain(..self.head);
+        self.head = 0;
+        self.records.shrink_to_fit();
+        self.large.shrink_to_fit();
+    }
+
     /// Moves everything from `other` behind what is here. Costs nothing when this inbox is empty.
     pub(crate) fn append(&mut self, other: &mut Self) {
         if self.is_empty() {

@@ -165,6 +165,12 @@ impl Lease {
         self.ticking = true;
     }
 
+    /// The worker's watch was to be armed, and could not be: it ticks instead, and tries again.
+    pub(crate) fn could_not_arm(&mut self) {
+        self.armed = false;
+        self.ticking = true;
+    }
+
     /// The worker gives the lease back, armed. True: it has to arm its watch (it was not armed all along).
     pub(crate) fn leave_armed(&mut self) -> bool {
         self.holder = Holder::Nobody;
@@ -238,6 +244,15 @@ mod tests {
         assert!(lease.fired(), "the caller does not keep it");
         assert!(lease.leave_armed());
         assert_eq!(lease.tick(), Tick::Drop);
+    }
+
+    #[test]
+    fn a_watch_that_cannot_be_armed_is_made_up_for_by_ticks() {
+        let mut lease = Lease::new();
+        assert!(lease.fired() && lease.leave_armed());
+        lease.could_not_arm();
+        assert_eq!(lease.tick(), Tick::Taken);
+        assert!(lease.leave_armed(), "it is tried again");
     }
 
     #[test]

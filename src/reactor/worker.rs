@@ -135,12 +135,9 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    /// Makes the worker hear of the poller's next event.
-    pub(crate) fn arm(&self, poller: &Poller) {
-        // Fails only if the poller was never added or the kernel has no memory; then the tick still comes by.
-        if self.worker.shared.nest.arm(poller, self.key).is_err() {
-            self.watch(Next { pace: Some(Pace::Slow), deadline: None });
-        }
+    /// Makes the worker hear of the poller's next event. Fails if the kernel has no memory, or does not know the poller.
+    pub(crate) fn arm(&self, poller: &Poller) -> io::Result<()> {
+        self.worker.shared.nest.arm(poller, self.key)
     }
 
     /// A source that was reported costs the kernel a look at every event even so. It leaves until it is armed again.
@@ -157,6 +154,12 @@ impl Registration {
         if !on_its_way {
             shared.nest.notify();
         }
+    }
+
+    /// As if the kernel had no memory for the watch.
+    #[cfg(test)]
+    pub(crate) fn unwatch(&self, poller: &Poller) {
+        self.worker.shared.nest.remove(poller);
     }
 
     pub(crate) fn forget(&self, poller: &Poller) {

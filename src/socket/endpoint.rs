@@ -134,7 +134,12 @@ impl super::state::State {
             }
             None => {
                 for pipe in self.pipes.of_endpoint(id) {
-                    self.detach_pipe(socket, pipe);
+                    if self.pipes.get(pipe).is_some_and(|pipe| pipe.has_ended()) {
+                        // There is no connection any more that could end.
+                        self.remove_pipe(socket, pipe);
+                    } else {
+                        self.detach_pipe(socket, pipe);
+                    }
                 }
                 self.commands.push(Command::Close(id));
             }

@@ -188,7 +188,7 @@ impl Socket {
         }
     }
 
-    fn perform(&self, after: After) {
+    fn perform(&self, mut after: After) {
         for line in after.lines {
             // A stderr that is full or closed is no reason to fail.
             let _ = writeln!(std::io::stderr(), "{line}");
@@ -212,9 +212,7 @@ impl Socket {
             // tries again.
             self.state.lock().known_deadline = None;
         }
-        if let Some(reactor) = self.reactor.get() {
-            reactor.report(&after.worker);
-        }
+        self.tell_worker(&mut after.worker);
         if after.readiness {
             self.show_readiness();
         }

@@ -125,7 +125,7 @@ impl State {
             Note::Ready(pipe) | Note::Writable(pipe) => {
                 let link = self.pipes.get(pipe).and_then(|pipe| match &pipe.end {
                     PipeEnd::Inproc { link, side, .. } => Some((Arc::clone(link), *side)),
-                    PipeEnd::Stream(_) => None,
+                    PipeEnd::Stream(_) | PipeEnd::Remains(_) => None,
                 });
                 if link.is_some_and(|(link, side)| link.is_writable(side)) {
                     self.pipe_writable(socket, pipe);
@@ -137,6 +137,9 @@ impl State {
     }
 
     fn attach(&mut self, link: &Arc<Link>, side: Side) -> Attached {
+        if side == Side::Binder && self.pipes.is_crowded() {
+            return Attached::Refused;
+        }
         let end = PipeEnd::Inproc { link: Arc::clone(link), side, taken: Inbox::default() };
         let Some(id) = self.add_pipe(link.endpoint(side), end) else { return Attached::Refused };
         if link.attach(side, id, self.options.recv_buffer as usize) { Attached::As(id) } else { Attached::Left(id) }

@@ -66,8 +66,6 @@ pub(super) struct Pipe {
     pub attached: bool,
     /// It was usable at some time: both sides have accepted it.
     pub confirmed: bool,
-    /// The peer has gone; the pipe lives on while unread messages wait.
-    pub ended: bool,
     /// The pattern was told that this pipe takes nothing, and waits for the opposite.
     pub full: bool,
     pub end: PipeEnd,
@@ -81,6 +79,8 @@ pub(super) enum PipeEnd {
         /// Messages taken over from the link and not received yet.
         taken: Inbox,
     },
+    /// The peer has gone. What it sent waits to be received; nothing else is left of the connection.
+    Remains(Inbox),
 }
 
 pub(super) struct StreamEnd {
@@ -111,6 +111,12 @@ const GATHER_MAX: usize = 8 * 1024;
 /// Messages above this size are masked where they are gathered, and not on their way.
 const MASKED_DIRECT: usize = 256;
 
+/// What a peer that has gone counts for, besides the messages it has left.
+const REMAINS: usize = 512;
+
+/// How many times NN_RCVBUF peers that have gone may leave behind.
+const REMAINS_MAX: usize = 64;
+
 #[derive(Default)]
 pub(super) struct PipeTable {
     pub slots: Slab<Pipe>,
@@ -133,6 +139,8 @@ pub(super) struct PipeTable {
     pub stuck: usize,
     /// Pipes that have ended and were read to the last message.
     pub drained: Vec<PipeId>,
+    /// Bytes held for peers that have gone.
+    pub remains: usize,
     /// Pipes whose reading can go on, and their sources.
     pub resumed: Vec<(usize, PipeId)>,
 }
@@ -161,7 +169,7 @@ impl PipeTable {
     pub(super) fn insert(&mut self, endpoint: i32, end: PipeEnd) -> PipeId {
         let serial = self.next_serial;
         self.next_serial = serial.wrapping_add(1);
-        let pipe = Pipe { serial, endpoint, attached: false, confirmed: false, ended: false, full: true, end };
+        let pipe = Pipe { serial, endpoint, attached: false, confirmed: false, full: true, end };
         PipeId { slot: self.slots.insert(pipe) as u32, serial }
     }
 
@@ -172,14 +180,47 @@ impl PipeTable {
     pub(super) fn stream(&mut self, id: PipeId) -> Option<&mut StreamEnd> {
         match &mut self.get(id)?.end {
             PipeEnd::Stream(stream) => Some(stream),
-            PipeEnd::Inproc { .. } => None,
+            PipeEnd::Inproc { .. } | PipeEnd::Remains(_) => None,
         }
     }
 
     pub(super) fn remove(&mut self, id: PipeId) -> Option<Pipe> {
         self.unstick(id);
         self.get(id)?;
-        Some(self.slots.remove(id.slot as usize))
+        let pipe = self.slots.remove(id.slot as usize);
+        if let PipeEnd::Remains(inbox) = &pipe.end {
+            self.remains -= REMAINS + inbox.weight();
+        }
+        Some(pipe)
+    }
+
+    /// The peer of a pipe has gone: everything but its unread messages is given back. False: there are none.
+    pub(super) fn end(&mut self, id: PipeId) -> bool {
+        self.unstick(id);
+        let Some(pipe) = self.get(id) else { return false };
+        let mut inbox = match std::mem::replace(&mut pipe.end, PipeEnd::Remains(Inbox::default())) {
+            PipeEnd::Stream(stream) => stream.inbox,
+            PipeEnd::Inproc { link, side, mut taken } => {
+                link.take_over(side, &mut taken);
+                link.close(side);
+                let post = link.about_peer(side, Note::Gone);
+                self.post(post);
+                taken
+            }
+            PipeEnd::Remains(_) => return true,
+        };
+        inbox.shrink();
+        let unread = !inbox.is_empty();
+        self.remains += REMAINS + inbox.weight();
+        if let Some(pipe) = self.get(id) {
+            pipe.end = PipeEnd::Remains(inbox);
+        }
+        unread
+    }
+
+    /// Peers that have gone have left so much unread that no new ones are let in.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.remains >= REMAINS_MAX * self.recv_buffer.max(REMAINS)
     }
 
     /// The kernel takes bytes again.
@@ -198,14 +239,6 @@ impl PipeTable {
     pub(super) fn of_endpoint(&self, endpoint: i32) -> Vec<PipeId> {
         let pipes = self.slots.iter().filter(|(_, pipe)| pipe.endpoint == endpoint);
         pipes.map(|(slot, pipe)| PipeId { slot: slot as u32, serial: pipe.serial }).collect()
-    }
-
-    pub(super) fn has_unread(&mut self, id: PipeId) -> bool {
-        match self.get(id).map(|pipe| &pipe.end) {
-            Some(PipeEnd::Stream(stream)) => !stream.inbox.is_empty(),
-            Some(PipeEnd::Inproc { link, side, .. }) => link.has_messages(*side),
-            None => false,
-        }
     }
 
     /// Whether bytes that were accepted could be lost by the end of the process: unwritten ones always; on a Unix stream
@@ -296,13 +329,21 @@ impl PipeTable {
     /// Whether the pipe would take another message. If not, the pattern is told when it does.
     pub(super) fn is_writable(&mut self, id: PipeId) -> bool {
         let send_buffer = self.send_buffer;
-        let Some(pipe) = self.get(id).filter(|pipe| !pipe.ended) else { return false };
+        let Some(pipe) = self.get(id) else { return false };
         let writable = match &pipe.end {
             PipeEnd::Stream(stream) => stream.has_room(send_buffer),
             PipeEnd::Inproc { link, side, .. } => link.is_writable(*side),
+            PipeEnd::Remains(_) => return false,
         };
         pipe.full = !writable;
         writable
+    }
+}
+
+impl Pipe {
+    /// The peer has gone; the pipe lives on while unread messages wait.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.end, PipeEnd::Remains(_))
     }
 }
 
@@ -317,8 +358,9 @@ impl pattern::Pipes for PipeTable {
     fn send(&mut self, id: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<bool> {
         // Whoever is written to directly needs the body until then.
         let last = last && self.direct.is_empty();
-        let Some(pipe) = self.get(id).filter(|pipe| !pipe.ended) else { return Err(Error::WouldBlock) };
+        let Some(pipe) = self.get(id) else { return Err(Error::WouldBlock) };
         let sent = match &pipe.end {
+            PipeEnd::Remains(_) => return Err(Error::WouldBlock),
             PipeEnd::Stream(_) => self.send_stream(id, message, last),
             PipeEnd::Inproc { link, side, .. } => match link.send(*side, message, last) {
                 Ok(sent) => {
@@ -342,7 +384,7 @@ impl pattern::Pipes for PipeTable {
     fn recv(&mut self, id: PipeId, message: &mut Message) -> Option<bool> {
         let resume_below = self.recv_buffer / 2;
         let pipe = self.get(id)?;
-        let more = match &mut pipe.end {
+        match &mut pipe.end {
             PipeEnd::Stream(stream) => {
                 if !stream.inbox.pop(message) {
                     return None;
@@ -353,7 +395,7 @@ impl pattern::Pipes for PipeTable {
                     let source = stream.source;
                     self.resumed.push((source, id));
                 }
-                more
+                Some(more)
             }
             PipeEnd::Inproc { link, side, taken } => {
                 let received = link.recv(*side, taken, message)?;
@@ -361,12 +403,20 @@ impl pattern::Pipes for PipeTable {
                     let post = link.about_peer(*side, Note::Writable);
                     self.post(post);
                 }
-                received.more
+                Some(received.more)
             }
-        };
-        if !more && self.get(id).is_some_and(|pipe| pipe.ended) {
-            self.drained.push(id);
+            PipeEnd::Remains(inbox) => {
+                let before = inbox.weight();
+                if !inbox.pop(message) {
+                    return None;
+                }
+                let (left, more) = (inbox.weight(), !inbox.is_empty());
+                self.remains -= before - left;
+                if !more {
+                    self.drained.push(id);
+                }
+                Some(more)
+            }
         }
-        Some(more)
     }
 }

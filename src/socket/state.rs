@@ -126,7 +126,7 @@ impl State {
 
     /// The pipe takes messages from now on.
     pub(super) fn pipe_writable(&mut self, socket: &Socket, id: PipeId) {
-        let Some(pipe) = self.pipes.get(id).filter(|pipe| pipe.attached && !pipe.ended) else { return };
+        let Some(pipe) = self.pipes.get(id).filter(|pipe| pipe.attached && !pipe.has_ended()) else { return };
         pipe.full = false;
         pipe.confirmed = true;
         let now = Instant::now();
@@ -147,13 +147,12 @@ impl State {
 
     /// The peer has gone. What it sent can still be received.
     pub(super) fn end_pipe(&mut self, socket: &Socket, id: PipeId) {
-        let Some(pipe) = self.pipes.get(id) else { return };
-        pipe.ended = true;
-        if let PipeEnd::Stream(stream) = &mut pipe.end {
-            stream.outbox.clear();
+        if self.pipes.get(id).is_none() {
+            return;
         }
+        let unread = self.pipes.end(id);
         self.pattern.blocked(id);
-        if !self.pipes.has_unread(id) {
+        if !unread {
             self.remove_pipe(socket, id);
         }
         self.changed();
@@ -178,8 +177,8 @@ impl State {
         if let PipeEnd::Inproc { link, side, .. } = pipe.end {
             link.close(side);
             self.pipes.post(link.about_peer(side, Note::Gone));
-            self.unlink(socket, pipe.endpoint);
         }
+        self.unlink(socket, pipe.endpoint);
     }
 
     /// After each operation of the pattern: removes the pipes it has read empty, and sees to it that what it has left for

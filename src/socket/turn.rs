@@ -30,10 +30,7 @@ impl Drop for Reactor {
 }
 
 impl Reactor {
-    pub(super) fn report(&self, what: &ForWorker) {
-        if what.arm {
-            self.registration.arm(&self.poller);
-        }
+    fn report(&self, what: &ForWorker) {
         let pace = match (what.gathering, what.report) {
             (true, _) => Some(Pace::Fast),
             (false, true) => Some(Pace::Slow),
@@ -60,6 +57,16 @@ impl Socket {
         // If another thread was faster, ours goes as it came.
         let _ = self.reactor.set(Reactor { poller, io: Mutex::default(), registration });
         Ok(())
+    }
+
+    pub(super) fn tell_worker(&self, what: &mut ForWorker) {
+        let Some(reactor) = self.reactor.get() else { return };
+        if what.arm && reactor.registration.arm(&reactor.poller).is_err() {
+            // The worker will not hear of events: it has to come and look for them.
+            self.state.lock().lease.could_not_arm();
+            what.report = true;
+        }
+        reactor.report(what);
     }
 
     /// Moves everything that can be moved, waiting for at most `timeout` if that is nothing. The caller has the lease.
@@ -229,5 +236,47 @@ impl Driven for Socket {
             held.lease.start_ticking();
         }
         held.next(pace)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::socket::library::Library;
+    use crate::sys;
+
+    const PAIR: u16 = 16;
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn socket(library: &Arc<Library>) -> Arc<Socket> {
+        Socket::new(Arc::clone(library), sys::generation(), PAIR, false, "test".to_owned()).unwrap()
+    }
+
+    /// The kernel may have no memory for the worker's watch. No caller comes by here: all is up to the worker.
+    #[test]
+    fn a_socket_that_cannot_be_watched_is_served_all_the_same() {
+        let library = Arc::new(Library::new(sys::generation(), Arc::default()));
+        let (binder, connector) = (socket(&library), socket(&library));
+        let address = loop {
+            let at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            let address = format!("tcp://{at}");
+            if binder.bind(address.as_bytes()).is_ok() {
+                break address;
+            }
+        };
+        let reactor = binder.reactor.get().unwrap();
+        reactor.registration.unwatch(&reactor.poller);
+        binder.lock().pipes.after().worker.arm = true;
+        connector.connect(address.as_bytes()).unwrap();
+        let until = Instant::now() + PATIENCE;
+        while connector.lock().stats.current_connections == 0 {
+            assert!(Instant::now() < until, "nobody looks after the socket");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        connector.close(Instant::now()).unwrap();
+        binder.close(Instant::now()).unwrap();
     }
 }

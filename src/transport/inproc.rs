@@ -267,9 +267,9 @@ impl Link {
         Some(Received { more: !taken.is_empty(), wake_sender })
     }
 
-    pub(crate) fn has_messages(&self, side: Side) -> bool {
-        let incoming = &self.end(side).incoming;
-        incoming.queue.lock().sent != incoming.account.received.load(Ordering::SeqCst)
+    /// Moves what waits for a side to what it has taken over already.
+    pub(crate) fn take_over(&self, side: Side, taken: &mut Inbox) {
+        taken.append(&mut self.end(side).incoming.queue.lock().messages);
     }
 
     /// A side leaves: what it has sent stays with the receiver, what it has not read is dropped.

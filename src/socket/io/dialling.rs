@@ -28,6 +28,9 @@ impl DialPoint {
 
 impl Driver<'_> {
     pub(super) fn dial(&mut self, endpoint: i32) {
+        if self.lock().pipes.is_crowded() {
+            return self.redial_later(endpoint);
+        }
         let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
         match point.dialer.target() {
             Target::Known(addresses) => {

@@ -10,7 +10,7 @@ use crate::transport::{concerns_only_the_peer, is_exhausted};
 /// Peers taken from one listener before others have their turn.
 const ACCEPTS: usize = 64;
 
-/// Pause of a listener when descriptors or memory have run out.
+/// Pause of a listener when descriptors or memory have run out, or too much is unread.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 impl Driver<'_> {
@@ -25,6 +25,10 @@ impl Driver<'_> {
     pub(super) fn accept(&mut self, endpoint: i32) {
         let settings = self.settings();
         for _ in 0..ACCEPTS {
+            if self.lock().pipes.is_crowded() {
+                // They wait in the kernel until nn_recv has made room.
+                return self.stop_accepting(endpoint);
+            }
             let Some(Point::Listener { listener, .. }) = self.io.endpoints.get(&endpoint) else { return };
             let greeting = listener.greeting(settings);
             match listener.accept(settings) {
@@ -46,14 +50,17 @@ impl Driver<'_> {
                     }
                     drop(held);
                     if !concerns_only_the_peer(&error) {
-                        let Some(Point::Listener { listener, .. }) = self.io.endpoints.get(&endpoint) else { return };
-                        let _ = self.poller.remove(listener.source());
-                        self.pause_accepting(endpoint);
-                        return;
+                        return self.stop_accepting(endpoint);
                     }
                 }
             }
         }
+    }
+
+    fn stop_accepting(&mut self, endpoint: i32) {
+        let Some(Point::Listener { listener, .. }) = self.io.endpoints.get(&endpoint) else { return };
+        let _ = self.poller.remove(listener.source());
+        self.pause_accepting(endpoint);
     }
 
     pub(super) fn pause_accepting(&mut self, endpoint: i32) {

@@ -114,8 +114,6 @@ impl Driver<'_> {
                 let mut held = self.lock();
                 held.end_pipe(self.socket, pipe);
                 drop(held);
-                // Messages that wait to be received keep the descriptor, and the peer may wait for our end.
-                let _ = connection.session.stream().shutdown(Shutdown::Both);
                 self.lost(connection.endpoint, connection.since);
             }
             Stage::Ending { pipe, .. } => {

@@ -1,0 +1,100 @@
+//! Bare peers: streams of the operating system that speak to a socket of ours.
+
+pub(crate) mod sp;
+pub(crate) mod ws;
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::time::Duration;
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use crate::PATIENCE;
+use crate::ours::{Ours, Over, Place};
+
+pub(crate) struct Bare(pub(crate) Socket);
+
+impl Bare {
+    fn over(stream: Socket) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).expect("an option");
+        stream.set_write_timeout(Some(PATIENCE)).expect("an option");
+        if stream.domain().is_ok_and(|domain| domain != Domain::UNIX) {
+            stream.set_tcp_nodelay(true).expect("an option");
+        }
+        Self(stream)
+    }
+
+    pub(crate) fn to(at: &SockAddr) -> Self {
+        let stream = Socket::new(at.domain(), Type::STREAM, None).expect("a socket");
+        stream.connect(at).expect("somebody listens");
+        Self::over(stream)
+    }
+
+    /// The other side may have gone already: what it has said is looked at, not whether it has heard this.
+    pub(crate) fn say(&mut self, bytes: &[u8]) {
+        let _ = self.0.write_all(bytes);
+    }
+
+    pub(crate) fn say_in_pieces(&mut self, bytes: &[u8], size: usize) {
+        for piece in bytes.chunks(size) {
+            self.say(piece);
+        }
+    }
+
+    pub(crate) fn read(&mut self, size: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; size];
+        self.0.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Everything up to the end of the stream. A reset is an end: the other side did not want to hear the rest.
+    pub(crate) fn end(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        let mut piece = [0; 4096];
+        loop {
+            match self.0.read(&mut piece) {
+                Ok(0) => return rest,
+                Ok(size) => rest.extend(&piece[..size]),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return rest,
+                Err(error) => panic!("it is not closed: {error}"),
+            }
+        }
+    }
+
+    /// Ends without a word, by FIN or RST.
+    pub(crate) fn vanish(self, reset: bool) {
+        if reset {
+            self.0.set_linger(Some(Duration::ZERO)).expect("an option");
+        } else {
+            let _ = self.0.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// A bare listener that our sockets connect to.
+pub(crate) struct Server {
+    listener: Socket,
+    place: Place,
+}
+
+impl Server {
+    pub(crate) fn listen(over: Over) -> Self {
+        let place = Place::new(over);
+        let listener = Socket::new(place.at.domain(), Type::STREAM, None).expect("a socket");
+        listener.set_reuse_address(true).expect("an option");
+        listener.bind(&place.at).expect("a free address");
+        listener.listen(128).expect("a listener");
+        listener.set_read_timeout(Some(PATIENCE)).expect("an option");
+        Self { listener, place }
+    }
+
+    pub(crate) fn connecting(&self, protocol: i32) -> Ours {
+        let ours = Ours::open(protocol, false);
+        ours.connect(&self.place);
+        ours
+    }
+
+    pub(crate) fn accept(&self) -> Bare {
+        Bare::over(self.listener.accept().expect("it connects").0)
+    }
+}

@@ -1,0 +1,66 @@
+//! Our sockets dial those who are wrong: they come back, and bring nothing along from the connection before.
+
+use crate::ours::{BROKEN, DONTWAIT, Over, alone, descriptors, memory};
+use crate::peers::Server;
+use crate::peers::sp::{Peer, TYPES, frame, greeting, head, peer_of};
+
+/// What a server says to whoever connects, instead of what it should.
+fn bad_servers(over: Over, protocol: i32) -> Vec<(&'static str, Vec<u8>)> {
+    let good = greeting(peer_of(protocol));
+    let forged = [&good[..], &frame(over, [&[0x80, 0, 0, 1], b"forged"])].concat();
+    let mut version = good;
+    version[3] = 1;
+    vec![
+        ("nothing", vec![]),
+        ("half a greeting", good[..5].to_vec()),
+        ("another version", version.to_vec()),
+        ("its own type", if protocol == peer_of(protocol) { greeting(1) } else { greeting(protocol) }.to_vec()),
+        ("HTTP", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
+        ("noise, and a forged connection", [&[0xff; 8][..], &forged].concat()),
+        ("too long a message, and a forged connection", [&good[..], &head(over, u64::MAX), &forged].concat()),
+        ("half a message", [&good[..], &head(over, 100), b"half"].concat()),
+    ]
+}
+
+fn servers(over: Over) {
+    for (protocol, _) in TYPES {
+        let server = Server::listen(over);
+        let ours = server.connecting(protocol);
+        let mut first = Peer::accepted(over, &server);
+        first.greet(protocol);
+        first.exchange(&ours, "before");
+        let (held, resident) = (descriptors(), memory().resident);
+        first.vanish(false);
+        let mut broken = 1;
+        for (name, bytes) in bad_servers(over, protocol) {
+            for reset in [false, true] {
+                let mut peer = Peer::accepted(over, &server);
+                peer.say(&bytes);
+                // Heard, or refused: a reset of ours may have come first.
+                let _ = peer.read(8);
+                peer.vanish(reset);
+                broken += 1;
+                let mut good = Peer::accepted(over, &server);
+                good.greet(protocol);
+                assert_eq!(ours.statistic(BROKEN), broken, "{name}");
+                good.exchange(&ours, name);
+                assert_eq!(ours.recv(DONTWAIT), None, "{name}: something was left over");
+                assert_eq!(descriptors(), held, "{name}");
+                good.vanish(reset);
+                broken += 1;
+            }
+        }
+        let grown = memory().resident.saturating_sub(resident);
+        assert!(grown < super::SLACK, "{grown} bytes more");
+    }
+}
+
+#[test]
+fn wrong_servers_are_left_and_dialled_again_over_tcp() {
+    alone(|| servers(Over::Tcp));
+}
+
+#[test]
+fn wrong_servers_are_left_and_dialled_again_over_ipc() {
+    alone(|| servers(Over::Ipc));
+}

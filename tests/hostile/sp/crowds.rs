@@ -1,0 +1,201 @@
+//! Many peers, and what they leave behind.
+
+use std::net::Shutdown;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::thread;
+use std::time::Duration;
+
+use super::Trial;
+use crate::ours::{
+    ACCEPTED, CURRENT, DONTWAIT, Ours, Over, PAIR, PULL, PUSH, RCVBUF, SOL_SOCKET, alone, descriptors, eventually,
+    memory,
+};
+use crate::peers::sp::{Peer, frame, greeting, peer_of};
+
+/// 2,000 that come and go, at whatever point of a connection's life.
+#[test]
+fn thousands_of_short_visits_leave_nothing() {
+    alone(|| {
+        for over in [Over::Tcp, Over::Ipc] {
+            Trial::each(over, |trial| {
+                let visits = if trial.ours.protocol == PAIR { 2000 } else { 200 };
+                let hello = greeting(peer_of(trial.ours.protocol));
+                let whole = [&hello[..], &frame(over, [&[0x80, 0, 0, 1], b"bye"])].concat();
+                for i in 0..visits {
+                    let mut peer = trial.stranger();
+                    peer.say(&whole[..[0, 4, 8, 12, whole.len()][i % 5]]);
+                    if i % 7 == 0 {
+                        let _ = peer.read(8);
+                    }
+                    peer.vanish(i % 2 == 0);
+                }
+                // A reset may take a connection away before it was accepted.
+                eventually("they are gone", || {
+                    trial.ours.drain();
+                    descriptors() == trial.descriptors && trial.ours.statistic(CURRENT) == 0
+                });
+                trial.visits = trial.ours.statistic(ACCEPTED);
+                trial.recovers("thousands");
+            });
+        }
+    });
+}
+
+/// A guest that leaves a message and ends its side.
+fn leaves_a_message(trial: &mut Trial, number: u32) -> Peer {
+    let mut peer = trial.stranger();
+    peer.say(&greeting(PUSH));
+    peer.send(&number.to_be_bytes(), &[b'm'; 96]);
+    let _ = peer.0.shutdown(Shutdown::Write);
+    peer
+}
+
+fn received(ours: &Ours, count: u32) {
+    let mut numbers: Vec<u32> = (0..count)
+        .map(|_| ours.recv(0).and_then(|body| Some(u32::from_be_bytes(*body.first_chunk()?))).expect("a number"))
+        .collect();
+    numbers.sort_unstable();
+    assert!(numbers.into_iter().eq(0..count), "one is missing, or came twice");
+    assert_eq!(ours.recv(DONTWAIT), None);
+}
+
+/// What a peer has left waits without the peer's descriptor.
+#[test]
+fn unread_messages_keep_no_descriptors() {
+    alone(|| {
+        for over in [Over::Tcp, Over::Ipc] {
+            let mut trial = Trial::of(over, PULL, false);
+            for number in 0..300 {
+                let mut peer = leaves_a_message(&mut trial, number);
+                assert_eq!(peer.end(), greeting(PULL));
+            }
+            eventually("their descriptors are closed", || descriptors() == trial.descriptors);
+            assert_eq!(trial.ours.statistic(CURRENT), 300, "their messages wait");
+            received(&trial.ours, 300);
+            trial.recovers("peers that left messages");
+        }
+    });
+}
+
+/// When too much is left unread no more are let in: they wait, and nothing they sent is lost.
+#[test]
+fn what_gone_peers_leave_unread_is_bounded() {
+    alone(|| {
+        const VISITS: u32 = 2000;
+        for over in [Over::Tcp, Over::Ipc] {
+            let mut trial = Trial::of(over, PULL, false);
+            trial.ours.set(SOL_SOCKET, RCVBUF, 4096);
+            let peers: Vec<Peer> = (0..VISITS).map(|number| leaves_a_message(&mut trial, number)).collect();
+            let accepted = || trial.ours.statistic(ACCEPTED);
+            eventually("many are let in", || accepted() > 300);
+            // On an idle machine the rest would take some milliseconds.
+            thread::sleep(Duration::from_millis(200));
+            assert!(accepted() < 700, "{} were let in", accepted());
+            received(&trial.ours, VISITS);
+            drop(peers);
+            trial.recovers("a crowd that left messages");
+        }
+    });
+}
+
+/// The same inside of one process.
+#[test]
+fn what_gone_neighbours_leave_unread_is_bounded() {
+    alone(|| {
+        let pull = Ours::open(PULL, false);
+        pull.set(SOL_SOCKET, RCVBUF, 4096);
+        pull.bind_inproc("crowd");
+        let before = memory().resident;
+        let mut left = 0u32;
+        let knock = |number: u32| {
+            let push = Ours::open(PUSH, false);
+            push.connect_inproc("crowd");
+            let body = [&number.to_be_bytes()[..], &[b'm'; 96]].concat();
+            push.try_send(&body)
+        };
+        while left < 5000 && knock(left) {
+            left += 1;
+        }
+        assert!((300..1000).contains(&left), "{left} were let in");
+        let grown = memory().resident.saturating_sub(before);
+        assert!(grown < 4 << 20, "{grown} bytes");
+        // One that waits is let in when there is room.
+        let push = Ours::open(PUSH, false);
+        push.connect_inproc("crowd");
+        let waiting = thread::scope(|scope| {
+            let waiting = scope.spawn(|| push.send(&left.to_be_bytes()));
+            received(&pull, left + 1);
+            waiting.join()
+        });
+        waiting.expect("it was let in");
+        assert!(knock(0), "the door is open again");
+        assert!(pull.recv(0).is_some());
+    });
+}
+
+/// nn_shutdown of the endpoint takes along what its peers have left.
+#[test]
+fn an_endpoint_that_ends_frees_what_gone_peers_left() {
+    alone(|| {
+        for over in [Over::Tcp, Over::Ipc] {
+            let trial = Trial::of(over, PULL, false);
+            let before = memory().resident;
+            for _ in 0..20 {
+                let place = crate::ours::Place::new(over);
+                let endpoint = trial.ours.bind_to(&place);
+                for _ in 0..10 {
+                    let mut peer = Peer::to(over, &place.at);
+                    peer.say(&greeting(PUSH));
+                    peer.send(b"", &[b'l'; 100_000]);
+                    let _ = peer.0.shutdown(Shutdown::Write);
+                    assert_eq!(peer.end(), greeting(PULL));
+                }
+                trial.ours.shutdown(endpoint);
+                trial.ours.is_alone();
+            }
+            eventually("their descriptors are closed", || descriptors() == trial.descriptors);
+            let grown = memory().resident.saturating_sub(before);
+            assert!(grown < super::SLACK, "{grown} bytes more");
+        }
+    });
+}
+
+/// Descriptors that a peer sends along are not taken.
+#[test]
+fn descriptors_sent_along_are_not_taken() {
+    alone(|| {
+        let mut trial = Trial::of(Over::Ipc, PULL, false);
+        let mut peer = trial.guest();
+        let gift: OwnedFd = std::fs::File::open("/dev/null").expect("a file").into();
+        for _ in 0..50 {
+            give(&peer, &gift, &frame(Over::Ipc, [b"", b"with a gift"]));
+            assert_eq!(trial.ours.recv(0).as_deref(), Some(&b"with a gift"[..]));
+        }
+        // The peer's end, ours of it, and the gift itself.
+        eventually("no gift is kept", || descriptors() == trial.descriptors + 3);
+        peer.exchange(&trial.ours, "gifts");
+        peer.vanish(false);
+        drop(gift);
+        trial.recovers("gifts");
+    });
+}
+
+fn give(peer: &Peer, gift: &OwnedFd, bytes: &[u8]) {
+    const ROOM: usize = 64;
+    let mut control = [0u64; ROOM / 8];
+    let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    // SAFETY: the header describes `part` and `control`, which outlive the call; ROOM is enough for one descriptor.
+    let sent = unsafe {
+        let size = size_of::<libc::c_int>() as libc::c_uint;
+        let mut message: libc::msghdr = std::mem::zeroed();
+        (message.msg_iov, message.msg_iovlen) = (&raw mut part, 1);
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = libc::CMSG_SPACE(size) as usize;
+        let head = libc::CMSG_FIRSTHDR(&raw const message);
+        ((*head).cmsg_level, (*head).cmsg_type) = (libc::SOL_SOCKET, libc::SCM_RIGHTS);
+        (*head).cmsg_len = libc::CMSG_LEN(size) as usize;
+        libc::CMSG_DATA(head).cast::<libc::c_int>().write_unaligned(gift.as_raw_fd());
+        libc::sendmsg(peer.0.as_raw_fd(), &raw const message, 0)
+    };
+    assert_eq!(sent, bytes.len() as isize);
+}
