@@ -25,7 +25,7 @@ WEB := target/web
 THIRDPARTY := target/thirdparty
 TOOLS := target/tools
 FUZZ_SECONDS ?= 30
-PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db
+PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2
 
 .PHONY: help deps build link header check-header test unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom fuzz lint bench bench-quick \
         networks demo hello prices man install deb uninstall clean

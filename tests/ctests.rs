@@ -51,7 +51,9 @@ programs! {
     pipeline pubsub bus reqrep_cooked reqrep_raw survey_cooked survey_raw
     poll_patterns busy_peer wire_patterns device_pairs device_patterns
     // The life of the library.
-    statistics print_errors term wake signals stopped threads linger linger_exit fork exhaustion device
+    statistics print_errors term wake signals stopped threads linger linger_exit fork fork_traffic exhaustion device
+    // What the system refuses or does.
+    faults_refused faults_dns faults_peer faults_memory faults_disk faults_network
 }
 
 /// What a program printed, or why it does not apply here.
@@ -201,7 +203,7 @@ fn c_compiler() -> Command {
 fn compile(name: &str, bin: &Path, link: &[String]) {
     let mut command = c_compiler();
     // ctest.h cuts addresses to size on purpose.
-    command.args(["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Wno-format-truncation", "-pthread"]);
+    command.args(["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Wno-format-truncation", "-pthread", "-rdynamic"]);
     command.arg("-o").arg(bin).arg(root().join("ctests").join(format!("{name}.c")));
     succeed(command.args(link));
 }
