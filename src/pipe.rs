@@ -126,7 +126,7 @@ impl Inbox {
     }
 
     /// Keeps no more memory than the content needs.
-    pub(crate) fn shrink(&mut self) {
+    pub(crate) fn shrink_to_fit(&mut self) {
         self.records.drain(..self.head);
         self.head = 0;
         self.records.shrink_to_fit();

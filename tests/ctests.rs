@@ -52,8 +52,9 @@ programs! {
     poll_patterns busy_peer wire_patterns device_pairs device_patterns
     // The life of the library.
     statistics print_errors term wake signals stopped threads linger linger_exit fork fork_traffic exhaustion device
-    // What the system refuses or does.
+    // What the system refuses, and what a process does to itself.
     faults_refused faults_dns faults_peer faults_memory faults_disk faults_network
+    closed_fds cancelled
 }
 
 /// What a program printed, or why it does not apply here.

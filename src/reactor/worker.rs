@@ -107,7 +107,12 @@ impl Worker {
         // The worker reads its requests before its events, so it knows the socket when the first event comes.
         self.shared.request(Request::Register(key, socket));
         match self.shared.nest.add(poller, key) {
-            Ok(()) => Ok(Registration { worker: Arc::clone(self), key }),
+            Ok(()) => Ok(Registration {
+                worker: Arc::clone(self),
+                key,
+                #[cfg(test)]
+                refused: AtomicBool::new(false),
+            }),
             Err(error) => {
                 self.shared.request(Request::Forget(key));
                 Err(error)
@@ -120,7 +125,9 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.shared.request(Request::Stop);
         self.shared.nest.notify();
-        if let Some(thread) = self.thread.take()
+        // A thread that cannot be woken is left where it sleeps.
+        if !self.shared.nest.is_deaf()
+            && let Some(thread) = self.thread.take()
             && std::thread::current().id() != self.id
         {
             let _ = thread.join();
@@ -132,11 +139,18 @@ impl Drop for Worker {
 pub(crate) struct Registration {
     worker: Arc<Worker>,
     key: usize,
+    /// As if the kernel had no memory.
+    #[cfg(test)]
+    pub refused: AtomicBool,
 }
 
 impl Registration {
-    /// Makes the worker hear of the poller's next event. Fails if the kernel has no memory, or does not know the poller.
+    /// Makes the worker hear of the poller's next event. Fails if the kernel has no memory for that.
     pub(crate) fn arm(&self, poller: &Poller) -> io::Result<()> {
+        #[cfg(test)]
+        if self.refused.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
         self.worker.shared.nest.arm(poller, self.key)
     }
 
@@ -154,12 +168,6 @@ impl Registration {
         if !on_its_way {
             shared.nest.notify();
         }
-    }
-
-    /// As if the kernel had no memory for the watch.
-    #[cfg(test)]
-    pub(crate) fn unwatch(&self, poller: &Poller) {
-        self.worker.shared.nest.remove(poller);
     }
 
     pub(crate) fn forget(&self, poller: &Poller) {
@@ -194,8 +202,11 @@ impl Rounds {
                 return;
             }
             let timeout = self.next_wakeup().map(|at| at.saturating_duration_since(Instant::now()));
-            // An error here would be a signal, and all are blocked; the round below is harmless in any case.
-            let _ = self.shared.nest.wait(&mut events, timeout);
+            // Signals are blocked: an error is a program that has closed our descriptors. There is nothing to wait for then
+            // but requests, and deadlines.
+            if self.shared.nest.wait(&mut events, timeout).is_err() {
+                std::thread::sleep(SLOWEST_TICK);
+            }
             if !self.read_requests() {
                 return;
             }

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use super::{Held, Socket};
 use crate::error::{Error, Result};
-use crate::sys::{Parker, current_parker};
+use crate::sys::{self, Parker, current_parker};
 
 impl Socket {
     /// Closes the socket: wakes its callers, writes what was accepted for at most NN_LINGER from `since` on, and frees
     /// everything.
     pub(crate) fn close(&self, since: Instant) -> Result<()> {
+        let _whole = sys::Uncancelled::new();
         let mut held = self.enter()?;
         held.closing = true;
         held.closing_since = Some(since);

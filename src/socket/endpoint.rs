@@ -7,6 +7,7 @@ use super::Socket;
 use super::io::Command;
 use crate::error::{Error, Result};
 use crate::pattern::Priorities;
+use crate::sys;
 use crate::transport::address::split_scheme;
 use crate::transport::backoff::Backoff;
 use crate::transport::inproc::Post;
@@ -43,6 +44,7 @@ impl Endpoint {
 impl Socket {
     /// Binds an address of the form `scheme://…` and returns the endpoint's id.
     pub(crate) fn bind(&self, address: &[u8]) -> Result<i32> {
+        let _whole = sys::Uncancelled::new();
         let settings = self.enter()?.options.settings();
         let (scheme, rest) = split_scheme(address)?;
         match by_scheme(scheme)? {
@@ -57,6 +59,7 @@ impl Socket {
     /// Starts to connect to an address of the form `scheme://…` and returns the endpoint's id. The connection is made,
     /// and made again after every loss, in the background.
     pub(crate) fn connect(&self, address: &[u8]) -> Result<i32> {
+        let _whole = sys::Uncancelled::new();
         let (settings, backoff) = {
             let held = self.enter()?;
             let millis = |value: i32| std::time::Duration::from_millis(value as u64);
@@ -105,6 +108,7 @@ impl Socket {
     /// Removes an endpoint. What its pipes have accepted is still written, in the background, for as long as NN_LINGER
     /// allows.
     pub(crate) fn shutdown(&self, id: i32) -> Result<()> {
+        let _whole = sys::Uncancelled::new();
         let mut held = self.enter()?;
         held.remove_endpoint(self, id)
     }

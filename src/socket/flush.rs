@@ -27,15 +27,6 @@ pub(super) enum Wrote {
     Failed,
 }
 
-fn send(stream: &Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    loop {
-        match stream.send_vectored_with_flags(slices, libc::MSG_NOSIGNAL) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
-}
-
 /// Frames up to this size are put together before they are written: one buffer is cheaper for the kernel than three, and
 /// the copy is cheaper than the difference.
 const JOINED: usize = 512;
@@ -50,7 +41,7 @@ fn failure(error: &io::Error) -> Wrote {
 fn write_all(stream: &Stream, batch: &mut Outbox) -> Wrote {
     while !batch.is_empty() {
         let before = batch.bytes();
-        if let Err(error) = batch.write(|slices| send(stream, slices)) {
+        if let Err(error) = batch.write(|slices| sys::send_vectored(stream, slices)) {
             return failure(&error);
         }
         if batch.bytes() == before {
@@ -218,7 +209,7 @@ impl Direct {
         let sent = if framed.join(&mut frame) {
             sys::send(&self.stream, &frame[self.written..])
         } else {
-            send(&self.stream, &framed.parts(self.written).map(IoSlice::new))
+            sys::send_vectored(&self.stream, &framed.parts(self.written).map(IoSlice::new))
         };
         match sent {
             Ok(sent) => {

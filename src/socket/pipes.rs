@@ -209,7 +209,7 @@ impl PipeTable {
             }
             PipeEnd::Remains(_) => return true,
         };
-        inbox.shrink();
+        inbox.shrink_to_fit();
         let unread = !inbox.is_empty();
         self.remains += REMAINS + inbox.weight();
         if let Some(pipe) = self.get(id) {

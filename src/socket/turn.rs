@@ -268,7 +268,8 @@ mod tests {
             }
         };
         let reactor = binder.reactor.get().unwrap();
-        reactor.registration.unwatch(&reactor.poller);
+        reactor.registration.refused.store(true, std::sync::atomic::Ordering::Relaxed);
+        reactor.registration.disarm(&reactor.poller);
         binder.lock().pipes.after().worker.arm = true;
         connector.connect(address.as_bytes()).unwrap();
         let until = Instant::now() + PATIENCE;

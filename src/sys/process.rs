@@ -1,4 +1,4 @@
-//! What concerns the whole process: fork, exit, signal masks.
+//! What concerns the whole process: fork, exit, signal masks, the cancellation of threads.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -45,6 +45,32 @@ pub(crate) fn at_exit(action: extern "C" fn()) {
         // SAFETY: the function is static, and the library is never unloaded (linked with -z nodelete).
         unsafe { libc::atexit(action) };
     });
+}
+
+unsafe extern "C" {
+    // Not in the libc crate.
+    safe fn pthread_setcancelstate(state: libc::c_int, old: Option<&mut libc::c_int>) -> libc::c_int;
+}
+
+/// While this lives, the thread is not cancelled: accepting, dialling and closing are cancellation points in libc, and a
+/// thread that ended there would not unwind, but take the process along. What is done all the time makes its system calls
+/// without libc and needs none.
+pub(crate) struct Uncancelled(libc::c_int);
+
+impl Uncancelled {
+    pub(crate) fn new() -> Self {
+        /// PTHREAD_CANCEL_DISABLE in glibc and musl.
+        const DISABLE: libc::c_int = 1;
+        let mut before = 0;
+        pthread_setcancelstate(DISABLE, Some(&mut before));
+        Self(before)
+    }
+}
+
+impl Drop for Uncancelled {
+    fn drop(&mut self) {
+        pthread_setcancelstate(self.0, None);
+    }
 }
 
 /// Runs `start` with every signal blocked, so that a thread started in it inherits that mask.

@@ -1,6 +1,6 @@
 //! Descriptors: reads into memory that is not initialised yet, event descriptors, what the kernel still holds.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
@@ -18,11 +18,16 @@ pub(crate) fn fill(
     let old = first.len();
     let spare = first.spare_capacity_mut();
     let limit = limit.min(spare.len());
-    // SAFETY: initialised bytes may be seen as possibly uninitialised ones; `recv_vectored` promises never to write
-    // uninitialised bytes into them.
+    // SAFETY: initialised bytes may be seen as possibly uninitialised ones; the kernel writes no uninitialised ones into
+    // them.
     let second = unsafe { &mut *(std::ptr::from_mut(second) as *mut [MaybeUninit<u8>]) };
-    let (received, _) =
-        socket.recv_vectored(&mut [MaybeUninitSlice::new(&mut spare[..limit]), MaybeUninitSlice::new(second)])?;
+    let mut parts = [MaybeUninitSlice::new(&mut spare[..limit]), MaybeUninitSlice::new(second)];
+    // SAFETY: the header describes `parts`, which are laid out as iovecs (socket2 promises it) and outlive the call.
+    let received = unsafe {
+        let mut message: libc::msghdr = std::mem::zeroed();
+        (message.msg_iov, message.msg_iovlen) = (parts.as_mut_ptr().cast(), parts.len() as _);
+        direct!(SYS_recvmsg, socket.as_raw_fd(), &raw mut message, 0)?
+    };
     let into_first = received.min(limit);
     // SAFETY: the kernel has initialised the first `into_first` bytes of the spare capacity.
     unsafe { first.set_len(old + into_first) };
@@ -54,6 +59,21 @@ pub(crate) fn send(socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
+/// The same, from several places.
+pub(crate) fn send_vectored(socket: &Socket, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    // SAFETY: all zeros is a valid msghdr: no address, no control data.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    (message.msg_iov, message.msg_iovlen) = (parts.as_ptr().cast_mut().cast(), parts.len() as _);
+    loop {
+        // SAFETY: the header describes `parts`, which are laid out as iovecs (std promises it) and are only read.
+        let sent = unsafe { direct!(SYS_sendmsg, socket.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL) };
+        match sent {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
 /// Reads from a stream.
 pub(crate) fn recv(socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
     let none = std::ptr::null_mut::<libc::c_void>();
@@ -73,12 +93,14 @@ pub(crate) fn unsent(socket: &Socket) -> usize {
 pub(crate) fn poll_readable(fds: &[BorrowedFd<'_>], timeout: Option<Duration>) -> io::Result<Vec<bool>> {
     let mut list: Vec<libc::pollfd> =
         fds.iter().map(|fd| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 }).collect();
-    let millis = timeout.map_or(-1, |limit| limit.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as i32);
-    // SAFETY: pointer and length describe `list`, which lives until after the call.
-    let result = unsafe { libc::poll(list.as_mut_ptr(), list.len() as libc::nfds_t, millis) };
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    let mut limit = timeout.map(|limit| libc::timespec {
+        tv_sec: libc::time_t::try_from(limit.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: limit.subsec_nanos() as _,
+    });
+    let limit = limit.as_mut().map_or(std::ptr::null_mut(), std::ptr::from_mut);
+    let no_mask = std::ptr::null::<libc::sigset_t>();
+    // SAFETY: pointer and length describe `list`; it and the limit live until after the call.
+    unsafe { direct!(SYS_ppoll, list.as_mut_ptr(), list.len(), limit, no_mask, size_of::<u64>())? };
     Ok(list.iter().map(|entry| entry.revents != 0).collect())
 }
 
@@ -100,13 +122,13 @@ impl EventFd {
     pub(crate) fn signal(&self) {
         let one = 1u64.to_ne_bytes();
         // SAFETY: eight readable bytes, as eventfd wants them. A full counter is signalled already.
-        unsafe { libc::write(self.0.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+        unsafe { libc::syscall(libc::SYS_write, self.0.as_raw_fd(), one.as_ptr(), one.len()) };
     }
 
     pub(crate) fn clear(&self) {
         let mut count = [0u8; 8];
         // SAFETY: eight writable bytes, as eventfd wants them. An empty counter answers EAGAIN, which is as good.
-        unsafe { libc::read(self.0.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
+        unsafe { libc::syscall(libc::SYS_read, self.0.as_raw_fd(), count.as_mut_ptr(), count.len()) };
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub(crate) use polling::Events as NestEvents;
@@ -10,37 +11,48 @@ use polling::{Event, Poller as Polling};
 use super::Poller;
 
 #[derive(Debug)]
-pub(crate) struct Nest(Polling);
+pub(crate) struct Nest {
+    poller: Polling,
+    /// The program has closed our descriptors.
+    deaf: AtomicBool,
+}
 
 impl Nest {
     pub(crate) fn new() -> io::Result<Self> {
-        Polling::new().map(Self)
+        Ok(Self { poller: Polling::new()?, deaf: AtomicBool::new(false) })
     }
 
     /// Watches a socket's poller: its readiness is reported once, under `key`.
     pub(crate) fn add(&self, poller: &Poller, key: usize) -> io::Result<()> {
         // SAFETY: the owner of the poller calls `remove` before it drops it (socket's Reactor does in its Drop).
-        unsafe { self.0.add(poller.as_fd().as_raw_fd(), Event::readable(key)) }
+        unsafe { self.poller.add(poller.as_fd().as_raw_fd(), Event::readable(key)) }
     }
 
     /// Arms the source again after it was reported, or removed.
     pub(crate) fn arm(&self, poller: &Poller, key: usize) -> io::Result<()> {
-        match self.0.modify(poller, Event::readable(key)) {
+        match self.poller.modify(poller, Event::readable(key)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.add(poller, key),
             result => result,
         }
     }
 
     pub(crate) fn remove(&self, poller: &Poller) {
-        let _ = self.0.delete(poller);
+        if self.poller.delete(poller).is_err_and(|error| error.raw_os_error() == Some(libc::EBADF)) {
+            self.deaf.store(true, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn wait(&self, events: &mut NestEvents, timeout: Option<Duration>) -> io::Result<()> {
         events.clear();
-        self.0.wait(events, timeout).map(drop)
+        self.poller.wait(events, timeout).map(drop)
     }
 
     pub(crate) fn notify(&self) {
-        let _ = self.0.notify();
+        let _ = self.poller.notify();
+    }
+
+    /// Whoever waits will not hear of what it is notified of. Known once a socket was removed.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.deaf.load(Ordering::Relaxed)
     }
 }

@@ -9,6 +9,7 @@
 
 mod ours;
 mod peers;
+mod rows;
 mod sp;
 mod ws;
 

@@ -187,7 +187,10 @@ impl Ours {
         let mut body = vec![0; 2 << 20];
         // SAFETY: the body has its length.
         let size = unsafe { ffi::nn_recv(self.socket, body.as_mut_ptr().cast::<c_void>(), body.len(), flags) };
-        if size < 0 && flags == DONTWAIT && [libc::EAGAIN, libc::ETIMEDOUT, libc::ENOTSUP, EFSM].contains(&ffi::nn_errno()) {
+        if size < 0
+            && flags == DONTWAIT
+            && [libc::EAGAIN, libc::ETIMEDOUT, libc::ENOTSUP, EFSM].contains(&ffi::nn_errno())
+        {
             return None;
         }
         assert!(size >= 0, "nn_recv: {}", error());

@@ -8,7 +8,7 @@ use std::time::Instant;
 use socket2::SockAddr;
 
 use super::{Command, Driver, Point, Source, Timer};
-use crate::sys::Interest;
+use crate::sys::{self, Interest};
 use crate::transport::backoff::Backoff;
 use crate::transport::{Dialer, Target};
 
@@ -28,6 +28,7 @@ impl DialPoint {
 
 impl Driver<'_> {
     pub(super) fn dial(&mut self, endpoint: i32) {
+        let _whole = sys::Uncancelled::new();
         if self.lock().pipes.is_crowded() {
             return self.redial_later(endpoint);
         }
@@ -54,6 +55,7 @@ impl Driver<'_> {
     }
 
     pub(super) fn resolved(&mut self, endpoint: i32, addresses: Vec<SocketAddr>) {
+        let _whole = sys::Uncancelled::new();
         let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
         point.addresses = addresses.into_iter().map(Into::into).collect();
         self.dial_next(endpoint);
@@ -100,6 +102,7 @@ impl Driver<'_> {
 
     /// A connect has succeeded or failed.
     pub(super) fn connected(&mut self, source: usize) {
+        let _whole = sys::Uncancelled::new();
         let Some(Source::Connecting(endpoint, stream)) = self.io.sources.try_remove(source) else { return };
         self.io.unsettled -= 1;
         let _ = self.poller.remove(&stream);
@@ -138,7 +141,6 @@ mod tests {
     use crate::message::{Message, Outgoing};
     use crate::socket::library::Library;
     use crate::socket::{Given, Socket};
-    use crate::sys;
     use crate::transport::resolver::Resolver;
 
     const PAIR: u16 = 16;

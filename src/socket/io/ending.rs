@@ -17,6 +17,7 @@ const ENDING: (Duration, Duration) = (Duration::from_millis(1), Duration::from_m
 impl Driver<'_> {
     /// The endpoint is gone for the application; its connections may linger.
     pub(super) fn close(&mut self, endpoint: i32) {
+        let _whole = sys::Uncancelled::new();
         match self.io.endpoints.remove(&endpoint) {
             Some(Point::Listener { listener, source, pause }) => {
                 let _ = self.poller.remove(listener.source());

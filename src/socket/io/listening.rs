@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Driver, Point, Source, Timer};
-use crate::sys::Interest;
+use crate::sys::{self, Interest};
 use crate::transport::{concerns_only_the_peer, is_exhausted};
 
 /// Peers taken from one listener before others have their turn.
@@ -23,6 +23,7 @@ impl Driver<'_> {
     }
 
     pub(super) fn accept(&mut self, endpoint: i32) {
+        let _whole = sys::Uncancelled::new();
         let settings = self.settings();
         for _ in 0..ACCEPTS {
             if self.lock().pipes.is_crowded() {

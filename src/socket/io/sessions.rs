@@ -107,6 +107,7 @@ impl Driver<'_> {
 
     /// The connection is over. A dialer tries again.
     pub(super) fn end(&mut self, source: usize) {
+        let _whole = sys::Uncancelled::new();
         let Some(Source::Session(connection)) = self.remove(source) else { return };
         match connection.stage {
             Stage::Greeting => self.lost(connection.endpoint, connection.since),
@@ -125,6 +126,7 @@ impl Driver<'_> {
 
     /// The connection is over for us, and the peer shall know why. A dialer tries again.
     fn part(&mut self, source: usize, farewell: &[u8]) {
+        let _whole = sys::Uncancelled::new();
         let Some(connection) = self.connection(source) else { return };
         let (stage, endpoint, since) = (&connection.stage, connection.endpoint, connection.since);
         let pipe = if let Stage::Open(pipe) = stage { Some(*pipe) } else { None };

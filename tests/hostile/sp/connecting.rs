@@ -1,6 +1,6 @@
 //! Our sockets dial those who are wrong: they come back, and bring nothing along from the connection before.
 
-use crate::ours::{BROKEN, DONTWAIT, Over, alone, descriptors, memory};
+use crate::ours::{BROKEN, DONTWAIT, Over, REQ, SURVEYOR, alone, descriptors, memory};
 use crate::peers::Server;
 use crate::peers::sp::{Peer, TYPES, frame, greeting, head, peer_of};
 
@@ -63,4 +63,28 @@ fn wrong_servers_are_left_and_dialled_again_over_tcp() {
 #[test]
 fn wrong_servers_are_left_and_dialled_again_over_ipc() {
     alone(|| servers(Over::Ipc));
+}
+
+/// Where a request's id starts is nobody's to guess, nor is it where another socket's is.
+#[test]
+fn ids_start_anywhere() {
+    const SOCKETS: usize = 20;
+    for protocol in [REQ, SURVEYOR] {
+        let mut ids: Vec<u32> = (0..SOCKETS)
+            .map(|_| {
+                let server = Server::listen(Over::Tcp);
+                let ours = server.connecting(protocol);
+                let mut peer = Peer::accepted(Over::Tcp, &server);
+                peer.greet(protocol);
+                ours.has_peers(1);
+                ours.send(b"");
+                u32::from_be_bytes(*peer.recv().first_chunk().expect("an id"))
+            })
+            .collect();
+        ids.sort_unstable();
+        assert!(ids.iter().all(|id| id >> 31 == 1));
+        // Twenty of 2^31: two within a thousand of each other are a matter of 1 in 5,000.
+        let close = ids.windows(2).filter(|pair| pair[1] - pair[0] < 1000).count();
+        assert!(close < 3, "{ids:x?}");
+    }
 }

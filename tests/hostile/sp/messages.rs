@@ -143,3 +143,20 @@ fn answers_to_other_surveys_take_no_memory() {
         }
     });
 }
+
+/// Around every size at which something is stored another way.
+#[test]
+fn messages_of_every_size_pass() {
+    alone(|| {
+        for over in [Over::Tcp, Over::Ipc] {
+            Trial::each(over, |trial| {
+                let mut peer = trial.guest();
+                for size in (0..300).chain([4095, 4096, 8191, 8192, 65_535, 65_536, 1 << 18]) {
+                    peer.exchange(&trial.ours, &"s".repeat(size));
+                }
+                peer.vanish(false);
+                trial.recovers("messages of every size");
+            });
+        }
+    });
+}

@@ -79,8 +79,10 @@ impl Trial {
     /// All that came have gone, and each visit was counted, when it began and when it ended.
     fn is_left_alone(&self, after: &str) {
         let (ours, visits) = (&self.ours, self.visits);
-        ours.drain();
-        eventually(&format!("{visits} ended after {after}"), || ours.statistic(BROKEN) == visits);
+        eventually(&format!("{visits} ended after {after}"), || {
+            ours.drain();
+            ours.statistic(BROKEN) == visits
+        });
         assert_eq!(ours.statistic(ACCEPTED), visits, "{after}");
         // What they have left came before their end.
         ours.drain();

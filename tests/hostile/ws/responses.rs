@@ -86,3 +86,14 @@ fn a_response_that_breaks_off_is_no_end() {
     }
     server.serves(&pair, "after all of them");
 }
+
+/// The keys of two connections have nothing to do with each other.
+#[test]
+fn keys_are_random() {
+    let server = Server::listen(Ws);
+    let _pair = server.connecting(PAIR);
+    let keys: std::collections::BTreeSet<String> =
+        (0..20).map(|_| header(&server.stranger().head(), "Sec-WebSocket-Key")[..4].to_owned()).collect();
+    // Twenty beginnings of 24 bits.
+    assert!(keys.len() > 17, "{keys:?}");
+}
