@@ -71,7 +71,7 @@ link:
 	@mv -f $(STAGE)/.new $(STAGE)/$(REAL)
 	@for name in $(NAMES); do ln -sf $(REAL) $(STAGE)/$$name; done
 
-## header        include/nanomsg/*.h anew from the Rust source
+## header        the headers in include/ anew from the Rust source
 header:
 	UPDATE_HEADERS=1 $(CARGO) test --release --test headers -- --nocapture
 
@@ -197,7 +197,7 @@ man:
 # Variables: PREFIX, LIBDIR, INCLUDEDIR, BINDIR, MANDIR, DESTDIR. The templates in packaging/ are filled in from them.
 CMAKEDIR = $(LIBDIR)/cmake/nanomsg-$(VERSION)
 CMAKE_FILES := nanomsg-config.cmake nanomsg-config-version.cmake nanomsg-target.cmake
-HEADERS := $(notdir $(wildcard include/nanomsg/*.h))
+HEADERS := $(patsubst include/%,%,$(wildcard include/nanomsg/*.h include/nanomsg-rs/*.h))
 # Not nn.hpp, which is cppnanomsg's.
 CXX_HEADER := nanomsg.hpp
 MAN_SECTIONS := 1 3 7
@@ -209,11 +209,13 @@ fill = sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(IN
 	-e 's|@PRIVATE_LIBS@|$(subst $(eval ) ,;,$(patsubst -l%,%,$(shell sed -n 's/^Libs.private: //p' packaging/nanomsg.pc.in)))|'
 
 install: build
-	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(CMAKEDIR) $(DESTDIR)$(INCLUDEDIR)/nanomsg $(DESTDIR)$(BINDIR)
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(CMAKEDIR) $(DESTDIR)$(INCLUDEDIR)/nanomsg $(DESTDIR)$(INCLUDEDIR)/nanomsg-rs \
+		$(DESTDIR)$(BINDIR)
 	install -m 755 $(STAGE)/$(REAL) $(DESTDIR)$(LIBDIR)/
 	for name in $(NAMES); do ln -sf $(REAL) $(DESTDIR)$(LIBDIR)/$$name; done
 	install -m 644 $(STAGE)/libnanomsg.a $(DESTDIR)$(LIBDIR)/
-	install -m 644 $(addprefix include/nanomsg/,$(HEADERS)) bindings/cpp/nanomsg/$(CXX_HEADER) $(DESTDIR)$(INCLUDEDIR)/nanomsg/
+	for header in $(HEADERS); do install -m 644 include/$$header $(DESTDIR)$(INCLUDEDIR)/$$header; done
+	install -m 644 bindings/cpp/nanomsg/$(CXX_HEADER) $(DESTDIR)$(INCLUDEDIR)/nanomsg/
 	$(fill) packaging/nanomsg.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/nanomsg.pc
 	ln -sf nanomsg.pc $(DESTDIR)$(LIBDIR)/pkgconfig/libnanomsg.pc
 	for name in $(CMAKE_FILES); do $(fill) packaging/$$name.in > $(DESTDIR)$(CMAKEDIR)/$$name; done
@@ -226,10 +228,10 @@ install: build
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(REAL) $(NAMES) libnanomsg.a pkgconfig/nanomsg.pc pkgconfig/libnanomsg.pc)
 	rm -f $(addprefix $(DESTDIR)$(CMAKEDIR)/,$(CMAKE_FILES))
-	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/nanomsg/,$(HEADERS) $(CXX_HEADER))
+	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS) nanomsg/$(CXX_HEADER))
 	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,nanocat $(CATS))
 	rm -f $(foreach n,$(MAN_SECTIONS),$(addprefix $(DESTDIR)$(MANDIR)/man$(n)/,$(notdir $(wildcard docs/man/*.$(n)))))
-	@rmdir $(DESTDIR)$(INCLUDEDIR)/nanomsg $(DESTDIR)$(CMAKEDIR) 2>/dev/null || true
+	@rmdir $(DESTDIR)$(INCLUDEDIR)/nanomsg $(DESTDIR)$(INCLUDEDIR)/nanomsg-rs $(DESTDIR)$(CMAKEDIR) 2>/dev/null || true
 
 ## deb           a Debian package in target/deb, in place of libnanomsg5, libnanomsg-dev and nanomsg-utils
 DEBDIR ?= $(CURDIR)/target/deb

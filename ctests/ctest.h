@@ -138,6 +138,12 @@ static inline int ct_quirk_begin(const char *id, const char *text)
 #define QUIRK(id, text) \
     for (int ct_go = ct_quirk_begin((id), (text)); ct_go; ct_go = ct_quirk_end())
 
+/* Publishers of ours send everything to everybody, as the original's do. Before the first socket. */
+static inline void ct_send_everything(void)
+{
+    setenv("NN_SUBSCRIPTIONS_FORWARD", "0", 1);
+}
+
 /* ---- time -------------------------------------------------------------- */
 
 static inline int64_t ct_now(void)

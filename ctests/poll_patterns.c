@@ -331,6 +331,7 @@ static void resending(void)
 
 int main(void)
 {
+    ct_send_everything();
     for (enum ct_transport t = INPROC; t <= WS; t++)
         for (int domain = AF_SP; domain <= AF_SP_RAW; domain++) {
             const char *raw = domain == AF_SP_RAW ? "raw " : "";

@@ -321,6 +321,7 @@ static void our_own(void)
 
 int main(void)
 {
+    ct_send_everything();
     for (domain = AF_SP; domain <= AF_SP_RAW; domain++) {
         for (enum ct_transport t = INPROC; t <= WS; t++) {
             printf("-- %s%s\n", domain == AF_SP_RAW ? "raw, " : "", ct_scheme[t]);

@@ -66,8 +66,8 @@ fn same_in_every_part(bytes: &[u8], head: Head, role: Role) {
 
 /// A request to a listening PAIR, and the response to a connecting one.
 pub fn ws_upgrade(bytes: &[u8]) {
-    settles(bytes, |bytes| ws_upgrade::answer(bytes, "pair"));
-    settles(bytes, |bytes| ws_upgrade::check(bytes, *b"0123456789abcdef", "pair"));
+    settles(bytes, |bytes| ws_upgrade::answer(bytes, "pair", true));
+    settles(bytes, |bytes| ws_upgrade::check(bytes, *b"0123456789abcdef", "pair", true));
 }
 
 /// What was answered to the first part of the bytes is the answer to all of them.

@@ -1,4 +1,4 @@
-//! The headers in include/nanomsg: are they what the sources say, does every compiler take them, and do they say what
+//! The headers in include: are they what the sources say, does every compiler take them, and do they say what
 //! upstream's say? With UPDATE_HEADERS=1 in the environment they are written anew.
 
 use std::collections::BTreeMap;
@@ -13,18 +13,25 @@ use cbindgen::{Builder, Config, ItemType};
 
 /// Every header: what it is about, the words its constants begin with, and whether it includes nn.h. All other
 /// constants are nn.h's.
-const HEADERS: [(&str, &str, &[&str], bool); 11] = [
-    ("nn.h", "what all sockets have in common", &[], false),
-    ("inproc.h", "the inproc transport: within one process", &["NN_INPROC"], false),
-    ("ipc.h", "the ipc transport: between processes of one machine", &["NN_IPC"], false),
-    ("tcp.h", "the tcp transport: between machines", &["NN_TCP"], false),
-    ("ws.h", "the ws transport: WebSocket, RFC 6455", &["NN_WS"], true),
-    ("pair.h", "one to one", &["NN_PROTO_PAIR", "NN_PAIR"], false),
-    ("pubsub.h", "publish and subscribe", &["NN_PROTO_PUBSUB", "NN_PUB", "NN_SUB"], false),
-    ("reqrep.h", "request and reply", &["NN_PROTO_REQREP", "NN_REQ", "NN_REP"], true),
-    ("pipeline.h", "push and pull", &["NN_PROTO_PIPELINE", "NN_PUSH", "NN_PULL"], false),
-    ("survey.h", "survey and respond", &["NN_PROTO_SURVEY", "NN_SURVEYOR", "NN_RESPONDENT"], false),
-    ("bus.h", "everyone to everyone", &["NN_PROTO_BUS", "NN_BUS"], false),
+const HEADERS: [(&str, &str, &[&str], bool); 12] = [
+    // Upstream does not have it: outside of its folder. Its words come before those of pubsub.h.
+    (
+        "nanomsg-rs/forward.h",
+        "subscriptions that travel to the publisher, which upstream does not have",
+        &["NN_SUB_FORWARD", "NN_PUB_FORWARD", "NN_STAT_MESSAGES_FILTERED"],
+        false,
+    ),
+    ("nanomsg/nn.h", "what all sockets have in common", &[], false),
+    ("nanomsg/inproc.h", "the inproc transport: within one process", &["NN_INPROC"], false),
+    ("nanomsg/ipc.h", "the ipc transport: between processes of one machine", &["NN_IPC"], false),
+    ("nanomsg/tcp.h", "the tcp transport: between machines", &["NN_TCP"], false),
+    ("nanomsg/ws.h", "the ws transport: WebSocket, RFC 6455", &["NN_WS"], true),
+    ("nanomsg/pair.h", "one to one", &["NN_PROTO_PAIR", "NN_PAIR"], false),
+    ("nanomsg/pubsub.h", "publish and subscribe", &["NN_PROTO_PUBSUB", "NN_PUB", "NN_SUB"], false),
+    ("nanomsg/reqrep.h", "request and reply", &["NN_PROTO_REQREP", "NN_REQ", "NN_REP"], true),
+    ("nanomsg/pipeline.h", "push and pull", &["NN_PROTO_PIPELINE", "NN_PUSH", "NN_PULL"], false),
+    ("nanomsg/survey.h", "survey and respond", &["NN_PROTO_SURVEY", "NN_SURVEYOR", "NN_RESPONDENT"], false),
+    ("nanomsg/bus.h", "everyone to everyone", &["NN_PROTO_BUS", "NN_BUS"], false),
 ];
 
 /// The structs and unions, and their members.
@@ -40,7 +47,7 @@ const LAYOUTS: [(&str, &[&str]); 6] = [
 #[test]
 fn headers_are_what_the_sources_say() {
     for (name, ..) in HEADERS {
-        let found = fs::read_to_string(ours().join("nanomsg").join(name)).unwrap_or_default();
+        let found = fs::read_to_string(ours().join(name)).unwrap_or_default();
         assert!(found == generate(name), "{name} is stale: run UPDATE_HEADERS=1 cargo test --test headers");
     }
 }
@@ -49,7 +56,7 @@ fn headers_are_what_the_sources_say() {
 fn every_header_stands_alone_in_c_and_cpp() {
     for (name, ..) in HEADERS {
         // Macros alone are no program.
-        let twice = format!("#include <nanomsg/{name}>\n#include <nanomsg/{name}>\ntypedef int something;\n");
+        let twice = format!("#include <{name}>\n#include <{name}>\ntypedef int something;\n");
         for own_export in [false, true] {
             let program = if own_export { format!("#define NN_EXPORT extern\n{twice}") } else { twice.clone() };
             compile(Language::C, &program, &ours());
@@ -106,9 +113,9 @@ fn ours() -> PathBuf {
     let include = root().join("include");
     UPDATED.call_once(|| {
         if std::env::var("UPDATE_HEADERS").as_deref() == Ok("1") {
-            fs::create_dir_all(include.join("nanomsg")).unwrap();
             for (name, ..) in HEADERS {
-                fs::write(include.join("nanomsg").join(name), generate(name)).unwrap();
+                fs::create_dir_all(include.join(name).parent().unwrap()).unwrap();
+                fs::write(include.join(name), generate(name)).unwrap();
             }
         }
     });
@@ -119,12 +126,12 @@ fn ours() -> PathBuf {
 fn generate(name: &str) -> String {
     let (_, about, words, with_nn) = *HEADERS.iter().find(|header| header.0 == name).unwrap();
     let sources = root().join("src/ffi");
-    let is_main = name == "nn.h";
+    let is_main = name == "nanomsg/nn.h";
 
     let mut config = Config::from_file(root().join("cbindgen.toml")).unwrap();
     config.header =
         Some(format!("/* nanomsg: {about}. Generated from src/ffi by tests/headers.rs; not to be edited. */"));
-    config.include_guard = Some(format!("NANOMSG_{}_INCLUDED", name.to_uppercase().replace('.', "_")));
+    config.include_guard = Some(guard(name));
     config.export.item_types = vec![ItemType::Constants];
     config.export.exclude = constants().into_iter().filter(|constant| owner(constant) != name).collect();
     let mut builder = Builder::new().with_src(sources.join("symbols.rs"));
@@ -149,6 +156,11 @@ fn generate(name: &str) -> String {
     let mut text = Vec::new();
     builder.with_config(config).generate().unwrap().write(&mut text);
     tidy(&String::from_utf8(text).unwrap())
+}
+
+fn guard(name: &str) -> String {
+    let name = name.to_uppercase().replace(['/', '.', '-'], "_");
+    format!("{name}_INCLUDED")
 }
 
 /// A comment of one line does not need three, constants without comments need no space between them, and no comment is
@@ -183,7 +195,7 @@ fn last_line(text: &str) -> &str {
 /// The header a constant belongs to.
 fn owner(constant: &str) -> &'static str {
     let belongs = |word: &str| constant.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
-    HEADERS.iter().find(|header| header.2.iter().any(|word| belongs(word))).map_or("nn.h", |header| header.0)
+    HEADERS.iter().find(|header| header.2.iter().any(|word| belongs(word))).map_or("nanomsg/nn.h", |header| header.0)
 }
 
 /// The names of all constants in symbols.rs.
@@ -205,13 +217,13 @@ fn symbols() -> BTreeMap<String, i32> {
         };
         symbols.insert(name.to_str().unwrap().to_owned(), value);
     }
-    assert_eq!(symbols.len(), 121);
+    assert_eq!(symbols.len(), 124);
     symbols
 }
 
 /// A program that prints all there is to compare.
 fn facts_program(names: &[String]) -> String {
-    let mut program = includes() + "#include <stdio.h>\nint main (void) {\n";
+    let mut program = shared_includes() + "#include <stdio.h>\nint main (void) {\n";
     for name in names {
         program += &format!("printf (\"{name} %lld\\n\", (long long) ({name}));\n");
     }
@@ -234,7 +246,13 @@ fn facts_program(names: &[String]) -> String {
 }
 
 fn includes() -> String {
-    HEADERS.iter().map(|(name, ..)| format!("#include <nanomsg/{name}>\n")).collect()
+    HEADERS.iter().map(|(name, ..)| format!("#include <{name}>\n")).collect()
+}
+
+/// Those that upstream has too.
+fn shared_includes() -> String {
+    let shared = HEADERS.iter().filter(|(name, ..)| name.starts_with("nanomsg/"));
+    shared.map(|(name, ..)| format!("#include <{name}>\n")).collect()
 }
 
 /// The macros without arguments that the headers in a folder define, but for their guards and NN_EXPORT. None without
@@ -248,7 +266,7 @@ fn macros(include: &Path) -> Option<Vec<String>> {
         Some(text.lines().filter_map(name).collect::<Vec<_>>())
     };
     let system = defined("#include <errno.h>\n#include <stddef.h>\n#include <stdint.h>\n")?;
-    let mut names = defined(&includes())?;
+    let mut names = defined(&shared_includes())?;
     names.retain(|name| {
         !system.contains(name) && !name.contains('(') && !name.ends_with("_INCLUDED") && name != "NN_EXPORT"
     });

@@ -124,6 +124,7 @@ impl Places {
             files.insert(Path::new(self.include).join(format!("nanomsg/{name}.h")), Kind::File(0o644));
         }
         files.insert(Path::new(self.include).join("nanomsg/nanomsg.hpp"), Kind::File(0o644));
+        files.insert(Path::new(self.include).join("nanomsg-rs/forward.h"), Kind::File(0o644));
         files
     }
 

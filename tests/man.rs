@@ -57,7 +57,8 @@ fn prototypes_are_those_of_the_header() {
 fn all_constants_of_the_options_and_statistics_are_described() {
     let text: String = pages().into_values().collect();
     let mut missing = Vec::new();
-    for entry in fs::read_dir(root().join("include/nanomsg")).unwrap() {
+    let folders = ["include/nanomsg", "include/nanomsg-rs"].map(|folder| fs::read_dir(root().join(folder)).unwrap());
+    for entry in folders.into_iter().flatten() {
         let header = fs::read_to_string(entry.unwrap().path()).unwrap();
         for name in header.lines().filter_map(|line| line.strip_prefix("#define ")?.split([' ', '(']).next()) {
             let internal = ["_H_INCLUDED", "NN_NS_", "NN_PROTO_", "NN_HAUSNUMERO", "NN_EXPORT", "NN_VERSION_", "_"];

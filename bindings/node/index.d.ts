@@ -60,6 +60,7 @@ export class Socket implements AsyncIterable<Buffer> {
   wsMessageType: number;
   resendInterval: number;
   surveyDeadline: number;
+  forwardSubscriptions: number;
 }
 
 export function poll(

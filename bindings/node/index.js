@@ -153,6 +153,15 @@ class Socket {
     this.setOption(constants.NN_SUB, constants.NN_SUB_UNSUBSCRIBE, bytesOf(topic));
   }
 
+  /** Pub, sub: whether connections to come carry subscriptions, so that a pub sends only what is wanted; 0 or 1. */
+  get forwardSubscriptions() {
+    return this.getOption(constants[`NN_${this.type.toUpperCase()}`], constants.NN_SUB_FORWARD);
+  }
+
+  set forwardSubscriptions(value) {
+    this.setOption(constants[`NN_${this.type.toUpperCase()}`], constants.NN_SUB_FORWARD, Number(value));
+  }
+
   /** Sets any option: an integer, or bytes. */
   setOption(level, option, value) {
     let bytes = value;

@@ -9,10 +9,10 @@ use super::message::WsMessageType;
 use super::socket::{Socket, SocketType};
 use crate::error::Error as Cause;
 use crate::ffi::symbols::{
-    NN_IPV4ONLY, NN_LINGER, NN_MAXTTL, NN_RCVBUF, NN_RCVFD, NN_RCVMAXSIZE, NN_RCVPRIO, NN_RCVTIMEO, NN_RECONNECT_IVL,
-    NN_RECONNECT_IVL_MAX, NN_REQ_RESEND_IVL, NN_SNDBUF, NN_SNDFD, NN_SNDPRIO, NN_SNDTIMEO, NN_SOCKET_NAME,
-    NN_SOL_SOCKET, NN_SUB_SUBSCRIBE, NN_SUB_UNSUBSCRIBE, NN_SURVEYOR_DEADLINE, NN_TCP, NN_TCP_NODELAY, NN_WS,
-    NN_WS_MSG_TYPE,
+    NN_IPV4ONLY, NN_LINGER, NN_MAXTTL, NN_PUB_FORWARD, NN_RCVBUF, NN_RCVFD, NN_RCVMAXSIZE, NN_RCVPRIO, NN_RCVTIMEO,
+    NN_RECONNECT_IVL, NN_RECONNECT_IVL_MAX, NN_REQ_RESEND_IVL, NN_SNDBUF, NN_SNDFD, NN_SNDPRIO, NN_SNDTIMEO,
+    NN_SOCKET_NAME, NN_SOL_SOCKET, NN_SUB_FORWARD, NN_SUB_SUBSCRIBE, NN_SUB_UNSUBSCRIBE, NN_SURVEYOR_DEADLINE, NN_TCP,
+    NN_TCP_NODELAY, NN_WS, NN_WS_MSG_TYPE,
 };
 use crate::socket::{Given, Value};
 
@@ -205,6 +205,27 @@ impl Socket {
     /// Takes one [`Socket::subscribe`] of that topic back. Fails with EINVAL if there is none.
     pub fn unsubscribe(&self, topic: impl AsRef<[u8]>) -> Result<()> {
         self.set_bytes(SocketType::Sub.number(), NN_SUB_UNSUBSCRIBE, topic.as_ref())
+    }
+
+    /// Whether connections to come carry subscriptions, if the other end likes that too: a [`SocketType::Pub`] then sends a
+    /// [`SocketType::Sub`] only what it has subscribed to.
+    pub fn forward_subscriptions(&self) -> Result<bool> {
+        let (level, option) = self.forward_option();
+        Ok(self.int(level, option)? != 0)
+    }
+
+    /// Sets [`Socket::forward_subscriptions`]; they do, unless it or NN_SUBSCRIPTIONS_FORWARD is set.
+    pub fn set_forward_subscriptions(&self, forward: bool) -> Result<()> {
+        let (level, option) = self.forward_option();
+        self.set_int(level, option, forward.into())
+    }
+
+    /// On every other type of socket there is none.
+    fn forward_option(&self) -> (i32, i32) {
+        match self.socket_type() {
+            SocketType::Pub => (SocketType::Pub.number(), NN_PUB_FORWARD),
+            _ => (SocketType::Sub.number(), NN_SUB_FORWARD),
+        }
     }
 
     /// When a [`SocketType::Req`] sends a request again that has no reply.

@@ -36,11 +36,13 @@ pub enum Statistic {
     BytesSent,
     /// Bytes of the bodies received.
     BytesReceived,
+    /// Messages not sent to a subscriber that had not asked for them, counted for each subscriber.
+    MessagesFiltered,
 }
 
 impl Statistic {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::EstablishedConnections,
         Self::AcceptedConnections,
         Self::DroppedConnections,
@@ -55,6 +57,7 @@ impl Statistic {
         Self::MessagesReceived,
         Self::BytesSent,
         Self::BytesReceived,
+        Self::MessagesFiltered,
     ];
 
     pub(super) fn number(self) -> i32 {
@@ -73,6 +76,7 @@ impl Statistic {
             Self::MessagesReceived => symbols::NN_STAT_MESSAGES_RECEIVED,
             Self::BytesSent => symbols::NN_STAT_BYTES_SENT,
             Self::BytesReceived => symbols::NN_STAT_BYTES_RECEIVED,
+            Self::MessagesFiltered => symbols::NN_STAT_MESSAGES_FILTERED,
         }
     }
 }

@@ -17,6 +17,9 @@ const NOWHERE: &[u8] = b"GET  HTTP/1.1\r\n";
 /// Every subprotocol is the name of a socket type with this behind it.
 const SUFFIX: &str = ".sp.nanomsg.org";
 
+/// The extension by which subscriptions travel. It changes nothing about frames.
+const EXTENSION: &str = "subscriptions.sp.nanomsg.org";
+
 const TYPES: [&str; 10] = ["pair", "req", "rep", "pub", "sub", "surveyor", "respondent", "push", "pull", "bus"];
 
 /// What has become of the bytes so far.
@@ -24,15 +27,16 @@ const TYPES: [&str; 10] = ["pair", "req", "rep", "pub", "sub", "surveyor", "resp
 pub(crate) enum Upgrade {
     /// They are not complete.
     More,
-    /// The connection is a WebSocket behind the first `length` bytes; the server sends `reply`.
-    Done { length: usize, reply: Vec<u8> },
+    /// The connection is a WebSocket behind the first `length` bytes; the server sends `reply`. `extended`: both have
+    /// agreed on our extension.
+    Done { length: usize, reply: Vec<u8>, extended: bool },
     /// It will not be one. The server says so with `reply`.
     Refused { reply: Vec<u8> },
 }
 
 /// How a listening socket of type `own` answers a request. Without a subprotocol, which browsers may leave out, only PAIR
-/// takes it.
-pub(crate) fn answer(bytes: &[u8], own: &str) -> Upgrade {
+/// takes it. `extends`: our extension is welcome.
+pub(crate) fn answer(bytes: &[u8], own: &str, extends: bool) -> Upgrade {
     let mut headers = [EMPTY_HEADER; HEADERS];
     let (length, headers) = match parse_get(&bytes[..bytes.len().min(LIMIT)], &mut headers) {
         Some(Status::Complete(request)) => request,
@@ -76,8 +80,12 @@ pub(crate) fn answer(bytes: &[u8], own: &str) -> Upgrade {
     if !chosen.is_empty() {
         reply.push_str(&format!("Sec-WebSocket-Protocol: {chosen}\r\n"));
     }
+    let extended = extends && has_token(headers, "Sec-WebSocket-Extensions", EXTENSION);
+    if extended {
+        reply.push_str(&format!("Sec-WebSocket-Extensions: {EXTENSION}\r\n"));
+    }
     reply.push_str("\r\n");
-    Upgrade::Done { length, reply: reply.into_bytes() }
+    Upgrade::Done { length, reply: reply.into_bytes(), extended }
 }
 
 /// The length of a GET request, and its headers. `None`: it is another request, or none.
@@ -108,7 +116,9 @@ fn refuse(reason: &str) -> Upgrade {
 }
 
 /// What a connecting socket asks for: a listening one of type `wanted`. `key` is random, and new each time.
-pub(crate) fn request(resource: &str, host: &str, key: [u8; 16], wanted: &str) -> Vec<u8> {
+/// `extends`: it is asked for our extension too.
+pub(crate) fn request(resource: &str, host: &str, key: [u8; 16], wanted: &str, extends: bool) -> Vec<u8> {
+    let extension = if extends { format!("Sec-WebSocket-Extensions: {EXTENSION}\r\n") } else { String::new() };
     format!(
         "GET {resource} HTTP/1.1\r\n\
          Host: {host}\r\n\
@@ -116,14 +126,15 @@ pub(crate) fn request(resource: &str, host: &str, key: [u8; 16], wanted: &str) -
          Connection: Upgrade\r\n\
          Sec-WebSocket-Key: {}\r\n\
          Sec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Protocol: {wanted}{SUFFIX}\r\n\r\n",
+         Sec-WebSocket-Protocol: {wanted}{SUFFIX}\r\n\
+         {extension}\r\n",
         BASE64_STANDARD.encode(key),
     )
     .into_bytes()
 }
 
 /// What the server's response to that request means.
-pub(crate) fn check(bytes: &[u8], key: [u8; 16], wanted: &str) -> Upgrade {
+pub(crate) fn check(bytes: &[u8], key: [u8; 16], wanted: &str, extends: bool) -> Upgrade {
     let refused = Upgrade::Refused { reply: Vec::new() };
     let mut headers = [EMPTY_HEADER; HEADERS];
     let mut response = Response::new(&mut headers);
@@ -135,14 +146,16 @@ pub(crate) fn check(bytes: &[u8], key: [u8; 16], wanted: &str) -> Upgrade {
     let headers = &*response.headers;
     let expected = accept_key(&BASE64_STANDARD.encode(key));
     let named = value(headers, "Sec-WebSocket-Protocol").unwrap_or_default();
+    let extension = value(headers, "Sec-WebSocket-Extensions").unwrap_or_default();
+    let extended = extends && extension.eq_ignore_ascii_case(EXTENSION);
     let good = response.code == Some(101)
         && response.version == Some(1)
         && has_token(headers, "Upgrade", "websocket")
         && has_token(headers, "Connection", "upgrade")
         && value(headers, "Sec-WebSocket-Accept") == Some(&expected)
         && (named.is_empty() || names(named, wanted))
-        && value(headers, "Sec-WebSocket-Extensions").is_none_or(str::is_empty);
-    if good { Upgrade::Done { length, reply: Vec::new() } } else { refused }
+        && (extended || extension.is_empty());
+    if good { Upgrade::Done { length, reply: Vec::new(), extended } } else { refused }
 }
 
 /// Proves to the client that its key was read (RFC 6455, section 4.2.2).
@@ -214,14 +227,14 @@ mod tests {
     }
 
     fn accepted(bytes: &[u8], own: &str) -> Option<String> {
-        match answer(bytes, own) {
-            Upgrade::Done { length, reply } if length == bytes.len() => Some(String::from_utf8(reply).unwrap()),
+        match answer(bytes, own, false) {
+            Upgrade::Done { length, reply, .. } if length == bytes.len() => Some(String::from_utf8(reply).unwrap()),
             _ => None,
         }
     }
 
     fn refused(bytes: &[u8], own: &str) -> String {
-        let Upgrade::Refused { reply } = answer(bytes, own) else { panic!("not refused") };
+        let Upgrade::Refused { reply } = answer(bytes, own, false) else { panic!("not refused") };
         let reply = String::from_utf8(reply).unwrap();
         assert!(reply.ends_with("\r\n\r\n") && reply.contains("Sec-WebSocket-Version: 13\r\n"));
         reply.split("\r\n").next().unwrap().strip_prefix("HTTP/1.1 400 ").unwrap().to_owned()
@@ -242,7 +255,7 @@ mod tests {
         let whole = text("GET  HTTP/1.1", &headers());
         assert!(accepted(&whole, "pair").is_some());
         for length in 0..whole.len() {
-            assert_eq!(answer(&whole[..length], "pair"), Upgrade::More);
+            assert_eq!(answer(&whole[..length], "pair", false), Upgrade::More);
         }
         for line in ["GET   HTTP/1.1", "GET  HTTP/1.0", "GET  / HTTP/1.1", "POST  HTTP/1.1"] {
             assert_eq!(refused(&text(line, &headers()), "pair"), "Bad Request", "{line}");
@@ -306,7 +319,7 @@ mod tests {
     #[test]
     fn a_request_without_end_is_refused() {
         let long = [b"GET / HTTP/1.1\r\nCookie: ".to_vec(), vec![b'x'; LIMIT]].concat();
-        assert_eq!(answer(&long[..LIMIT - 1], "pair"), Upgrade::More);
+        assert_eq!(answer(&long[..LIMIT - 1], "pair", false), Upgrade::More);
         assert_eq!(refused(&long, "pair"), "Opening Handshake Too Long");
     }
 
@@ -314,7 +327,7 @@ mod tests {
     fn every_part_of_a_request_asks_for_more() {
         let whole = get(&headers());
         for length in 0..whole.len() {
-            assert_eq!(answer(&whole[..length], "pair"), Upgrade::More);
+            assert_eq!(answer(&whole[..length], "pair", false), Upgrade::More);
         }
     }
 
@@ -322,7 +335,7 @@ mod tests {
     fn frames_behind_the_request_are_left() {
         let request = get(&headers());
         let more = [request.clone(), b"\x81\x80....".to_vec()].concat();
-        assert!(matches!(answer(&more, "pair"), Upgrade::Done { length, .. } if length == request.len()));
+        assert!(matches!(answer(&more, "pair", false), Upgrade::Done { length, .. } if length == request.len()));
     }
 
     #[test]
@@ -330,7 +343,10 @@ mod tests {
         let expected = "GET /a?b HTTP/1.1\r\nHost: h:80\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                         Sec-WebSocket-Key: AQEBAQEBAQEBAQEBAQEBAQ==\r\nSec-WebSocket-Version: 13\r\n\
                         Sec-WebSocket-Protocol: rep.sp.nanomsg.org\r\n\r\n";
-        assert_eq!(request("/a?b", "h:80", [1; 16], "rep"), expected.as_bytes());
+        assert_eq!(request("/a?b", "h:80", [1; 16], "rep", false), expected.as_bytes());
+        let extension = "\r\nSec-WebSocket-Extensions: subscriptions.sp.nanomsg.org\r\n\r\n";
+        let expected = expected.replace("\r\n\r\n", extension);
+        assert_eq!(request("/a?b", "h:80", [1; 16], "rep", true), expected.as_bytes());
     }
 
     #[test]
@@ -339,7 +355,7 @@ mod tests {
         let accept = accept_key(&BASE64_STANDARD.encode(key));
         let respond = |line: &str, upgrade: &str, connection: &str, accept: &str, more: &[(&str, &str)]| {
             let first = [("Upgrade", upgrade), ("Connection", connection), ("Sec-WebSocket-Accept", accept)];
-            check(&text(line, &[&first[..], more].concat()), key, "rep")
+            check(&text(line, &[&first[..], more].concat()), key, "rep", false)
         };
         let refused = Upgrade::Refused { reply: Vec::new() };
         let line = "HTTP/1.1 101 Switching Protocols";
@@ -354,25 +370,45 @@ mod tests {
         for more in [("Sec-WebSocket-Protocol", "pub.sp.nanomsg.org"), ("Sec-WebSocket-Extensions", "x")] {
             assert_eq!(respond(line, "websocket", "Upgrade", &accept, &[more]), refused);
         }
-        assert_eq!(check(b"nonsense\r\n\r\n", key, "rep"), refused);
-        assert_eq!(check(&[b'x'; LIMIT], key, "rep"), refused);
-        assert_eq!(check(b"HTTP/1.1 101 ", key, "rep"), Upgrade::More);
+        assert_eq!(check(b"nonsense\r\n\r\n", key, "rep", false), refused);
+        assert_eq!(check(&[b'x'; LIMIT], key, "rep", false), refused);
+        assert_eq!(check(b"HTTP/1.1 101 ", key, "rep", false), Upgrade::More);
+    }
+
+    #[test]
+    fn the_extension_is_used_where_both_want_it() {
+        let key = [7; 16];
+        for (asked, welcome) in [(true, true), (true, false), (false, true), (false, false)] {
+            let request = request("/", "h", key, "pub", asked);
+            let Upgrade::Done { reply, extended, .. } = answer(&request, "pub", welcome) else { panic!("refused") };
+            assert_eq!(extended, asked && welcome);
+            let checked = check(&reply, key, "pub", asked);
+            assert_eq!(checked, Upgrade::Done { length: reply.len(), reply: Vec::new(), extended });
+        }
+        let among_others = "permessage-deflate; client_max_window_bits, Subscriptions.SP.nanomsg.org";
+        let headers = [&headers()[..], &[("Sec-WebSocket-Extensions", among_others)]].concat();
+        let Upgrade::Done { reply, extended: true, .. } = answer(&get(&headers), "pair", true) else {
+            panic!("not used")
+        };
+        let reply = String::from_utf8(reply).unwrap();
+        assert!(reply.ends_with("\r\nSec-WebSocket-Extensions: subscriptions.sp.nanomsg.org\r\n\r\n"), "{reply}");
+        assert_eq!(check(reply.as_bytes(), key, "pair", false), Upgrade::Refused { reply: Vec::new() });
     }
 
     proptest! {
         #[test]
         fn both_sides_understand_each_other(key: [u8; 16], kind in 0..TYPES.len()) {
-            let request = request("/", "h", key, TYPES[kind]);
-            let Upgrade::Done { length, reply } = answer(&request, TYPES[kind]) else { panic!("refused") };
+            let request = request("/", "h", key, TYPES[kind], false);
+            let Upgrade::Done { length, reply, .. } = answer(&request, TYPES[kind], false) else { panic!("refused") };
             prop_assert_eq!(length, request.len());
-            let done = Upgrade::Done { length: reply.len(), reply: Vec::new() };
-            prop_assert_eq!(check(&reply, key, TYPES[kind]), done);
+            let done = Upgrade::Done { length: reply.len(), reply: Vec::new(), extended: false };
+            prop_assert_eq!(check(&reply, key, TYPES[kind], false), done);
         }
 
         #[test]
         fn any_bytes_are_answered(bytes: Vec<u8>) {
-            answer(&bytes, "pair");
-            check(&bytes, [0; 16], "pair");
+            answer(&bytes, "pair", false);
+            check(&bytes, [0; 16], "pair", false);
         }
     }
 }

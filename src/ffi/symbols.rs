@@ -195,6 +195,14 @@ pub const NN_SUB_SUBSCRIBE: c_int = 1;
 /// Takes a prefix back; any bytes, write only.
 pub const NN_SUB_UNSUBSCRIBE: c_int = 2;
 
+/// Level NN_SUB. 1 if connections to come shall carry subscriptions to publishers that take them, which then send only
+/// what is wanted, 0 if not; int. 1 unless set.
+pub const NN_SUB_FORWARD: c_int = 1001;
+/// Level NN_PUB. The same at the other end: 1 if subscriptions are taken.
+pub const NN_PUB_FORWARD: c_int = 1001;
+/// Messages not sent to a subscriber that had not asked for them, counted for each subscriber.
+pub const NN_STAT_MESSAGES_FILTERED: c_int = 1301;
+
 pub const NN_PROTO_REQREP: c_int = 3;
 /// Sends a request and receives its reply.
 pub const NN_REQ: c_int = NN_PROTO_REQREP * 16;
@@ -292,9 +300,9 @@ const fn name(with_nul: &'static str) -> &'static CStr {
     }
 }
 
-/// In the order of upstream's, which programs see that list the symbols.
+/// In the order of upstream's, which programs see that list the symbols. Our own come behind them.
 #[rustfmt::skip]
-static SYMBOLS: [Symbol; 121] = [
+static SYMBOLS: [Symbol; 124] = [
     symbol!(NN_NS_NAMESPACE, NN_NS_NAMESPACE),
     symbol!(NN_NS_VERSION, NN_NS_NAMESPACE),
     symbol!(NN_NS_DOMAIN, NN_NS_NAMESPACE),
@@ -416,6 +424,9 @@ static SYMBOLS: [Symbol; 121] = [
     symbol!(NN_STAT_INPROGRESS_CONNECTIONS, NN_NS_STATISTIC, NN_TYPE_INT, NN_UNIT_NONE),
     symbol!(NN_STAT_CURRENT_SND_PRIORITY, NN_NS_STATISTIC, NN_TYPE_INT, NN_UNIT_PRIORITY),
     symbol!(NN_STAT_CURRENT_EP_ERRORS, NN_NS_STATISTIC, NN_TYPE_INT, NN_UNIT_NONE),
+    symbol!(NN_SUB_FORWARD, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_BOOLEAN),
+    symbol!(NN_PUB_FORWARD, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_BOOLEAN),
+    symbol!(NN_STAT_MESSAGES_FILTERED, NN_NS_STATISTIC, NN_TYPE_INT, NN_UNIT_MESSAGES),
 ];
 
 #[cfg(test)]
@@ -434,6 +445,7 @@ mod tests {
             (81, c"EFSM", 156_384_766),
             (112, c"NN_STAT_ACCEPT_ERRORS", 107),
             (120, c"NN_STAT_CURRENT_EP_ERRORS", 203),
+            (121, c"NN_SUB_FORWARD", 1001),
         ] {
             assert_eq!(symbol(index), Some((name, value)));
         }
@@ -455,7 +467,7 @@ mod tests {
 
     #[test]
     fn outside_of_the_table_is_nothing() {
-        for index in [-1, c_int::MIN, 121, 2000, c_int::MAX] {
+        for index in [-1, c_int::MIN, 124, 2000, c_int::MAX] {
             assert!(symbol(index).is_none() && properties(index).is_none());
         }
     }

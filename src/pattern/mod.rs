@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::pipe::PipeId;
+pub(crate) use pubsub::Demand;
 
 /// A socket type's number: its family times 16, plus the role.
 pub(crate) type Protocol = u16;
@@ -26,6 +27,9 @@ pub(crate) type Protocol = u16;
 const PAIR: Protocol = 16;
 const PUB: Protocol = 32;
 const SUB: Protocol = 33;
+/// The same two as they introduce themselves where subscriptions travel from one to the other.
+const PUB_FORWARDING: Protocol = 34;
+const SUB_FORWARDING: Protocol = 35;
 const REQ: Protocol = 48;
 const REP: Protocol = 49;
 const PUSH: Protocol = 80;
@@ -69,6 +73,12 @@ pub(crate) trait Pattern: Send {
 
     /// A connection has been made. It becomes usable with the first [`Pattern::writable`].
     fn add(&mut self, pipe: PipeId, priorities: Priorities) -> std::result::Result<(), Refused>;
+    /// Whether connections to come shall carry subscriptions, if the peer likes that too.
+    fn offers_forwarding(&self) -> bool {
+        false
+    }
+    /// It has turned out that this connection does. Comes right after [`Pattern::add`].
+    fn forward_on(&mut self, _pipe: PipeId) {}
     /// The connection is gone, with everything in it.
     fn remove(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, now: Instant);
     /// Messages wait in a pipe that was empty.
@@ -78,6 +88,10 @@ pub(crate) trait Pattern: Send {
     /// The pipe takes no messages for now, or never again: its peer has gone and only what came in is left.
     fn blocked(&mut self, _pipe: PipeId) {}
 
+    /// Whether what peers have said decides where the next message goes.
+    fn heeds_peers(&self) -> bool {
+        false
+    }
     /// `now` counts only where [`Pattern::keeps_time`].
     fn send(&mut self, _message: &mut Outgoing<'_>, _pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
         Err(Error::NotSupported)
@@ -116,6 +130,26 @@ pub(crate) trait Pattern: Send {
         Err(Error::NoSuchOption)
     }
 
+    /// Tells peers what an option or a device has changed about what is wanted.
+    fn forward(&mut self, _pipes: &mut dyn Pipes) {}
+
+    /// For a device, at the end that sends: starts or stops to note how what is wanted changes.
+    fn watch_demand(&mut self, _on: bool) {}
+    /// Whether it has changed since the last [`Pattern::take_demand`].
+    fn demand_changed(&self) -> bool {
+        false
+    }
+    fn take_demand(&mut self) -> Option<Demand> {
+        None
+    }
+    /// At the end that receives: what is wanted, and what has changed about it. `None`: no device any more.
+    fn set_demand(&mut self, _demand: Option<Demand>) {}
+
+    /// Messages that were not sent to a peer which had not asked for them, counted for each.
+    fn filtered(&self) -> u64 {
+        0
+    }
+
     /// The best priority with a writable pipe, or -1 (NN_STAT_CURRENT_SND_PRIORITY; 0 where it has no meaning).
     fn send_priority(&self) -> i32 {
         0
@@ -123,13 +157,13 @@ pub(crate) trait Pattern: Send {
 }
 
 /// The pattern of a socket type, cooked or raw. `None`: no such type. `seed` is what nobody outside can guess: request
-/// ids, survey ids and the names of pipes start from it.
-pub(crate) fn open(protocol: Protocol, raw: bool, seed: u64) -> Option<Box<dyn Pattern>> {
+/// ids, survey ids and the names of pipes start from it. `forward`: subscriptions travel, unless an option says otherwise.
+pub(crate) fn open(protocol: Protocol, raw: bool, seed: u64, forward: bool) -> Option<Box<dyn Pattern>> {
     let start = seed as u32;
     Some(match (protocol, raw) {
         (PAIR, _) => Box::new(pair::Pair::default()),
-        (PUB, _) => Box::new(pubsub::Pub::default()),
-        (SUB, _) => Box::new(pubsub::Sub::default()),
+        (PUB, _) => Box::new(pubsub::Pub::new(forward)),
+        (SUB, _) => Box::new(pubsub::Sub::new(forward)),
         (REQ, false) => Box::new(reqrep::Req::new(start)),
         (REQ, true) => Box::new(reqrep::XReq::default()),
         (REP | RESPONDENT, false) => Box::new(replying::Replier::default()),
@@ -142,6 +176,15 @@ pub(crate) fn open(protocol: Protocol, raw: bool, seed: u64) -> Option<Box<dyn P
         (BUS, true) => Box::new(bus::Bus::raw(seed)),
         _ => return None,
     })
+}
+
+/// How a socket of this type introduces itself where subscriptions travel.
+pub(crate) fn forwarding(protocol: Protocol) -> Option<Protocol> {
+    match protocol {
+        PUB => Some(PUB_FORWARDING),
+        SUB => Some(SUB_FORWARDING),
+        _ => None,
+    }
 }
 
 /// Whether sockets of these two types may talk to each other.
@@ -162,6 +205,11 @@ pub(crate) fn peer_of(protocol: Protocol) -> Protocol {
         RESPONDENT => SURVEYOR,
         same => same,
     }
+}
+
+/// The least that NN_RCVMAXSIZE has to be where subscriptions come in.
+pub(crate) fn shortest_limit(protocol: Protocol) -> i32 {
+    if protocol == PUB { 1 + pubsub::TOPIC_MAX as i32 } else { 0 }
 }
 
 /// Reads a pipe empty whose peer has nothing to say to this socket type.

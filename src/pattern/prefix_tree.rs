@@ -99,9 +99,54 @@ impl<V> PrefixTree<V> {
         Some(path)
     }
 
+    /// The node in which this key ends, and how many of the node's bytes are behind it.
+    fn find(&self, key: &[u8]) -> Option<(usize, usize)> {
+        let mut at = self.root;
+        let mut rest = key;
+        while let Some(&first) = rest.first() {
+            let place = self.nodes[at].child(first).ok()?;
+            at = self.nodes[at].children[place].1;
+            let bytes = &*self.nodes[at].bytes;
+            match rest.strip_prefix(bytes) {
+                Some(behind) => rest = behind,
+                None => return bytes.starts_with(rest).then(|| (at, bytes.len() - rest.len())),
+            }
+        }
+        Some((at, 0))
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Option<&V> {
+        match self.find(key)? {
+            (at, 0) => self.nodes[at].value.as_ref(),
+            _ => None,
+        }
+    }
+
     pub(super) fn get_mut(&mut self, key: &[u8]) -> Option<&mut V> {
-        let at = *self.path(key)?.last()?;
-        self.nodes[at].value.as_mut()
+        match self.find(key)? {
+            (at, 0) => self.nodes[at].value.as_mut(),
+            _ => None,
+        }
+    }
+
+    /// The values of all keys, in no order.
+    pub(super) fn values(&self) -> impl Iterator<Item = &V> {
+        self.nodes.iter().filter_map(|(_, node)| node.value.as_ref())
+    }
+
+    /// The values of all keys that start with `prefix`, in no order.
+    pub(super) fn below(&self, prefix: &[u8]) -> impl Iterator<Item = &V> {
+        let mut open: Vec<usize> = self.find(prefix).map(|(at, _)| at).into_iter().collect();
+        std::iter::from_fn(move || {
+            while let Some(at) = open.pop() {
+                let node = &self.nodes[at];
+                open.extend(node.children.iter().map(|&(_, below)| below));
+                if node.value.is_some() {
+                    return node.value.as_ref();
+                }
+            }
+            None
+        })
     }
 
     /// Takes out the value of exactly this key.
@@ -241,6 +286,12 @@ mod tests {
                     let expected: Vec<u32> = list.iter().filter(|(key, _)| text.starts_with(key.as_str())).map(|(_, &value)| value).collect();
                     prop_assert_eq!(found, expected);
                     prop_assert_eq!(tree.get_mut(text.as_bytes()).copied(), list.get(text.as_str()).copied());
+                    prop_assert_eq!(tree.get(text.as_bytes()), list.get(text.as_str()));
+                    let mut below: Vec<u32> = tree.below(text.as_bytes()).copied().collect();
+                    let mut expected: Vec<u32> = list.iter().filter(|(key, _)| key.starts_with(text.as_str())).map(|(_, &value)| value).collect();
+                    below.sort_unstable();
+                    expected.sort_unstable();
+                    prop_assert_eq!(below, expected);
                 }
             }
         }

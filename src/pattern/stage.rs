@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::{Pattern, Pipes, Priorities, Refused};
+use super::{Demand, Pattern, Pipes, Priorities, Refused};
 use crate::error::{Error, Result};
 use crate::message::{Body, Message, Outgoing};
 use crate::pipe::PipeId;
@@ -17,19 +17,22 @@ pub(super) const C: PipeId = PipeId { slot: 2, serial: 12 };
 #[derive(Debug, Default)]
 pub(super) struct Desk {
     pub sent: Vec<(PipeId, Vec<u8>)>,
+    /// Whether the body could have been taken, for each of them.
+    pub taken: Vec<bool>,
     pub incoming: HashMap<PipeId, VecDeque<Vec<u8>>>,
     pub room: HashMap<PipeId, usize>,
     pub gone: Vec<PipeId>,
 }
 
 impl Pipes for Desk {
-    fn send(&mut self, pipe: PipeId, message: &mut Outgoing<'_>, _last: bool) -> Result<bool> {
+    fn send(&mut self, pipe: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<bool> {
         if self.gone.contains(&pipe) {
             return Err(Error::WouldBlock);
         }
         let room = self.room.entry(pipe).or_insert(usize::MAX);
         *room = room.checked_sub(1).ok_or(Error::WouldBlock)?;
         let more = *room > 0;
+        self.taken.push(last);
         self.sent.push((pipe, [&message.header[..], message.body()].concat()));
         Ok(more)
     }
@@ -78,6 +81,27 @@ impl<P: Pattern> Stage<P> {
         self.desk.gone.retain(|&gone| gone != pipe);
         self.pattern.add(pipe, priorities).unwrap();
         self.writable(pipe);
+    }
+
+    /// Adds a pipe that takes messages and carries subscriptions.
+    pub(super) fn connect_forwarding(&mut self, pipe: PipeId) {
+        self.desk.gone.retain(|&gone| gone != pipe);
+        self.add(pipe).unwrap();
+        self.pattern.forward_on(pipe);
+        self.writable(pipe);
+    }
+
+    /// Sets an option of the socket type, as the socket would.
+    pub(super) fn set_option(&mut self, option: i32, value: &[u8]) -> Result<()> {
+        self.pattern.set_option(option, value)?;
+        self.pattern.forward(&mut self.desk);
+        Ok(())
+    }
+
+    /// What a device has heard at its other end.
+    pub(super) fn set_demand(&mut self, demand: Option<Demand>) {
+        self.pattern.set_demand(demand);
+        self.pattern.forward(&mut self.desk);
     }
 
     pub(super) fn writable(&mut self, pipe: PipeId) {

@@ -11,6 +11,7 @@ use super::table;
 use super::wait::Limit;
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
+use crate::pattern::{self, Demand};
 
 /// Forwards messages between two raw sockets, or back into one (the other handle negative), headers included. Returns
 /// only when no direction works any more, with the error that ended the one from `first` to `second`.
@@ -50,7 +51,7 @@ fn raw(socket: &Arc<Socket>) -> Result<Arc<Socket>> {
 /// Steps of one direction before the other has its turn.
 const TURN: usize = 32;
 
-/// One direction.
+/// One direction. Upstream it asks for what those want to whom it goes on.
 struct Way {
     from: Arc<Socket>,
     to: Arc<Socket>,
@@ -63,10 +64,16 @@ struct Way {
     /// Until when the present step may take: NN_RCVTIMEO or NN_SNDTIMEO, counted from its start.
     limit: Option<Limit>,
     ended: Option<Error>,
+    /// What is wanted may be less than all.
+    follows: bool,
 }
 
 impl Way {
     fn new(from: &Arc<Socket>, to: &Arc<Socket>) -> Self {
+        let follows = pattern::forwarding(from.protocol).is_some();
+        if follows {
+            to.lock().pattern.watch_demand(true);
+        }
         Self {
             from: Arc::clone(from),
             to: Arc::clone(to),
@@ -75,12 +82,46 @@ impl Way {
             ready: true,
             limit: None,
             ended: None,
+            follows,
+        }
+    }
+
+    /// Passes on how what is wanted has changed.
+    fn follow(&mut self) {
+        let mut held = self.to.lock();
+        if held.closing {
+            drop(held);
+            // The next message will tell.
+            return self.stop_following();
+        }
+        let demand = held.pattern.take_demand();
+        drop(held);
+        if demand.is_some() {
+            self.demand(demand);
+        }
+    }
+
+    fn stop_following(&mut self) {
+        if std::mem::take(&mut self.follows) {
+            self.to.lock().pattern.watch_demand(false);
+            self.demand(None);
+        }
+    }
+
+    fn demand(&self, demand: Option<Demand>) {
+        let mut held = self.from.lock();
+        if !held.closing {
+            held.pattern.set_demand(demand);
+            held.forward(&self.from);
         }
     }
 
     /// Moves messages until one has to wait, the direction ends, or the other one shall have its turn. True: there may
     /// be more.
     fn go(&mut self) -> bool {
+        if self.follows {
+            self.follow();
+        }
         for _ in 0..TURN {
             let step = if self.pending.is_none() { self.pass() } else { self.send_pending() };
             match step {
@@ -139,14 +180,22 @@ impl Way {
             Some(_) => Arc::ptr_eq(&self.to, socket) && state.pattern.can_send(),
             None => Arc::ptr_eq(&self.from, socket) && state.pattern.can_recv(),
         };
+        self.ready |= self.ended.is_none() && Arc::ptr_eq(&self.to, socket) && state.pattern.demand_changed();
         self.ready
     }
 
-    fn entry(&self) -> Entry {
-        match self.pending {
+    fn entries(&self) -> impl Iterator<Item = Entry> {
+        let entry = match self.pending {
             Some(_) => Entry::sendable(&self.to),
             None => Entry::receivable(&self.from),
-        }
+        };
+        [Some(entry), self.follows.then(|| Entry::changing(&self.to))].into_iter().flatten()
+    }
+}
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        self.stop_following();
     }
 }
 
@@ -185,7 +234,7 @@ fn run(ways: &mut [Way], interruptible: bool) -> Error {
             }
             None => {
                 let going = ways.iter().filter(|way| way.ended.is_none());
-                poll::wait(&mut going.map(Way::entry).collect::<Vec<Entry>>(), limit)
+                poll::wait(&mut going.flat_map(Way::entries).collect::<Vec<Entry>>(), limit)
             }
         };
         match waited {

@@ -10,7 +10,7 @@ use crate::pattern::Priorities;
 use crate::sys;
 use crate::transport::address::split_scheme;
 use crate::transport::backoff::Backoff;
-use crate::transport::inproc::Post;
+use crate::transport::inproc::{Party, Post};
 use crate::transport::{Scheme, by_scheme};
 
 pub(super) struct Endpoint {
@@ -93,9 +93,10 @@ impl Socket {
         let mut held = self.enter()?;
         let id = held.last_endpoint + 1;
         let names = &self.library.names;
+        let party = Party { forwards: held.pattern.offers_forwarding(), ..self.party(id) };
         let posts: Vec<Post> = match kind {
-            Kind::InprocBind => names.bind(name, self.party(id))?,
-            _ => names.connect(name, self.party(id)),
+            Kind::InprocBind => names.bind(name, party)?,
+            _ => names.connect(name, party),
         };
         held.add_endpoint(name, kind);
         if kind == Kind::InprocConnect {

@@ -138,6 +138,11 @@ impl Socket {
                 if !gathering {
                     stream.outbox.rest();
                 }
+                held.room_changed(self, id);
+                // The pattern may have used the room at once.
+                if held.pipes.take_flush(id) {
+                    continue;
+                }
                 break;
             }
             let mut batch = stream.outbox.take();
@@ -153,7 +158,6 @@ impl Socket {
                 Wrote::Failed => held.write_failed(id),
             }
         }
-        held.room_changed(self, id);
         if held.closing {
             held.wake_closer();
         }

@@ -25,6 +25,7 @@ pub(crate) struct Library {
     pub(super) names: Registry,
     pub(super) resolver: Arc<Resolver>,
     print_errors: AtomicBool,
+    forward_subscriptions: AtomicBool,
     many_cpus: bool,
 }
 
@@ -85,6 +86,7 @@ impl Library {
             names: Registry::new(pattern::compatible),
             resolver,
             print_errors: AtomicBool::new(false),
+            forward_subscriptions: AtomicBool::new(true),
             many_cpus: std::thread::available_parallelism().is_ok_and(|count| count.get() > 1),
         }
     }
@@ -102,6 +104,11 @@ impl Library {
 
     pub(super) fn prints_errors(&self) -> bool {
         self.print_errors.load(Ordering::Relaxed)
+    }
+
+    /// Whether subscriptions travel where no option says otherwise.
+    pub(super) fn forwards_subscriptions(&self) -> bool {
+        self.forward_subscriptions.load(Ordering::Relaxed)
     }
 
     /// Whether two threads of ours can run at the same time.
@@ -125,6 +132,8 @@ impl Library {
             *handles = Handles { phase: Phase::Running, ..Handles::default() };
             let print = std::env::var_os("NN_PRINT_ERRORS").is_some_and(|value| !value.is_empty());
             self.print_errors.store(print, Ordering::Relaxed);
+            let forward = std::env::var_os("NN_SUBSCRIPTIONS_FORWARD").is_none_or(|value| value != "0");
+            self.forward_subscriptions.store(forward, Ordering::Relaxed);
         }
         let handle = loop {
             if let Some(handle) = handles.free.pop() {

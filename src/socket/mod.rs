@@ -113,10 +113,10 @@ impl Socket {
     ) -> Result<Arc<Self>> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let seed = u64::from_ne_bytes(sys::random());
-        let mut pattern = pattern::open(protocol, raw, seed).ok_or(Error::Invalid)?;
+        let mut pattern = pattern::open(protocol, raw, seed, library.forwards_subscriptions()).ok_or(Error::Invalid)?;
         let options = Options::new(name);
         pattern.set_max_hops(options.max_hops());
-        let recv_max = AtomicI32::new(options.recv_max);
+        let recv_max = AtomicI32::new(recv_max(protocol, &options));
         let (sends, receives) = (pattern.sends(), pattern.receives());
         Ok(Arc::new_cyclic(|me| Self {
             me: me.clone(),
@@ -234,6 +234,12 @@ impl Socket {
         if !self.sends {
             return Err(Error::NotSupported);
         }
+        if held.pattern.heeds_peers() {
+            held = self.hear_peers(held);
+            if held.closing {
+                return Err(Error::BadSocket);
+            }
+        }
         let mut result = self.try_send(&mut held, message);
         if result == Err(Error::WouldBlock) {
             let limit = if dont_wait { Limit::Once } else { Limit::of(held.options.send_timeout) };
@@ -300,12 +306,14 @@ impl Socket {
     pub(crate) fn set_option(&self, level: i32, option: i32, given: Given<'_>) -> Result<()> {
         let mut held = self.enter()?;
         if level == i32::from(self.protocol) {
-            return held.pattern.set_option(option, given.bytes);
+            held.pattern.set_option(option, given.bytes)?;
+            held.forward(self);
+            return Ok(());
         }
         held.options.set(level, option, given)?;
         let max_hops = held.options.max_hops();
         held.pattern.set_max_hops(max_hops);
-        self.recv_max.store(held.options.recv_max, Ordering::Relaxed);
+        self.recv_max.store(recv_max(self.protocol, &held.options), Ordering::Relaxed);
         held.pipes.send_buffer = held.options.send_buffer as usize;
         held.pipes.recv_buffer = held.options.recv_buffer as usize;
         Ok(())
@@ -325,6 +333,14 @@ impl Socket {
 
     pub(crate) fn statistic(&self, which: i32) -> Result<u64> {
         let held = self.enter()?;
-        held.stats.by_number(which, held.pattern.send_priority())
+        held.stats.by_number(which, &*held.pattern)
+    }
+}
+
+/// The longest message that is let in.
+fn recv_max(protocol: Protocol, options: &Options) -> i32 {
+    match options.recv_max {
+        without @ ..0 => without,
+        max => max.max(pattern::shortest_limit(protocol)),
     }
 }

@@ -88,7 +88,19 @@ impl Socket {
             let Some(mut held) = self.try_lock() else { return };
             // This loop looks again by itself.
             held.reads_mail = false;
+            if held.answering {
+                return;
+            }
             self.take_mail(&mut held);
+            if held.pipes.has_posts() {
+                // What the neighbours answer is read here and not in their calls: the stack stays as deep as it is, however
+                // much the two have to tell each other.
+                held.answering = true;
+                drop(held);
+                held = self.lock();
+                held.reads_mail = false;
+                held.answering = false;
+            }
         }
     }
 
@@ -105,7 +117,7 @@ impl Socket {
     /// One of our endpoints, as the registry of names knows it.
     pub(super) fn party(&self, endpoint: i32) -> Party {
         let socket: Weak<Self> = self.me.clone();
-        Party { socket, owner: self.id, endpoint, protocol: self.protocol }
+        Party { socket, owner: self.id, endpoint, protocol: self.protocol, forwards: false }
     }
 }
 
@@ -141,7 +153,7 @@ impl State {
             return Attached::Refused;
         }
         let end = PipeEnd::Inproc { link: Arc::clone(link), side, taken: Inbox::default() };
-        let Some(id) = self.add_pipe(link.endpoint(side), end) else { return Attached::Refused };
+        let Some(id) = self.add_pipe(link.endpoint(side), end, link.forwards()) else { return Attached::Refused };
         if link.attach(side, id, self.options.recv_buffer as usize) { Attached::As(id) } else { Attached::Left(id) }
     }
 

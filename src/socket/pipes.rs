@@ -151,6 +151,10 @@ impl PipeTable {
         self.after.get_or_insert_default()
     }
 
+    pub(super) fn has_posts(&self) -> bool {
+        self.first_post.is_some()
+    }
+
     pub(super) fn post(&mut self, post: Option<Post>) {
         let Some(post) = post else { return };
         if self.first_post.is_none() {
@@ -256,6 +260,14 @@ impl PipeTable {
             stream.gathered = None;
             self.after().flushes.push(id);
         }
+    }
+
+    /// Takes back the undertaking to write a pipe's outbox, if there is one.
+    pub(super) fn take_flush(&mut self, id: PipeId) -> bool {
+        let Some(after) = &mut self.after else { return false };
+        let before = after.flushes.len();
+        after.flushes.retain(|flush| *flush != id);
+        after.flushes.len() < before
     }
 
     /// Gives back the buffers of pipes that have nothing to write.

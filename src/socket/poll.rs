@@ -33,11 +33,11 @@ pub(crate) fn poll(items: &mut [Item], timeout: Option<Duration>) -> Result<usiz
         if !item.want_recv && !item.want_send {
             continue;
         }
-        let socket = Arc::clone(&*table::find(item.handle)?);
+        let socket = table::find(item.handle)?;
         if (item.want_recv && !socket.receives) || (item.want_send && !socket.sends) {
             return Err(Error::NoSuchOption);
         }
-        entries.push(Entry { socket, want: (item.want_recv, item.want_send), can: (false, false) });
+        entries.push(Entry { want: (item.want_recv, item.want_send), ..Entry::idle(&socket) });
     }
     wait(&mut entries, limit)?;
     let wanting = items.iter_mut().filter(|item| item.want_recv || item.want_send);
@@ -52,23 +52,42 @@ pub(super) struct Entry {
     socket: Arc<Socket>,
     want: (bool, bool),
     can: (bool, bool),
+    /// For a device: one wants to know when what subscribers want changes, and it has.
+    want_changes: bool,
+    changed: bool,
 }
 
 impl Entry {
     pub(super) fn receivable(socket: &Arc<Socket>) -> Self {
-        Self { socket: Arc::clone(socket), want: (true, false), can: (false, false) }
+        Self { want: (true, false), ..Self::idle(socket) }
+    }
+
+    /// Ready when what its subscribers want has changed.
+    pub(super) fn changing(socket: &Arc<Socket>) -> Self {
+        Self { want_changes: true, ..Self::idle(socket) }
+    }
+
+    fn idle(socket: &Arc<Socket>) -> Self {
+        Self {
+            socket: Arc::clone(socket),
+            want: (false, false),
+            can: (false, false),
+            want_changes: false,
+            changed: false,
+        }
     }
 
     pub(super) fn sendable(socket: &Arc<Socket>) -> Self {
-        Self { socket: Arc::clone(socket), want: (false, true), can: (false, false) }
+        Self { want: (false, true), ..Self::idle(socket) }
     }
 
     fn is_ready(&self) -> bool {
-        self.can.0 || self.can.1
+        self.can.0 || self.can.1 || self.changed
     }
 
     fn look(&mut self, state: &State) {
         self.can = (self.want.0 && state.pattern.can_recv(), self.want.1 && state.pattern.can_send());
+        self.changed = self.want_changes && state.pattern.demand_changed();
     }
 }
 

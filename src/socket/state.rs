@@ -52,6 +52,10 @@ pub(super) struct State {
     pub known_deadline: Option<Instant>,
     /// The worker was asked to look after gathered output.
     pub gather_watched: bool,
+    /// A thread posts what a neighbour's notes have led to, and looks into the mailbox when it has.
+    pub answering: bool,
+    /// When a sender last looked for what its peers say.
+    pub heard: Option<Instant>,
     /// NN_SNDFD or NN_RCVFD was handed out.
     pub shows_readiness: bool,
 }
@@ -85,6 +89,8 @@ impl State {
             sleeps_until: None,
             known_deadline: None,
             gather_watched: false,
+            answering: false,
+            heard: None,
             shows_readiness: false,
         }
     }
@@ -106,8 +112,9 @@ impl State {
         }
     }
 
-    /// A connection has passed its greeting. `None`: the pattern refuses it.
-    pub(super) fn add_pipe(&mut self, endpoint: i32, end: PipeEnd) -> Option<PipeId> {
+    /// A connection has passed its greeting, where it was agreed whether subscriptions travel. `None`: the pattern refuses
+    /// it.
+    pub(super) fn add_pipe(&mut self, endpoint: i32, end: PipeEnd, forwards: bool) -> Option<PipeId> {
         let priorities = self.endpoints.get(&endpoint)?.priorities;
         if self.closing {
             return None;
@@ -119,6 +126,9 @@ impl State {
         }
         if let Some(pipe) = self.pipes.get(id) {
             pipe.attached = true;
+        }
+        if forwards {
+            self.pattern.forward_on(id);
         }
         self.stats.current_connections += 1;
         Some(id)
@@ -179,6 +189,12 @@ impl State {
             self.pipes.post(link.about_peer(side, Note::Gone));
         }
         self.unlink(socket, pipe.endpoint);
+    }
+
+    /// Tells publishers what has changed about what we want.
+    pub(super) fn forward(&mut self, socket: &Socket) {
+        self.pattern.forward(&mut self.pipes);
+        self.settle(socket);
     }
 
     /// After each operation of the pattern: removes the pipes it has read empty, and sees to it that what it has left for

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::error::{Error, Result};
+use crate::pattern::Pattern;
 
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Stats {
@@ -23,7 +24,7 @@ pub(super) struct Stats {
 
 impl Stats {
     /// The counter with this number (NN_STAT_*).
-    pub(super) fn by_number(&self, number: i32, send_priority: i32) -> Result<u64> {
+    pub(super) fn by_number(&self, number: i32, pattern: &dyn Pattern) -> Result<u64> {
         Ok(match number {
             101 => self.established_connections,
             102 => self.accepted_connections,
@@ -40,7 +41,8 @@ impl Stats {
             303 => self.bytes_sent,
             304 => self.bytes_received,
             // Sign-extended: -1 stands for "no pipe".
-            401 => i64::from(send_priority) as u64,
+            401 => i64::from(pattern.send_priority()) as u64,
+            1301 => pattern.filtered(),
             _ => return Err(Error::Invalid),
         })
     }

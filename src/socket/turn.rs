@@ -45,6 +45,9 @@ impl Reactor {
 /// Gathered output older than this is written by the worker.
 const GATHER_AGE: Duration = Duration::from_micros(80);
 
+/// A sender that is in a hurry looks no more often for what its peers say.
+const HEARING_PAUSE: Duration = Duration::from_micros(20);
+
 impl Socket {
     /// Makes poller and worker, if this is the first time they are needed.
     pub(super) fn ensure_reactor(&self) -> Result<()> {
@@ -88,6 +91,23 @@ impl Socket {
         held.io_deadline = deadline;
         held.unsettled = unsettled;
         held.expire(self);
+        held
+    }
+
+    /// What peers have said before a message is sent decides where it goes, even if the worker has not read it yet. So the
+    /// sender reads it, unless somebody drives or has just looked.
+    pub(super) fn hear_peers<'a>(&'a self, mut held: Held<'a>) -> Held<'a> {
+        let now = Instant::now();
+        let just_heard = held.heard.is_some_and(|heard| now.saturating_duration_since(heard) < HEARING_PAUSE);
+        if just_heard || !held.drives() || !held.lease.take() {
+            return held;
+        }
+        held.heard = Some(now);
+        held.inside += 1;
+        let (mut held, _) = self.turn(held, Some(Duration::ZERO));
+        held.inside -= 1;
+        held.leave_lease();
+        held.pass_on();
         held
     }
 

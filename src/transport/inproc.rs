@@ -47,6 +47,8 @@ pub(crate) struct Party {
     pub owner: u64,
     pub endpoint: i32,
     pub protocol: u16,
+    /// Subscriptions shall travel.
+    pub forwards: bool,
 }
 
 impl Party {
@@ -187,6 +189,11 @@ impl Link {
 
     pub(crate) fn endpoint(&self, side: Side) -> i32 {
         self.end(side).party.endpoint
+    }
+
+    /// Whether subscriptions travel: both sides like that.
+    pub(crate) fn forwards(&self) -> bool {
+        self.sides.iter().all(|side| side.party.forwards)
     }
 
     /// A side takes the link: its pipe, and how much it lets wait. False: the other side has left already, without
@@ -423,7 +430,7 @@ mod tests {
 
     fn party(socket: &Arc<Nobody>, owner: u64, protocol: u16) -> Party {
         let weak: Weak<Nobody> = Arc::downgrade(socket);
-        Party { socket: weak, owner, endpoint: 1, protocol }
+        Party { socket: weak, owner, endpoint: 1, protocol, forwards: false }
     }
 
     fn link(limit: usize) -> Arc<Link> {

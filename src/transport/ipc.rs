@@ -108,7 +108,7 @@ impl Listener for IpcListener {
     }
 
     fn greeting(&self, _settings: Settings) -> Greeting {
-        Greeting::Sp(LengthPrefix::Typed)
+        Greeting::SpServer(LengthPrefix::Typed)
     }
 }
 
@@ -127,6 +127,6 @@ impl Dialer for IpcDialer {
     }
 
     fn greeting(&self) -> Greeting {
-        Greeting::Sp(LengthPrefix::Typed)
+        Greeting::SpClient(LengthPrefix::Typed)
     }
 }

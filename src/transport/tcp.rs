@@ -54,7 +54,7 @@ impl Listener for TcpListener {
     }
 
     fn greeting(&self, _settings: Settings) -> Greeting {
-        Greeting::Sp(LengthPrefix::Plain)
+        Greeting::SpServer(LengthPrefix::Plain)
     }
 }
 
@@ -83,7 +83,7 @@ impl Dialer for TcpDialer {
     }
 
     fn greeting(&self) -> Greeting {
-        Greeting::Sp(LengthPrefix::Plain)
+        Greeting::SpClient(LengthPrefix::Plain)
     }
 }
 

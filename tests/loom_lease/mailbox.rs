@@ -101,6 +101,9 @@ struct State {
     inbox: usize,
     waiters: VecDeque<Arc<Parker>>,
     wakes: Vec<Arc<Parker>>,
+    /// So many notes lead to something that is posted back, to which the neighbour has an answer.
+    exchanges: usize,
+    answering: bool,
 }
 
 #[derive(Default)]
@@ -186,7 +189,20 @@ impl Socket {
             let mut held = self.held();
             // This loop looks again by itself.
             held.reads_mail = false;
+            if held.answering {
+                return;
+            }
             self.take_mail(&mut held);
+            if held.exchanges > 0 {
+                held.exchanges -= 1;
+                held.answering = true;
+                drop(held);
+                // The neighbour reads what we post, and answers, in this very call.
+                self.post(1);
+                held = self.lock();
+                held.reads_mail = false;
+                held.answering = false;
+            }
         }
     }
 
@@ -265,6 +281,20 @@ fn a_note_is_read_even_if_the_lock_was_taken() {
         visitor.join().unwrap();
         neighbour.join().unwrap();
         end(&socket, 2);
+    });
+}
+
+#[test]
+fn a_note_is_read_even_if_another_is_being_answered() {
+    check(3, || {
+        let socket = Arc::new(Socket::default());
+        socket.lock().exchanges = 2;
+        let visitor = start(&socket, |socket| drop(socket.lock()));
+        let neighbour = start(&socket, |socket| socket.post(1));
+        socket.post(1);
+        visitor.join().unwrap();
+        neighbour.join().unwrap();
+        end(&socket, 4);
     });
 }
 

@@ -16,6 +16,9 @@
 #include <nanomsg/survey.h>
 #include <nanomsg/tcp.h>
 #include <nanomsg/ws.h>
+#if __has_include(<nanomsg-rs/forward.h>)
+#include <nanomsg-rs/forward.h>
+#endif
 
 #include <chrono>
 #include <climits>
@@ -200,6 +203,11 @@ public:
 
     void subscribe(std::string_view prefix) { set(NN_SUB, NN_SUB_SUBSCRIBE, prefix); }
     void unsubscribe(std::string_view prefix) { set(NN_SUB, NN_SUB_UNSUBSCRIBE, prefix); }
+
+#ifdef NN_SUB_FORWARD
+    // PUB, SUB: whether connections to come carry subscriptions, so that a PUB sends only what is wanted.
+    void forward_subscriptions(bool forward) { set(get(NN_SOL_SOCKET, NN_PROTOCOL), NN_SUB_FORWARD, forward); }
+#endif
 
     // One of NN_STAT_*.
     std::uint64_t statistic(int number) const {

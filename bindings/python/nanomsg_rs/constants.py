@@ -95,3 +95,5 @@ class Statistic(IntEnum):
     BYTES_SENT = symbol("NN_STAT_BYTES_SENT")
     BYTES_RECEIVED = symbol("NN_STAT_BYTES_RECEIVED")
     CURRENT_SND_PRIORITY = symbol("NN_STAT_CURRENT_SND_PRIORITY")
+    # Of libnanomsg-rs alone; with another library asking for it is EINVAL.
+    MESSAGES_FILTERED = SYMBOLS.get("NN_STAT_MESSAGES_FILTERED", 1301)

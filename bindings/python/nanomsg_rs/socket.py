@@ -20,7 +20,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Type, TypeVar, overload
 
 from .buffers import lent
-from .constants import AF_SP, DONTWAIT, POLLIN, POLLOUT, SocketType, Statistic, symbol
+from .constants import (
+    AF_SP,
+    DONTWAIT,
+    POLLIN,
+    POLLOUT,
+    SYMBOLS,
+    SocketType,
+    Statistic,
+    symbol,
+)
 from .errors import Again, BadSocket, Interrupted, checked, error
 from .library import (
     NN_MSG,
@@ -53,6 +62,8 @@ _SNDTIMEO = symbol("NN_SNDTIMEO")
 _SOCKET_NAME = symbol("NN_SOCKET_NAME")
 _SUBSCRIBE = symbol("NN_SUB_SUBSCRIBE")
 _UNSUBSCRIBE = symbol("NN_SUB_UNSUBSCRIBE")
+# Of libnanomsg-rs alone, and the same number for both types; with another library it is ENOPROTOOPT.
+_FORWARD = SYMBOLS.get("NN_SUB_FORWARD", 1001)
 _NAME_MAX = 64
 _CLOSED = -1
 _Polled = TypeVar("_Polled", bound="BaseSocket")
@@ -169,6 +180,15 @@ class BaseSocket:
     def unsubscribe(self, topic: bytes) -> None:
         """Take back one ``subscribe`` of that topic."""
         self.set_option(SocketType.SUB, _UNSUBSCRIBE, topic)
+
+    @property
+    def forward_subscriptions(self) -> bool:
+        """PUB, SUB: whether connections to come carry subscriptions, so that a PUB sends only what is wanted."""
+        return bool(self.get_option(self.type, _FORWARD))
+
+    @forward_subscriptions.setter
+    def forward_subscriptions(self, forward: bool) -> None:
+        self.set_option(self.type, _FORWARD, int(forward))
 
     def set_option(self, level: int, option: int, value: int | bytes) -> None:
         """Set any option. The level is NN_SOL_SOCKET, a socket type, or a transport (NN_TCP).

@@ -25,6 +25,11 @@ impl Distributor {
         }
     }
 
+    /// Whether there is nobody to send to.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.writable.is_empty()
+    }
+
     /// The pipe takes nothing for now, or is gone.
     pub(crate) fn blocked(&mut self, pipe: PipeId) {
         let place = self.places.get(pipe.slot as usize).copied().flatten();

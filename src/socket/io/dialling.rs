@@ -18,11 +18,35 @@ pub(super) struct DialPoint {
     /// Addresses of the name that were not tried yet.
     pub addresses: VecDeque<SockAddr>,
     pub redial: Option<Instant>,
+    /// The address that was tried last.
+    last: Option<SockAddr>,
+    manner: Manner,
+}
+
+/// How a dialer introduces itself, where it could offer that subscriptions travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// It offers that.
+    Offering,
+    /// It has offered that, the peer has declined, and it tries once without.
+    Yielding,
+    /// It has learned that without is right.
+    Plain,
 }
 
 impl DialPoint {
     pub(super) fn new(dialer: Box<dyn Dialer>, backoff: Backoff) -> Self {
-        Self { dialer, backoff, addresses: VecDeque::new(), redial: None }
+        Self { dialer, backoff, addresses: VecDeque::new(), redial: None, last: None, manner: Manner::Offering }
+    }
+
+    pub(super) fn offers_forwarding(&self) -> bool {
+        self.manner == Manner::Offering
+    }
+
+    pub(super) fn opened(&mut self) {
+        if self.manner == Manner::Yielding {
+            self.manner = Manner::Plain;
+        }
     }
 }
 
@@ -67,6 +91,7 @@ impl Driver<'_> {
         loop {
             let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
             let Some(address) = point.addresses.pop_front() else { return self.redial_later(endpoint) };
+            point.last = Some(address.clone());
             match point.dialer.dial(&address, settings) {
                 Ok(stream) => {
                     let source = self.io.sources.vacant_entry().key();
@@ -85,6 +110,21 @@ impl Driver<'_> {
         }
     }
 
+    /// The peer does not take our offer: it is dialled again without, at once, as if nothing had happened. Declining that
+    /// too is not possible.
+    pub(super) fn declined(&mut self, source: usize) {
+        let Some(Source::Session(connection)) = self.remove(source) else { return };
+        self.lock().stats.established_connections -= 1;
+        let endpoint = connection.endpoint;
+        drop(connection);
+        let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
+        point.manner = Manner::Yielding;
+        if let Some(address) = point.last.take() {
+            point.addresses.push_front(address);
+        }
+        self.dial_next(endpoint);
+    }
+
     fn connect_failed(&self, endpoint: i32, error: &std::io::Error) {
         let mut held = self.lock();
         held.stats.connect_errors += 1;
@@ -93,6 +133,10 @@ impl Driver<'_> {
 
     pub(super) fn redial_later(&mut self, endpoint: i32) {
         let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
+        if point.manner == Manner::Yielding {
+            // It was not our offer that was wrong.
+            point.manner = Manner::Offering;
+        }
         let at = Instant::now() + point.backoff.next_delay();
         if let Some(old) = point.redial.replace(at) {
             self.io.timers.stop(old, Timer::Redial(endpoint));

@@ -81,7 +81,7 @@ enum Source {
 
 enum Point {
     Listener { listener: Box<dyn Listener>, source: Option<usize>, pause: Option<Instant> },
-    Dialer(DialPoint),
+    Dialer(Box<DialPoint>),
 }
 
 /// Waits spared in a row.
@@ -227,7 +227,7 @@ impl Driver<'_> {
                 self.listen(endpoint);
             }
             Command::Dial(endpoint, dialer, backoff) => {
-                self.io.endpoints.insert(endpoint, Point::Dialer(DialPoint::new(dialer, backoff)));
+                self.io.endpoints.insert(endpoint, Point::Dialer(Box::new(DialPoint::new(dialer, backoff))));
                 self.dial(endpoint);
             }
             Command::Resolved(endpoint, addresses) => self.resolved(endpoint, addresses),

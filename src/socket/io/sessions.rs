@@ -14,7 +14,7 @@ use crate::pattern;
 use crate::pipe::{Inbox, Outbox, PipeId};
 use crate::socket::pipes::{PipeEnd, StreamEnd};
 use crate::sys::{self, Interest};
-use crate::transport::session::{End, Greeting, Progress, Protocols, SCRATCH, Session};
+use crate::transport::session::{End, Forwarding, Greeting, Progress, Protocols, SCRATCH, Session};
 
 /// How long a peer that we part with may take to read why.
 const PARTING: Duration = Duration::from_secs(1);
@@ -90,8 +90,7 @@ impl Driver<'_> {
 
     pub(super) fn start(&mut self, endpoint: i32, stream: Stream, greeting: Greeting) {
         let now = Instant::now();
-        let own = self.socket.protocol;
-        let protocols = Protocols { own, peer: pattern::peer_of(own) };
+        let protocols = self.protocols(endpoint);
         let Ok(session) = Session::start(stream, greeting, protocols) else {
             return self.lost(endpoint, now);
         };
@@ -103,6 +102,23 @@ impl Driver<'_> {
         self.io.unsettled += 1;
         self.set_deadline(source, Some(now + greeting_time));
         self.set_interest(source, |interest| interest.read = true);
+    }
+
+    /// How we introduce ourselves on a connection of this endpoint, and to whom.
+    fn protocols(&self, endpoint: i32) -> Protocols {
+        let own = self.socket.protocol;
+        let peer = pattern::peer_of(own);
+        let offers = match self.io.endpoints.get(&endpoint) {
+            Some(Point::Dialer(point)) => point.offers_forwarding(),
+            _ => true,
+        };
+        let forwarding = match (pattern::forwarding(own), pattern::forwarding(peer)) {
+            (Some(own), Some(peer)) if offers && self.lock().pattern.offers_forwarding() => {
+                Some(Forwarding { own, peer })
+            }
+            _ => None,
+        };
+        Protocols { own, peer, forwarding }
     }
 
     /// The connection is over. A dialer tries again.
@@ -157,7 +173,11 @@ impl Driver<'_> {
         let Some(connection) = self.connection(source) else { return };
         connection.deadline = None;
         match connection.stage {
-            Stage::Greeting | Stage::Parting => self.end(source),
+            Stage::Greeting => match connection.session.go_on() {
+                Some(time) => self.set_deadline(source, Some(Instant::now() + time)),
+                None => self.end(source),
+            },
+            Stage::Parting => self.end(source),
             Stage::Open(_) => {}
             Stage::Ending { .. } => self.go_on_ending(source),
         }
@@ -205,7 +225,7 @@ impl Driver<'_> {
         let Progress { greeted, replies, end } =
             with_scratch(|scratch| connection.session.read(scratch, limit, frames));
         let changed = !frames.is_empty() || greeted.is_some() || !replies.is_empty() || end.is_some();
-        let fits = greeted.is_none_or(|peer| self.open(source, peer));
+        let fits = greeted.is_none_or(|(peer, forwards)| self.open(source, peer, forwards));
         if fits {
             self.deliver(source);
         }
@@ -219,6 +239,7 @@ impl Driver<'_> {
         }
         match end {
             None => {}
+            Some(End::Declined) => self.declined(source),
             Some(End::Parted(farewell)) => self.part(source, &farewell),
             Some(End::Closed | End::Broken) => self.end(source),
         }
@@ -238,8 +259,8 @@ impl Driver<'_> {
         }
     }
 
-    /// The peer has told its type: the pattern decides.
-    fn open(&mut self, source: usize, peer: u16) -> bool {
+    /// The peer has told its type, and whether subscriptions travel: the pattern decides.
+    fn open(&mut self, source: usize, peer: u16, forwards: bool) -> bool {
         self.set_deadline(source, None);
         let fits = pattern::compatible(self.socket.protocol, peer);
         let Some(connection) = self.connection(source) else { return false };
@@ -257,7 +278,7 @@ impl Driver<'_> {
         };
         let endpoint = connection.endpoint;
         let mut held = self.lock();
-        let pipe = fits.then(|| held.add_pipe(endpoint, PipeEnd::Stream(end))).flatten();
+        let pipe = fits.then(|| held.add_pipe(endpoint, PipeEnd::Stream(end), forwards)).flatten();
         if let Some(pipe) = pipe {
             held.pipe_writable(self.socket, pipe);
         }
@@ -269,6 +290,9 @@ impl Driver<'_> {
         if let Some(connection) = self.connection(source) {
             connection.stage = Stage::Open(pipe);
             self.io.unsettled -= 1;
+        }
+        if let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) {
+            point.opened();
         }
         true
     }

@@ -19,13 +19,24 @@ pub(crate) struct Protocols {
     pub own: u16,
     /// What we talk to.
     pub peer: u16,
+    /// Subscriptions shall travel, if the peer likes that too.
+    pub forwarding: Option<Forwarding>,
+}
+
+/// How both introduce themselves then, where the socket type is all they tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Forwarding {
+    pub own: u16,
+    pub peer: u16,
 }
 
 /// How a connection begins, and so what frames it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Greeting {
-    /// Both sides tell their type at once.
-    Sp(LengthPrefix),
+    /// Both sides tell their type. We have accepted the connection.
+    SpServer(LengthPrefix),
+    /// We have made it.
+    SpClient(LengthPrefix),
     /// We answer the upgrade request of a WebSocket client.
     WsServer { opcode: u8 },
     /// We ask for the upgrade.
@@ -51,7 +62,7 @@ fn type_name(protocol: u16) -> &'static str {
 impl Greeting {
     pub(super) fn framing(&self) -> Framing {
         match self {
-            Self::Sp(prefix) => Framing::Prefixed(*prefix),
+            Self::SpServer(prefix) | Self::SpClient(prefix) => Framing::Prefixed(*prefix),
             Self::WsServer { opcode } => Framing::WebSocket(Role::Server, *opcode),
             Self::WsClient { opcode, .. } => Framing::WebSocket(Role::Client, *opcode),
         }
@@ -60,18 +71,31 @@ impl Greeting {
     /// Says what we say first, without waiting for the peer.
     pub(super) fn begin(self, stream: &Socket, protocols: Protocols) -> Result<Awaited, End> {
         Ok(match self {
-            Self::Sp(_) => {
-                say(stream, &sp_header::encode(protocols.own))?;
-                Awaited::Sp
-            }
+            Self::SpServer(_) => match protocols.forwarding {
+                Some(_) => Awaited::Offer(protocols),
+                None => introduce(stream, protocols.own)?,
+            },
+            Self::SpClient(_) => match protocols.forwarding {
+                Some(forwarding) => {
+                    say(stream, &sp_header::encode(forwarding.own))?;
+                    Awaited::Answer(protocols, forwarding)
+                }
+                None => introduce(stream, protocols.own)?,
+            },
             Self::WsServer { .. } => Awaited::Request(protocols),
             Self::WsClient { resource, host, .. } => {
                 let key = sys::random();
-                say(stream, &ws_upgrade::request(&resource, &host, key, type_name(protocols.peer)))?;
+                let offers = protocols.forwarding.is_some();
+                say(stream, &ws_upgrade::request(&resource, &host, key, type_name(protocols.peer), offers))?;
                 Awaited::Response(protocols, key)
             }
         })
     }
+}
+
+fn introduce(stream: &Socket, own: u16) -> Result<Awaited, End> {
+    say(stream, &sp_header::encode(own))?;
+    Ok(Awaited::Header)
 }
 
 /// A fresh connection has room for a greeting.
@@ -85,10 +109,29 @@ fn say(stream: &Socket, bytes: &[u8]) -> Result<(), End> {
 /// What the peer has to say before it is greeted.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Awaited {
-    Sp,
+    /// Its type. It knows ours.
+    Header,
+    /// Its type, which may offer that subscriptions travel. It does not know ours yet: we answer in kind.
+    Offer(Protocols),
+    /// The answer to our offer.
+    Answer(Protocols, Forwarding),
     Request(Protocols),
     Response(Protocols, [u8; 16]),
 }
+
+/// The peer is greeted.
+pub(super) struct Greeted {
+    /// Its socket type.
+    pub peer: u16,
+    /// Subscriptions travel.
+    pub forwards: bool,
+    /// How many bytes it took to say so.
+    pub length: usize,
+}
+
+/// How long a listening socket that would like an offer waits for one: whoever dials speaks at once, but for clients that
+/// were written to hear first. It comes off the time for the whole greeting.
+const OFFER_TIME: Duration = Duration::from_millis(200);
 
 /// Time for the whole greeting.
 const SP_TIME: Duration = Duration::from_secs(1);
@@ -97,31 +140,72 @@ const WS_TIME: Duration = Duration::from_secs(5);
 impl Awaited {
     pub(super) fn time(self) -> Duration {
         match self {
-            Self::Sp => SP_TIME,
+            Self::Header | Self::Answer(..) => SP_TIME,
+            Self::Offer(_) => OFFER_TIME,
             Self::Request(_) | Self::Response(..) => WS_TIME,
         }
     }
 
-    /// Looks at what has come so far. `Some`: the peer's type, and how many bytes it took to say so.
-    pub(super) fn hears(self, stream: &Socket, bytes: &[u8]) -> Result<Option<(u16, usize)>, End> {
+    /// The time is over. `Some`: nothing is lost yet, and this is what the peer has now.
+    pub(super) fn goes_on(self, stream: &Socket) -> Option<(Self, Duration)> {
+        match self {
+            Self::Offer(Protocols { own, .. }) => {
+                let awaited = introduce(stream, own).ok()?;
+                Some((awaited, SP_TIME.saturating_sub(OFFER_TIME)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the end of the connection may mean that the peer does not understand our offer.
+    pub(super) fn is_answer(self) -> bool {
+        matches!(self, Self::Answer(..))
+    }
+
+    /// Looks at what has come so far. `None`: there is more to come.
+    pub(super) fn hears(self, stream: &Socket, bytes: &[u8]) -> Result<Option<Greeted>, End> {
         let (upgrade, peer) = match self {
-            Self::Sp => {
-                let Some(greeting) = bytes.first_chunk() else { return Ok(None) };
-                return Ok(Some((sp_header::decode(*greeting)?, sp_header::LEN)));
+            Self::Header | Self::Offer(_) | Self::Answer(..) => {
+                let Some(header) = bytes.first_chunk() else { return Ok(None) };
+                let (peer, forwards) = self.settles(stream, sp_header::decode(*header)?)?;
+                return Ok(Some(Greeted { peer, forwards, length: sp_header::LEN }));
             }
             // A WebSocket client does not tell its own type. That it asks for ours makes it the one we talk to.
-            Self::Request(Protocols { own, peer }) => (ws_upgrade::answer(bytes, type_name(own)), peer),
-            Self::Response(Protocols { peer, .. }, key) => (ws_upgrade::check(bytes, key, type_name(peer)), peer),
+            Self::Request(Protocols { own, peer, forwarding }) => {
+                (ws_upgrade::answer(bytes, type_name(own), forwarding.is_some()), peer)
+            }
+            Self::Response(Protocols { peer, forwarding, .. }, key) => {
+                (ws_upgrade::check(bytes, key, type_name(peer), forwarding.is_some()), peer)
+            }
         };
         match upgrade {
             Upgrade::More => Ok(None),
-            Upgrade::Done { length, reply } => {
+            Upgrade::Done { length, reply, extended } => {
                 if !reply.is_empty() {
                     say(stream, &reply)?;
                 }
-                Ok(Some((peer, length)))
+                Ok(Some(Greeted { peer, forwards: extended, length }))
             }
             Upgrade::Refused { reply } => Err(End::Parted(reply)),
+        }
+    }
+}
+
+impl Awaited {
+    /// The peer has told its type: its usual one, and whether subscriptions travel.
+    fn settles(self, stream: &Socket, told: u16) -> Result<(u16, bool), End> {
+        match self {
+            Self::Offer(Protocols { peer, forwarding: Some(forwarding), .. }) if told == forwarding.peer => {
+                say(stream, &sp_header::encode(forwarding.own))?;
+                Ok((peer, true))
+            }
+            Self::Offer(Protocols { own, .. }) => {
+                introduce(stream, own)?;
+                Ok((told, false))
+            }
+            Self::Answer(Protocols { peer, .. }, forwarding) if told == forwarding.peer => Ok((peer, true)),
+            Self::Answer(Protocols { peer, .. }, _) if told == peer => Err(End::Declined),
+            _ => Ok((told, false)),
         }
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use socket2::Socket;
 
-pub(crate) use greeting::{Greeting, Protocols};
+pub(crate) use greeting::{Forwarding, Greeting, Protocols};
 
 use crate::codec::length_prefix::LengthPrefix;
 use crate::codec::ws_frame::Head;
@@ -21,7 +21,7 @@ use crate::codec::{Framing, Violation};
 use crate::message::{Chunk, INLINE_MAX};
 use crate::pipe::Inbox;
 use crate::sys;
-use greeting::{Awaited, is_for_later};
+use greeting::{Awaited, Greeted, is_for_later};
 use websocket::Talk;
 
 /// Bytes offered to one read.
@@ -43,6 +43,8 @@ pub(crate) enum End {
     Closed,
     /// The connection failed, or the peer broke the protocol.
     Broken,
+    /// The peer does not take our offer that subscriptions travel. It may be dialled again without.
+    Declined,
     /// We part with the peer, and tell it why with these bytes.
     Parted(Vec<u8>),
 }
@@ -56,8 +58,8 @@ impl From<Violation> for End {
 /// What one read brought, besides frames: all may come at once.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
-    /// The peer's greeting is complete: its socket type.
-    pub greeted: Option<u16>,
+    /// The peer's greeting is complete: its socket type, and whether subscriptions travel.
+    pub greeted: Option<(u16, bool)>,
     /// Whole control frames that have to go out.
     pub replies: Vec<u8>,
     /// The connection ends here.
@@ -121,9 +123,16 @@ impl Session {
         })
     }
 
-    /// How long the peer may take to greet us.
+    /// How long the peer may take to greet us, before [`Session::go_on`] has to be asked.
     pub(crate) fn greeting_time(&self) -> Duration {
         self.awaited.map_or(Duration::ZERO, Awaited::time)
+    }
+
+    /// The peer has not greeted us in time. `Some`: it may wait for us to begin, which we do, and has so much longer.
+    pub(crate) fn go_on(&mut self) -> Option<Duration> {
+        let (awaited, time) = self.awaited?.goes_on(&self.stream)?;
+        self.awaited = Some(awaited);
+        Some(time)
     }
 
     pub(crate) fn stream(&self) -> &Arc<Socket> {
@@ -186,9 +195,10 @@ impl Session {
                 scratch[..kept].copy_from_slice(&self.partial);
                 let end = self.bulky.filter(|&prefix| kept < prefix).unwrap_or(scratch.len());
                 match sys::recv(&self.stream, &mut scratch[kept..end]) {
-                    Ok(0) => return Err(End::Closed),
-                    Ok(received) => kept + received,
+                    Ok(received) if received > 0 => kept + received,
                     Err(error) if is_for_later(&error) => return Ok(()),
+                    Ok(_) | Err(_) if self.awaited.is_some_and(Awaited::is_answer) => return Err(End::Declined),
+                    Ok(_) => return Err(End::Closed),
                     Err(_) => return Err(End::Broken),
                 }
             }
@@ -204,11 +214,11 @@ impl Session {
         }
         let mut bytes = &mut scratch[..received];
         if let Some(awaited) = self.awaited {
-            let Some((peer, length)) = awaited.hears(&self.stream, bytes)? else {
+            let Some(Greeted { peer, forwards, length }) = awaited.hears(&self.stream, bytes)? else {
                 self.keep(bytes);
                 return Ok(());
             };
-            progress.greeted = Some(peer);
+            progress.greeted = Some((peer, forwards));
             self.awaited = None;
             bytes = &mut bytes[length..];
         }

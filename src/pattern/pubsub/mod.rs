@@ -1,0 +1,30 @@
+//! PUB and SUB: everything to everybody, and who does not want it drops it. Where both ends know how, the SUB tells what it
+//! wants, and the PUB sends only that. Cooked and raw are the same.
+#![forbid(unsafe_code)]
+
+mod audience;
+mod demand;
+mod frame;
+#[cfg(test)]
+mod model;
+mod publisher;
+mod subscriber;
+mod upstream;
+
+pub(crate) use demand::Demand;
+pub(crate) use frame::TOPIC_MAX;
+pub(super) use publisher::Pub;
+pub(super) use subscriber::Sub;
+
+use crate::error::{Error, Result};
+
+/// NN_PUB_FORWARD and NN_SUB_FORWARD.
+const FORWARD: i32 = 1001;
+
+fn switch(value: &[u8]) -> Result<bool> {
+    match value.try_into().map(i32::from_ne_bytes) {
+        Ok(0) => Ok(false),
+        Ok(1) => Ok(true),
+        _ => Err(Error::Invalid),
+    }
+}

@@ -1,0 +1,377 @@
+//! Publishers, subscribers and devices against a model, over pretend wires that are slow and short, for hours of a pretend
+//! clock.
+//!
+//! The model knows of each connection what the publisher must have heard: what has not changed since the subscriber had
+//! last said all it had to say, and all of it had arrived. What has changed since may have arrived, or not.
+#![forbid(unsafe_code)]
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::frame::Frame;
+use super::subscriber::{SUBSCRIBE, UNSUBSCRIBE};
+use super::{Pub, Sub};
+use crate::pattern::Pattern;
+use crate::pattern::stage::Stage;
+use crate::pipe::PipeId;
+
+const HOUR: u64 = 3_600_000;
+
+/// xorshift: the same seed, the same hours.
+struct Dice(u64);
+
+impl Dice {
+    fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % sides
+    }
+
+    /// A topic, or a message: of few letters, so that many of them begin alike.
+    fn word(&mut self, longest: usize) -> Vec<u8> {
+        (0..self.roll(longest + 1)).map(|_| b'a' + self.roll(3) as u8).collect()
+    }
+}
+
+/// One connection.
+struct Wire {
+    publisher: usize,
+    subscriber: usize,
+    /// The same at both ends.
+    pipe: PipeId,
+    /// Frames on their way, and when they arrive.
+    frames: VecDeque<(u64, Vec<u8>)>,
+    /// So many fit.
+    length: usize,
+    /// The publisher knows that it was told all.
+    complete: bool,
+    /// Topics that have changed since the publisher knew all.
+    unsettled: BTreeSet<Vec<u8>>,
+    /// What the subscriber wanted then.
+    settled: BTreeSet<Vec<u8>>,
+}
+
+struct World {
+    dice: Dice,
+    now: u64,
+    publishers: Vec<Stage<Pub>>,
+    subscribers: Vec<Stage<Sub>>,
+    /// What each of them has subscribed to, and how often.
+    wanted: Vec<BTreeMap<Vec<u8>, usize>>,
+    wires: Vec<Wire>,
+    serial: u32,
+    /// Told by a count of what was seen: that the hours were not spent on nothing.
+    sure: [usize; 2],
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        Self {
+            dice: Dice::new(seed),
+            now: 0,
+            publishers: (0..3).map(|_| Stage::of(Pub::new(true))).collect(),
+            subscribers: (0..5).map(|_| Stage::of(Sub::new(true))).collect(),
+            wanted: vec![BTreeMap::new(); 5],
+            wires: Vec::new(),
+            serial: 0,
+            sure: [0; 2],
+        }
+    }
+
+    fn step(&mut self) {
+        self.now += 1 + self.dice.roll(2000) as u64;
+        self.arrive();
+        match self.dice.roll(10) {
+            0..=2 => self.subscribe(),
+            3..=4 => self.unsubscribe(),
+            5 => self.connect(),
+            6 if self.dice.roll(4) == 0 => self.disconnect(),
+            _ => self.publish(),
+        }
+        self.collect();
+        self.settle();
+    }
+
+    fn subscribe(&mut self) {
+        let (who, topic) = (self.dice.roll(5), self.dice.word(5));
+        if self.wanted[who].len() > 3 {
+            // Whoever wants all there is tells nothing about the rest.
+            return self.unsubscribe();
+        }
+        self.subscribers[who].set_option(SUBSCRIBE, &topic).unwrap();
+        *self.wanted[who].entry(topic.clone()).or_default() += 1;
+        self.unsettle(who, &topic);
+    }
+
+    fn unsubscribe(&mut self) {
+        let who = self.dice.roll(5);
+        if self.wanted[who].is_empty() {
+            return;
+        }
+        let place = self.dice.roll(self.wanted[who].len());
+        let topic = self.wanted[who].keys().nth(place).unwrap().clone();
+        self.subscribers[who].set_option(UNSUBSCRIBE, &topic).unwrap();
+        let count = self.wanted[who].get_mut(&topic).unwrap();
+        *count -= 1;
+        if *count == 0 {
+            self.wanted[who].remove(&topic);
+        }
+        self.unsettle(who, &topic);
+    }
+
+    fn unsettle(&mut self, subscriber: usize, topic: &[u8]) {
+        for wire in self.wires.iter_mut().filter(|wire| wire.subscriber == subscriber) {
+            wire.unsettled.insert(topic.to_vec());
+        }
+    }
+
+    fn connect(&mut self) {
+        let (publisher, subscriber) = (self.dice.roll(3), self.dice.roll(5));
+        if self.wires.iter().any(|wire| (wire.publisher, wire.subscriber) == (publisher, subscriber)) {
+            return;
+        }
+        self.serial += 1;
+        // One slot for each pair: the next connection of the two uses it again.
+        let pipe = PipeId { slot: (publisher * 5 + subscriber) as u32, serial: self.serial };
+        let length = 1 + self.dice.roll(4);
+        self.wires.push(Wire {
+            publisher,
+            subscriber,
+            pipe,
+            frames: VecDeque::new(),
+            length,
+            complete: false,
+            unsettled: self.wanted[subscriber].keys().cloned().collect(),
+            settled: BTreeSet::new(),
+        });
+        self.publishers[publisher].connect_forwarding(pipe);
+        self.subscribers[subscriber].desk.room.insert(pipe, length);
+        self.subscribers[subscriber].connect_forwarding(pipe);
+    }
+
+    fn disconnect(&mut self) {
+        if self.wires.is_empty() {
+            return;
+        }
+        let place = self.dice.roll(self.wires.len());
+        let wire = self.wires.swap_remove(place);
+        self.publishers[wire.publisher].remove(wire.pipe);
+        self.subscribers[wire.subscriber].remove(wire.pipe);
+        self.subscribers[wire.subscriber].desk.sent.retain(|(pipe, _)| *pipe != wire.pipe);
+    }
+
+    /// What subscribers have said goes on its way.
+    fn collect(&mut self) {
+        for (who, subscriber) in self.subscribers.iter_mut().enumerate() {
+            for (pipe, frame) in subscriber.desk.sent.drain(..) {
+                let wire = self.wires.iter_mut().find(|wire| wire.pipe == pipe && wire.subscriber == who).unwrap();
+                let last = wire.frames.back().map_or(0, |&(due, _)| due);
+                let due = last.max(self.now + self.dice.roll(10_000) as u64);
+                wire.frames.push_back((due, frame));
+                assert!(wire.frames.len() <= wire.length);
+            }
+        }
+    }
+
+    /// What is due arrives, and makes room.
+    fn arrive(&mut self) {
+        loop {
+            let due = |wire: &Wire| wire.frames.front().is_some_and(|&(due, _)| due <= self.now);
+            let Some(wire) = self.wires.iter_mut().find(|wire| due(wire)) else { return };
+            let (_, frame) = wire.frames.pop_front().unwrap();
+            wire.complete |= Frame::decode(&frame) == Frame::Complete;
+            self.publishers[wire.publisher].arrive(wire.pipe, &frame);
+            let room = wire.length - wire.frames.len();
+            let (subscriber, pipe) = (wire.subscriber, wire.pipe);
+            self.subscribers[subscriber].desk.room.insert(pipe, room);
+            if room == 1 {
+                self.subscribers[subscriber].writable(pipe);
+                self.collect();
+            }
+        }
+    }
+
+    fn settle(&mut self) {
+        for wire in &mut self.wires {
+            let said_all = self.subscribers[wire.subscriber].pattern.waiting(wire.pipe) == 0;
+            if wire.complete && wire.frames.is_empty() && said_all {
+                wire.unsettled.clear();
+                wire.settled = self.wanted[wire.subscriber].keys().cloned().collect();
+            }
+        }
+    }
+
+    fn publish(&mut self) {
+        let (who, message) = (self.dice.roll(3), self.dice.word(6));
+        let publisher = &mut self.publishers[who];
+        publisher.desk.sent.clear();
+        publisher.send(&message).unwrap();
+        let sent: Vec<PipeId> = publisher.desk.sent.drain(..).map(|(pipe, _)| pipe).collect();
+        let mut connected = 0;
+        for wire in self.wires.iter().filter(|wire| wire.publisher == who) {
+            connected += 1;
+            let times = sent.iter().filter(|&&pipe| pipe == wire.pipe).count();
+            let topics = || (0..=message.len()).map(|length| &message[..length]);
+            let wanted = topics().any(|topic| wire.settled.contains(topic) && !wire.unsettled.contains(topic));
+            let unclear = topics().any(|topic| wire.unsettled.contains(topic));
+            match (wire.complete, wanted, unclear) {
+                (false, ..) | (_, true, _) => assert_eq!(times, 1, "{message:?} is wanted"),
+                (_, _, false) => assert_eq!(times, 0, "{message:?} is not wanted"),
+                _ => assert!(times <= 1),
+            }
+            self.sure[usize::from(wanted)] += usize::from(wire.complete && (wanted || !unclear));
+        }
+        assert!(sent.len() <= connected, "nobody else gets it");
+    }
+}
+
+#[test]
+fn random_hours_agree_with_the_model() {
+    for seed in 1..=40 {
+        let mut world = World::new(seed);
+        while world.now < 3 * HOUR {
+            world.step();
+        }
+        assert!(world.sure.iter().all(|&count| count > 500), "{:?}", world.sure);
+        // At the end nothing of what is gone is kept.
+        while !world.wires.is_empty() {
+            world.disconnect();
+        }
+        assert!(world.publishers.iter().all(|publisher| publisher.pattern.is_empty()));
+    }
+}
+
+/// A publisher, a device whose application has subscribed to something, and subscribers of the device, some of which
+/// cannot tell what they want.
+struct Chain {
+    dice: Dice,
+    publisher: Stage<Pub>,
+    front: Stage<Sub>,
+    back: Stage<Pub>,
+    own: BTreeMap<Vec<u8>, usize>,
+    downstream: BTreeMap<PipeId, Downstream>,
+    serial: u32,
+}
+
+#[derive(Default)]
+struct Downstream {
+    /// It does not tell.
+    classic: bool,
+    wanted: BTreeSet<Vec<u8>>,
+}
+
+const UPSTREAM: PipeId = PipeId { slot: 0, serial: 0 };
+
+impl Chain {
+    fn new(seed: u64) -> Self {
+        let mut chain = Self {
+            dice: Dice::new(seed),
+            publisher: Stage::of(Pub::new(true)),
+            front: Stage::of(Sub::new(true)),
+            back: Stage::of(Pub::new(true)),
+            own: BTreeMap::new(),
+            downstream: BTreeMap::new(),
+            serial: 0,
+        };
+        chain.publisher.connect_forwarding(UPSTREAM);
+        chain.front.connect_forwarding(UPSTREAM);
+        chain.back.pattern.watch_demand(true);
+        chain
+    }
+
+    fn step(&mut self) {
+        match self.dice.roll(12) {
+            0..=1 => {
+                let topic = self.dice.word(4);
+                self.front.set_option(SUBSCRIBE, &topic).unwrap();
+                *self.own.entry(topic).or_default() += 1;
+            }
+            2..=3 if !self.own.is_empty() => {
+                let place = self.dice.roll(self.own.len());
+                let topic = self.own.keys().nth(place).unwrap().clone();
+                self.front.set_option(UNSUBSCRIBE, &topic).unwrap();
+                let count = self.own.get_mut(&topic).unwrap();
+                *count -= 1;
+                self.own.retain(|_, &mut count| count > 0);
+            }
+            4 if self.downstream.len() < 4 => {
+                self.serial += 1;
+                let pipe = PipeId { slot: self.serial % 5, serial: self.serial };
+                if self.downstream.keys().any(|other| other.slot == pipe.slot) {
+                    return;
+                }
+                let classic = self.dice.roll(8) == 0;
+                self.downstream.insert(pipe, Downstream { classic, ..Downstream::default() });
+                if classic {
+                    self.back.connect(pipe);
+                } else {
+                    self.back.connect_forwarding(pipe);
+                    self.back.arrive(pipe, b"\x02");
+                }
+            }
+            5 if self.dice.roll(3) == 0 => {
+                if let Some((pipe, _)) = self.downstream.pop_first() {
+                    self.back.remove(pipe);
+                }
+            }
+            _ => {
+                let topic = self.dice.word(4);
+                let wanted = self.dice.roll(2);
+                let place = self.dice.roll(4);
+                let Some((&pipe, downstream)) = self.downstream.iter_mut().nth(place) else { return };
+                if downstream.classic {
+                    return;
+                }
+                self.back.arrive(pipe, &[&[wanted as u8], &topic[..]].concat());
+                if wanted == 1 {
+                    downstream.wanted.insert(topic)
+                } else {
+                    downstream.wanted.remove(&topic)
+                };
+            }
+        }
+    }
+
+    /// The device, and the wire before it.
+    fn follow(&mut self) {
+        let changed = self.back.pattern.demand_changed();
+        let demand = self.back.pattern.take_demand();
+        assert_eq!(changed, demand.is_some());
+        if demand.is_some() {
+            self.front.set_demand(demand);
+        }
+        for (_, frame) in self.front.desk.sent.drain(..) {
+            self.publisher.arrive(UPSTREAM, &frame);
+        }
+    }
+
+    fn check(&mut self) {
+        let message = self.dice.word(6);
+        let starts = |topic: &Vec<u8>| message.starts_with(topic);
+        let own = self.own.keys().any(starts);
+        let wanted =
+            self.downstream.values().any(|downstream| downstream.classic || downstream.wanted.iter().any(starts));
+        self.publisher.desk.sent.clear();
+        self.publisher.send(&message).unwrap();
+        assert_eq!(!self.publisher.desk.sent.is_empty(), own && wanted, "{message:?}");
+    }
+}
+
+#[test]
+fn a_device_asks_for_what_is_wanted_and_nothing_else() {
+    for seed in 1..=40 {
+        let mut chain = Chain::new(seed);
+        chain.follow();
+        for _ in 0..3000 {
+            for _ in 0..chain.dice.roll(4) {
+                chain.step();
+            }
+            chain.follow();
+            chain.check();
+        }
+    }
+}

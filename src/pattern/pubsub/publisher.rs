@@ -1,0 +1,457 @@
+//! PUB, cooked and raw: each message to all subscribers, or, where they tell what they want, to those who want it.
+#![forbid(unsafe_code)]
+
+use std::time::Instant;
+
+use super::audience::{Audience, Standing};
+use super::demand::Demand;
+use super::frame::Frame;
+use super::{FORWARD, switch};
+use crate::error::{Error, Result};
+use crate::message::{Message, Outgoing};
+use crate::pattern::routing::distributor::Distributor;
+use crate::pattern::{Pattern, Pipes, Priorities, Refused};
+use crate::pipe::PipeId;
+
+#[derive(Debug)]
+pub(in crate::pattern) struct Pub {
+    /// Those that are sent everything.
+    undemanding: Distributor,
+    audience: Audience,
+    pipes: usize,
+    forward: bool,
+    /// Messages times subscribers that did not want them.
+    filtered: u64,
+    /// Memory for the pipes of one message.
+    found: Vec<PipeId>,
+}
+
+impl Pub {
+    pub(in crate::pattern) fn new(forward: bool) -> Self {
+        Self {
+            undemanding: Distributor::default(),
+            audience: Audience::default(),
+            pipes: 0,
+            forward,
+            filtered: 0,
+            found: Vec::new(),
+        }
+    }
+
+    /// Whether nothing is kept of any subscriber.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.audience.is_empty()
+    }
+
+    /// Whether somebody gets all there is, and always will.
+    fn everything(&self) -> bool {
+        self.pipes > self.audience.telling()
+    }
+
+    fn hear(&mut self, pipe: PipeId, frame: &[u8]) {
+        match Frame::decode(frame) {
+            Frame::Topic { topic, wanted } => {
+                let kept = self.audience.set(pipe, topic, wanted);
+                if !kept && self.audience.is_writable(pipe) {
+                    self.undemanding.writable(pipe);
+                }
+            }
+            Frame::Complete => {
+                if self.audience.complete(pipe) {
+                    self.undemanding.blocked(pipe);
+                }
+            }
+            Frame::Unknown => {}
+        }
+    }
+
+    fn send_selected(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes) -> Result<()> {
+        let mut found = std::mem::take(&mut self.found);
+        if message.header.is_empty() {
+            self.audience.find(message.body(), &mut found);
+        } else {
+            // Of a raw socket: the subscriber sees it in front of the body.
+            self.audience.find(&[&message.header, message.body()].concat(), &mut found);
+        }
+        self.filtered += (self.audience.ready() - found.len()) as u64;
+        let (mut sent, mut no_memory) = (false, false);
+        let last = found.last().copied().filter(|_| self.undemanding.is_empty());
+        for pipe in found.drain(..) {
+            let outcome = pipes.send(pipe, message, Some(pipe) == last);
+            sent |= outcome.is_ok();
+            match outcome {
+                Ok(true) => {}
+                Err(Error::NoMemory) => no_memory = true,
+                Ok(false) | Err(_) => self.audience.set_writable(pipe, false),
+            }
+        }
+        self.found = found;
+        let others = !self.undemanding.is_empty();
+        let rest = self.undemanding.send(message, None, pipes);
+        match rest {
+            _ if sent => Ok(()),
+            Ok(()) if no_memory && !others => Err(Error::NoMemory),
+            rest => rest,
+        }
+    }
+}
+
+impl Pattern for Pub {
+    fn receives(&self) -> bool {
+        false
+    }
+
+    fn add(&mut self, _pipe: PipeId, _priorities: Priorities) -> std::result::Result<(), Refused> {
+        self.pipes += 1;
+        Ok(())
+    }
+
+    fn offers_forwarding(&self) -> bool {
+        self.forward
+    }
+
+    fn forward_on(&mut self, pipe: PipeId) {
+        self.audience.add(pipe);
+    }
+
+    fn remove(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
+        self.undemanding.blocked(pipe);
+        self.audience.remove(pipe);
+        self.pipes -= 1;
+    }
+
+    /// A SUB has nothing to say but what it wants (upstream aborts here).
+    fn readable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, _now: Instant) {
+        let mut message = Message::default();
+        while let Some(more) = pipes.recv(pipe, &mut message) {
+            self.hear(pipe, message.body.as_slice());
+            if !more {
+                return;
+            }
+        }
+    }
+
+    fn writable(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
+        self.audience.set_writable(pipe, true);
+        if self.audience.standing(pipe) != Some(Standing::Selective) {
+            self.undemanding.writable(pipe);
+        }
+    }
+
+    fn blocked(&mut self, pipe: PipeId) {
+        self.audience.set_writable(pipe, false);
+        self.undemanding.blocked(pipe);
+    }
+
+    fn heeds_peers(&self) -> bool {
+        self.audience.ready() > 0
+    }
+
+    fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
+        if self.audience.ready() > 0 {
+            return self.send_selected(message, pipes);
+        }
+        self.undemanding.send(message, None, pipes)
+    }
+
+    fn can_send(&self) -> bool {
+        true
+    }
+
+    fn filtered(&self) -> u64 {
+        self.filtered
+    }
+
+    fn watch_demand(&mut self, on: bool) {
+        self.audience.watch(on);
+    }
+
+    fn demand_changed(&self) -> bool {
+        self.audience.has_news(self.everything())
+    }
+
+    fn take_demand(&mut self) -> Option<Demand> {
+        self.audience.news(self.everything())
+    }
+
+    fn set_option(&mut self, option: i32, value: &[u8]) -> Result<()> {
+        match option {
+            FORWARD => switch(value).map(|forward| self.forward = forward),
+            _ => Err(Error::NoSuchOption),
+        }
+    }
+
+    fn option(&self, option: i32) -> Result<i32> {
+        match option {
+            FORWARD => Ok(i32::from(self.forward)),
+            _ => Err(Error::NoSuchOption),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::stage::{A, B, C, Stage};
+
+    #[test]
+    fn everyone_gets_what_is_published() {
+        let mut publisher = Stage::of(Pub::new(true));
+        publisher.connect_all(&[A, B, C]);
+        publisher.send(b"news").unwrap();
+        for pipe in [A, B, C] {
+            assert_eq!(publisher.sent_to(pipe), [b"news"]);
+        }
+    }
+
+    #[test]
+    fn publishing_to_nobody_succeeds() {
+        let mut publisher = Stage::of(Pub::new(true));
+        assert!(publisher.pattern.can_send());
+        assert_eq!(publisher.send(b"news"), Ok(()));
+        publisher.add(A).unwrap();
+        assert_eq!(publisher.send(b"news"), Ok(()));
+        assert_eq!(publisher.sent_to(A).len(), 0, "it has not said that it takes messages");
+    }
+
+    #[test]
+    fn a_busy_subscriber_misses_it_and_nobody_waits() {
+        let mut publisher = Stage::of(Pub::new(true));
+        publisher.connect_all(&[A, B, C]);
+        publisher.desk.room.insert(A, 1);
+        for news in [b"1", b"2", b"3"] {
+            publisher.send(news).unwrap();
+        }
+        assert_eq!((publisher.sent_to(A).len(), publisher.sent_to(B).len(), publisher.sent_to(C).len()), (1, 3, 3));
+        publisher.desk.room.insert(A, 9);
+        publisher.writable(A);
+        publisher.send(b"4").unwrap();
+        assert_eq!(publisher.sent_to(A), [b"1", b"4"]);
+        assert_eq!(publisher.sent_to(C).len(), 4);
+    }
+
+    #[test]
+    fn a_blocked_or_gone_subscriber_gets_nothing() {
+        let mut publisher = Stage::of(Pub::new(true));
+        publisher.connect_all(&[A, B, C]);
+        publisher.pattern.blocked(B);
+        publisher.remove(A);
+        publisher.send(b"news").unwrap();
+        assert_eq!(publisher.desk.sent, [(C, b"news".to_vec())]);
+    }
+
+    #[test]
+    fn what_a_subscriber_says_that_agreed_to_nothing_is_dropped() {
+        let mut publisher = Stage::of(Pub::new(true));
+        publisher.connect(A);
+        for noise in [&b"noise"[..], b"\x01topic", b"\x02"] {
+            publisher.arrive(A, noise);
+        }
+        assert!(publisher.desk.incoming[&A].is_empty());
+        assert_eq!(publisher.recv(), Err(Error::NotSupported));
+        publisher.send(b"news").unwrap();
+        assert_eq!(publisher.sent_to(A), [b"news"]);
+    }
+
+    /// A publisher whose subscribers A and B want these topics, and have said so.
+    fn asked(of_a: &[&[u8]], of_b: &[&[u8]]) -> Stage<Pub> {
+        let mut publisher = Stage::of(Pub::new(true));
+        for (pipe, topics) in [(A, of_a), (B, of_b)] {
+            publisher.connect_forwarding(pipe);
+            for topic in topics {
+                publisher.arrive(pipe, &[&[1], *topic].concat());
+            }
+            publisher.arrive(pipe, b"\x02");
+        }
+        publisher
+    }
+
+    fn sent(publisher: &mut Stage<Pub>, message: &[u8]) -> Vec<PipeId> {
+        publisher.desk.sent.clear();
+        publisher.send(message).unwrap();
+        let mut pipes: Vec<PipeId> = publisher.desk.sent.drain(..).map(|(pipe, _)| pipe).collect();
+        pipes.sort_unstable();
+        pipes
+    }
+
+    #[test]
+    fn subscribers_get_what_they_have_asked_for() {
+        let mut publisher = asked(&[b"a", b"ab"], &[b"ab"]);
+        assert_eq!(sent(&mut publisher, b"abc"), [A, B], "once each, though two topics of A fit");
+        assert_eq!(sent(&mut publisher, b"ac"), [A]);
+        assert_eq!(sent(&mut publisher, b"b"), []);
+        assert_eq!(publisher.pattern.filtered(), 3);
+    }
+
+    #[test]
+    fn until_all_is_told_everything_is_sent() {
+        let mut publisher = Stage::of(Pub::new(true));
+        publisher.connect_forwarding(A);
+        publisher.arrive(A, b"\x01a");
+        assert_eq!(sent(&mut publisher, b"b"), [A]);
+        publisher.arrive(A, b"\x02");
+        assert_eq!(sent(&mut publisher, b"b"), []);
+        assert_eq!(sent(&mut publisher, b"a"), [A]);
+    }
+
+    #[test]
+    fn who_cannot_tell_gets_everything_beside_those_who_can() {
+        let mut publisher = asked(&[b"a"], &[]);
+        publisher.connect(C);
+        assert_eq!(sent(&mut publisher, b"a"), [A, C]);
+        assert_eq!(sent(&mut publisher, b"b"), [C]);
+    }
+
+    #[test]
+    fn telling_twice_is_telling_once() {
+        let mut publisher = asked(&[b"a", b"a"], &[]);
+        publisher.arrive(A, b"\0a");
+        publisher.arrive(A, b"\0a");
+        publisher.arrive(A, b"\0never");
+        publisher.arrive(A, b"\x02");
+        assert_eq!(sent(&mut publisher, b"a"), []);
+        publisher.arrive(A, b"\x01");
+        assert_eq!(sent(&mut publisher, b"a"), [A]);
+    }
+
+    #[test]
+    fn frames_of_other_kinds_change_nothing() {
+        let mut publisher = asked(&[b"a"], &[]);
+        for frame in [&b""[..], b"\x02a", b"\x03a", b"\xff"] {
+            publisher.arrive(A, frame);
+        }
+        assert_eq!(sent(&mut publisher, b"a"), [A]);
+        assert_eq!(sent(&mut publisher, b"b"), []);
+    }
+
+    #[test]
+    fn a_subscriber_that_is_gone_leaves_nothing() {
+        let mut publisher = asked(&[b"a", b"ab"], &[b"ab"]);
+        publisher.remove(A);
+        assert_eq!(sent(&mut publisher, b"abc"), [B]);
+        publisher.remove(B);
+        assert!(publisher.pattern.is_empty());
+        publisher.connect(A);
+        assert_eq!(sent(&mut publisher, b"x"), [A], "the next one in its place starts afresh");
+    }
+
+    #[test]
+    fn a_busy_subscriber_misses_what_it_asked_for_until_it_takes_messages_again() {
+        let mut publisher = asked(&[b"a"], &[b"a"]);
+        publisher.desk.room.insert(A, 1);
+        assert_eq!(sent(&mut publisher, b"a1"), [A, B]);
+        assert_eq!(sent(&mut publisher, b"a2"), [B]);
+        publisher.desk.room.insert(A, 9);
+        publisher.writable(A);
+        assert_eq!(sent(&mut publisher, b"a3"), [A, B]);
+        publisher.pattern.blocked(B);
+        assert_eq!(sent(&mut publisher, b"a4"), [A]);
+    }
+
+    #[test]
+    fn who_asks_for_more_than_is_kept_gets_everything() {
+        let mut publisher = asked(&[b"a"], &[b"b"]);
+        for number in 0..150_000u32 {
+            publisher.arrive(A, &[&[1], &number.to_be_bytes()[..]].concat());
+        }
+        assert_eq!(sent(&mut publisher, b"x"), [A]);
+        assert_eq!(publisher.pattern.audience.topics(), 1, "nothing of it is kept");
+        publisher.arrive(A, b"\x02");
+        publisher.arrive(A, b"\0x");
+        publisher.arrive(A, b"\x01c");
+        assert_eq!(sent(&mut publisher, b"b"), [A, B]);
+        publisher.arrive(B, &[&[1][..], &[7; 5000]].concat());
+        assert_eq!(sent(&mut publisher, b"x"), [A, B], "a topic longer than any");
+        publisher.remove(A);
+        publisher.remove(B);
+        assert!(publisher.pattern.is_empty());
+    }
+
+    #[test]
+    fn topics_that_come_and_go_do_not_weigh() {
+        let mut publisher = asked(&[], &[]);
+        for number in 0..300_000u32 {
+            for kind in [1, 0] {
+                publisher.arrive(A, &[&[kind], &number.to_be_bytes()[..]].concat());
+            }
+        }
+        assert_eq!(sent(&mut publisher, b"x"), []);
+    }
+
+    #[test]
+    fn the_header_of_a_raw_message_is_what_a_subscriber_sees_first() {
+        let mut publisher = asked(&[b"he"], &[b"bo"]);
+        publisher.send_with(b"head", b"body").unwrap();
+        assert_eq!(publisher.desk.sent, [(A, b"headbody".to_vec())]);
+    }
+
+    #[test]
+    fn only_what_goes_to_one_pipe_last_may_be_taken() {
+        let mut publisher = asked(&[b""], &[b""]);
+        publisher.connect(C);
+        sent(&mut publisher, b"a");
+        assert_eq!(publisher.desk.taken.drain(..).filter(|&last| last).count(), 1);
+        publisher.remove(C);
+        sent(&mut publisher, b"a");
+        assert_eq!(publisher.desk.taken, [false, true]);
+    }
+
+    fn demand(publisher: &mut Stage<Pub>) -> Option<Demand> {
+        let mut demand = publisher.pattern.take_demand();
+        if let Some(demand) = &mut demand {
+            demand.topics.sort();
+        }
+        demand
+    }
+
+    fn told(whole: bool, everything: bool, topics: &[(&str, bool)]) -> Option<Demand> {
+        let topics = topics.iter().map(|&(topic, wanted)| (topic.as_bytes().into(), wanted)).collect();
+        Some(Demand { whole, everything, topics })
+    }
+
+    #[test]
+    fn a_device_hears_what_is_wanted_and_what_changes() {
+        let mut publisher = asked(&[b"a", b"b"], &[b"b"]);
+        assert_eq!(demand(&mut publisher), None, "nobody has asked");
+        publisher.pattern.watch_demand(true);
+        assert_eq!(demand(&mut publisher), told(true, false, &[("a", true), ("b", true)]));
+        assert_eq!(demand(&mut publisher), None);
+        publisher.arrive(A, b"\0b");
+        assert!(!publisher.pattern.demand_changed(), "B still wants it");
+        publisher.remove(B);
+        publisher.arrive(A, b"\x01c");
+        assert!(publisher.pattern.demand_changed());
+        assert_eq!(demand(&mut publisher), told(false, false, &[("b", false), ("c", true)]));
+        publisher.connect(C);
+        assert_eq!(demand(&mut publisher), told(false, true, &[]), "C cannot tell");
+        publisher.remove(C);
+        assert_eq!(demand(&mut publisher), told(false, false, &[]));
+    }
+
+    #[test]
+    fn a_device_that_does_not_listen_is_told_all_again() {
+        let mut publisher = asked(&[b"a"], &[]);
+        publisher.pattern.watch_demand(true);
+        demand(&mut publisher);
+        for number in 0..70_000u32 {
+            for kind in [1, 0] {
+                publisher.arrive(A, &[&[kind], &number.to_be_bytes()[..]].concat());
+            }
+        }
+        assert_eq!(demand(&mut publisher), told(true, false, &[("a", true)]));
+    }
+
+    #[test]
+    fn the_option_is_for_connections_to_come() {
+        let mut publisher = Pub::new(true);
+        assert_eq!((publisher.offers_forwarding(), publisher.option(FORWARD)), (true, Ok(1)));
+        publisher.set_option(FORWARD, &0i32.to_ne_bytes()).unwrap();
+        assert_eq!((publisher.offers_forwarding(), publisher.option(FORWARD)), (false, Ok(0)));
+        for wrong in [&2i32.to_ne_bytes()[..], &(-1i32).to_ne_bytes(), &[1], &[]] {
+            assert_eq!(publisher.set_option(FORWARD, wrong), Err(Error::Invalid));
+        }
+        assert_eq!(publisher.set_option(1, &[0; 4]), Err(Error::NoSuchOption));
+        assert_eq!(publisher.option(1), Err(Error::NoSuchOption));
+    }
+}

@@ -1,0 +1,481 @@
+//! SUB, cooked and raw: drops what it has not subscribed to, and tells publishers what that is.
+#![forbid(unsafe_code)]
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::demand::{Demand, Topic};
+use super::frame::{TOPIC_MAX, cut};
+use super::upstream::Upstream;
+use super::{FORWARD, switch};
+use crate::error::{Error, Result};
+use crate::message::Message;
+use crate::pattern::prefix_tree::PrefixTree;
+use crate::pattern::routing::fair_queue::FairQueue;
+use crate::pattern::{Pattern, Pipes, Priorities, Refused};
+use crate::pipe::PipeId;
+
+pub(super) const SUBSCRIBE: i32 = 1;
+pub(super) const UNSUBSCRIBE: i32 = 2;
+
+#[derive(Debug)]
+pub(in crate::pattern) struct Sub {
+    publishers: FairQueue,
+    subscriptions: PrefixTree<Subscription>,
+    /// Behind a device: what those want to whom it goes on.
+    downstream: Option<Downstream>,
+    /// The publishers that want to know what we want.
+    upstreams: BTreeMap<PipeId, Upstream>,
+    forward: bool,
+}
+
+#[derive(Debug, Default)]
+struct Subscription {
+    /// How often it is subscribed to.
+    count: usize,
+    /// As it travels.
+    topic: Topic,
+}
+
+#[derive(Debug, Default)]
+struct Downstream {
+    everything: bool,
+    topics: PrefixTree<Topic>,
+}
+
+impl Sub {
+    pub(in crate::pattern) fn new(forward: bool) -> Self {
+        Self {
+            publishers: FairQueue::default(),
+            subscriptions: PrefixTree::default(),
+            downstream: None,
+            upstreams: BTreeMap::new(),
+            forward,
+        }
+    }
+
+    fn subscribe(&mut self, topic: &[u8]) {
+        let subscription = self.subscriptions.entry(topic);
+        subscription.count += 1;
+        if subscription.count == 1 {
+            let cut = Topic::from(cut(topic));
+            subscription.topic = Arc::clone(&cut);
+            self.subscription_changed(&cut);
+        }
+    }
+
+    fn unsubscribe(&mut self, topic: &[u8]) -> Result<()> {
+        let subscription = self.subscriptions.get_mut(topic).ok_or(Error::Invalid)?;
+        subscription.count -= 1;
+        if subscription.count == 0 {
+            let cut = Arc::clone(&subscription.topic);
+            self.subscriptions.remove(topic);
+            self.subscription_changed(&cut);
+        }
+        Ok(())
+    }
+
+    fn subscription_changed(&mut self, topic: &Topic) {
+        if self.upstreams.is_empty() {
+            return;
+        }
+        let narrower: Vec<Topic> = match &self.downstream {
+            Some(downstream) => downstream.topics.below(topic).map(Arc::clone).collect(),
+            None => Vec::new(),
+        };
+        self.refresh(topic);
+        narrower.iter().for_each(|topic| self.refresh(topic));
+    }
+
+    /// Whether publishers have to send what starts with this topic. Behind a device, that is what both the application
+    /// and those downstream have asked for: of two prefixes that go together the longer one.
+    fn wants(&self, topic: &Topic) -> bool {
+        let subscribed = match topic.len() {
+            // It may stand for longer ones.
+            TOPIC_MAX => self.subscriptions.below(topic).next().is_some(),
+            _ => self.subscriptions.get(topic).is_some(),
+        };
+        match &self.downstream {
+            Some(Downstream { everything: false, topics }) => {
+                subscribed && topics.matches(topic) || topics.get(topic).is_some() && self.subscriptions.matches(topic)
+            }
+            _ => subscribed,
+        }
+    }
+
+    /// All topics that publishers have to know.
+    fn wanted(&self) -> HashSet<Topic> {
+        let own = self.subscriptions.values().map(|subscription| &subscription.topic);
+        let downstream = self.downstream.iter().flat_map(|downstream| downstream.topics.values());
+        own.chain(downstream).filter(|topic| self.wants(topic)).map(Arc::clone).collect()
+    }
+
+    /// How much there is that a publisher has not heard.
+    #[cfg(test)]
+    pub(super) fn waiting(&self, pipe: PipeId) -> usize {
+        self.upstreams[&pipe].waiting()
+    }
+
+    fn refresh(&mut self, topic: &Topic) {
+        let wanted = self.wants(topic);
+        for upstream in self.upstreams.values_mut() {
+            upstream.set(topic, wanted);
+        }
+    }
+
+    fn refresh_all(&mut self) {
+        if self.upstreams.is_empty() {
+            return;
+        }
+        let wanted = self.wanted();
+        for upstream in self.upstreams.values_mut() {
+            upstream.set_all(&wanted);
+        }
+    }
+}
+
+impl Pattern for Sub {
+    fn sends(&self) -> bool {
+        false
+    }
+
+    fn add(&mut self, pipe: PipeId, priorities: Priorities) -> std::result::Result<(), Refused> {
+        self.publishers.add(pipe, priorities);
+        Ok(())
+    }
+
+    fn offers_forwarding(&self) -> bool {
+        self.forward
+    }
+
+    fn forward_on(&mut self, pipe: PipeId) {
+        let mut upstream = Upstream::default();
+        upstream.set_all(&self.wanted());
+        self.upstreams.insert(pipe, upstream);
+    }
+
+    fn remove(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
+        self.publishers.remove(pipe);
+        self.upstreams.remove(&pipe);
+    }
+
+    fn readable(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
+        self.publishers.readable(pipe);
+    }
+
+    fn writable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, _now: Instant) {
+        if let Some(upstream) = self.upstreams.get_mut(&pipe) {
+            upstream.set_writable(true);
+            upstream.tell(pipe, pipes);
+        }
+    }
+
+    fn blocked(&mut self, pipe: PipeId) {
+        if let Some(upstream) = self.upstreams.get_mut(&pipe) {
+            upstream.set_writable(false);
+        }
+    }
+
+    fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
+        while self.publishers.recv(message, pipes).is_some() {
+            if self.subscriptions.matches(message.body.as_slice()) {
+                return Ok(());
+            }
+        }
+        Err(Error::WouldBlock)
+    }
+
+    /// Before filtering.
+    fn can_recv(&self) -> bool {
+        self.publishers.can_recv()
+    }
+
+    fn set_demand(&mut self, demand: Option<Demand>) {
+        let Some(Demand { whole, everything, topics }) = demand else {
+            if self.downstream.take().is_some() {
+                self.refresh_all();
+            }
+            return;
+        };
+        let before = self.downstream.take().filter(|_| !whole);
+        let again = before.as_ref().is_none_or(|before| before.everything != everything);
+        let mut downstream = before.unwrap_or_default();
+        downstream.everything = everything;
+        for (topic, wanted) in &topics {
+            if *wanted {
+                *downstream.topics.entry(topic) = Arc::clone(topic);
+            } else {
+                downstream.topics.remove(topic);
+            }
+        }
+        self.downstream = Some(downstream);
+        if again {
+            return self.refresh_all();
+        }
+        for (topic, _) in &topics {
+            let narrower: Vec<Topic> =
+                self.subscriptions.below(topic).map(|subscription| Arc::clone(&subscription.topic)).collect();
+            self.refresh(topic);
+            narrower.iter().for_each(|topic| self.refresh(topic));
+        }
+    }
+
+    fn forward(&mut self, pipes: &mut dyn Pipes) {
+        for (&pipe, upstream) in &mut self.upstreams {
+            upstream.tell(pipe, pipes);
+        }
+    }
+
+    fn set_option(&mut self, option: i32, value: &[u8]) -> Result<()> {
+        match option {
+            SUBSCRIBE => {
+                self.subscribe(value);
+                Ok(())
+            }
+            UNSUBSCRIBE => self.unsubscribe(value),
+            FORWARD => switch(value).map(|forward| self.forward = forward),
+            _ => Err(Error::NoSuchOption),
+        }
+    }
+
+    fn option(&self, option: i32) -> Result<i32> {
+        match option {
+            FORWARD => Ok(i32::from(self.forward)),
+            _ => Err(Error::NoSuchOption),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::stage::{A, B, C, Stage, with_priority};
+
+    fn subscriber(topics: &[&[u8]]) -> Stage<Sub> {
+        let mut sub = Stage::of(Sub::new(true));
+        sub.connect(A);
+        for topic in topics {
+            sub.pattern.set_option(SUBSCRIBE, topic).unwrap();
+        }
+        sub
+    }
+
+    /// Which of these messages come through.
+    fn filter(sub: &mut Stage<Sub>, messages: &[&[u8]]) -> Vec<Vec<u8>> {
+        for message in messages {
+            sub.arrive(A, message);
+        }
+        std::iter::from_fn(|| sub.recv().ok()).map(|(_, body)| body).collect()
+    }
+
+    #[test]
+    fn without_a_subscription_nothing_comes() {
+        assert!(filter(&mut subscriber(&[]), &[b"", b"news"]).is_empty());
+    }
+
+    #[test]
+    fn a_message_that_starts_with_a_topic_comes_whole() {
+        let mut sub = subscriber(&[b"weather", b"a\0"]);
+        let got = filter(&mut sub, &[b"weather: rain", b"weathe", b"WEATHER", b"a\0b", b"ab", b"weather"]);
+        assert_eq!(got, [&b"weather: rain"[..], b"a\0b", b"weather"]);
+    }
+
+    #[test]
+    fn the_empty_topic_takes_all() {
+        assert_eq!(filter(&mut subscriber(&[b""]), &[b"", b"x"]), [&b""[..], b"x"]);
+    }
+
+    #[test]
+    fn a_shorter_message_than_all_topics_does_not_match() {
+        assert!(filter(&mut subscriber(&[b"abc", b"abd"]), &[b"ab", b"a", b""]).is_empty());
+    }
+
+    #[test]
+    fn subscriptions_are_counted() {
+        let mut sub = subscriber(&[b"t", b"t"]);
+        sub.pattern.set_option(UNSUBSCRIBE, b"t").unwrap();
+        assert_eq!(filter(&mut sub, &[b"t1"]), [b"t1"]);
+        sub.pattern.set_option(UNSUBSCRIBE, b"t").unwrap();
+        assert!(filter(&mut sub, &[b"t2"]).is_empty());
+        assert_eq!(sub.pattern.set_option(UNSUBSCRIBE, b"t"), Err(Error::Invalid));
+    }
+
+    #[test]
+    fn unsubscribing_what_is_unknown_changes_nothing() {
+        let mut sub = subscriber(&[]);
+        for topic in [&b""[..], b"a"] {
+            assert_eq!(sub.pattern.set_option(UNSUBSCRIBE, topic), Err(Error::Invalid));
+        }
+        let mut sub = subscriber(&[b"abc"]);
+        for topic in [&b""[..], b"a", b"abd", b"abcd"] {
+            assert_eq!(sub.pattern.set_option(UNSUBSCRIBE, topic), Err(Error::Invalid));
+        }
+        assert_eq!(filter(&mut sub, &[b"abc"]), [b"abc"]);
+    }
+
+    #[test]
+    fn a_subscription_counts_for_what_has_come_already() {
+        let mut sub = subscriber(&[]);
+        sub.arrive(A, b"early");
+        assert!(sub.pattern.can_recv(), "the filter runs when it is received");
+        sub.pattern.set_option(SUBSCRIBE, b"e").unwrap();
+        assert_eq!(sub.body(), b"early");
+    }
+
+    #[test]
+    fn publishers_take_turns() {
+        let mut sub = subscriber(&[b""]);
+        sub.connect(B);
+        sub.connect_as(C, with_priority(1));
+        for (pipe, message) in [(A, b"a1"), (A, b"a2"), (B, b"b1"), (B, b"b2"), (C, b"c1")] {
+            sub.arrive(pipe, message);
+        }
+        let got: Vec<_> = (0..5).map(|_| sub.body()).collect();
+        assert_eq!(got, [b"c1", b"a1", b"b1", b"a2", b"b2"]);
+    }
+
+    #[test]
+    fn a_sub_has_no_other_options_and_does_not_send() {
+        let mut sub = subscriber(&[]);
+        assert_eq!(sub.pattern.set_option(3, b""), Err(Error::NoSuchOption));
+        assert_eq!(sub.pattern.option(SUBSCRIBE), Err(Error::NoSuchOption));
+        assert_eq!(sub.pattern.option(FORWARD), Ok(1));
+        assert_eq!(sub.send(b"x"), Err(Error::NotSupported));
+    }
+
+    /// A subscriber whose publisher A wants to know what is wanted.
+    fn teller(topics: &[&[u8]]) -> Stage<Sub> {
+        let mut sub = Stage::of(Sub::new(true));
+        for topic in topics {
+            sub.set_option(SUBSCRIBE, topic).unwrap();
+        }
+        sub.connect_forwarding(A);
+        sub
+    }
+
+    fn told(sub: &mut Stage<Sub>) -> Vec<Vec<u8>> {
+        sub.desk.sent.drain(..).map(|(_, frame)| frame).collect()
+    }
+
+    #[test]
+    fn a_publisher_is_told_all_and_that_it_is_all() {
+        let mut sub = teller(&[b"b", b"a", b"a", b""]);
+        assert_eq!(told(&mut sub), [&b"\x01"[..], b"\x01a", b"\x01b", b"\x02"]);
+        assert_eq!(told(&mut teller(&[])), [b"\x02"]);
+    }
+
+    #[test]
+    fn a_publisher_that_agreed_to_nothing_is_told_nothing() {
+        let mut sub = subscriber(&[b"a"]);
+        sub.set_option(SUBSCRIBE, b"b").unwrap();
+        assert!(told(&mut sub).is_empty());
+    }
+
+    #[test]
+    fn changes_are_told_and_nothing_else() {
+        let mut sub = teller(&[b"a"]);
+        told(&mut sub);
+        sub.set_option(SUBSCRIBE, b"a").unwrap();
+        sub.set_option(UNSUBSCRIBE, b"a").unwrap();
+        assert!(told(&mut sub).is_empty(), "it is subscribed to all the time");
+        sub.set_option(SUBSCRIBE, b"b").unwrap();
+        sub.set_option(UNSUBSCRIBE, b"a").unwrap();
+        assert_eq!(told(&mut sub), [b"\x01b", b"\0a"]);
+    }
+
+    #[test]
+    fn what_a_busy_publisher_has_not_heard_is_kept_in_its_last_state() {
+        let mut sub = teller(&[b"a", b"b"]);
+        told(&mut sub);
+        sub.desk.room.insert(A, 0);
+        for round in 0..1000 {
+            let topic = format!("{round}").into_bytes();
+            sub.set_option(SUBSCRIBE, &topic).unwrap();
+            sub.set_option(UNSUBSCRIBE, &topic).unwrap();
+        }
+        sub.set_option(UNSUBSCRIBE, b"b").unwrap();
+        sub.set_option(SUBSCRIBE, b"c").unwrap();
+        assert_eq!(sub.pattern.waiting(A), 2);
+        assert!(told(&mut sub).is_empty());
+        sub.desk.room.insert(A, 1);
+        sub.writable(A);
+        assert_eq!(told(&mut sub), [b"\0b"]);
+        sub.desk.room.insert(A, 9);
+        sub.writable(A);
+        assert_eq!(told(&mut sub), [b"\x01c"]);
+    }
+
+    #[test]
+    fn the_end_of_the_whole_comes_when_all_was_told() {
+        let mut sub = teller(&[]);
+        told(&mut sub);
+        sub.remove(A);
+        for topic in [b"a", b"b", b"c"] {
+            sub.set_option(SUBSCRIBE, topic).unwrap();
+        }
+        sub.desk.room.insert(A, 2);
+        sub.connect_forwarding(A);
+        assert_eq!(told(&mut sub), [b"\x01a", b"\x01b"]);
+        sub.set_option(UNSUBSCRIBE, b"a").unwrap();
+        sub.desk.room.insert(A, 2);
+        sub.writable(A);
+        assert_eq!(told(&mut sub), [b"\0a", b"\x01c"]);
+        sub.desk.room.insert(A, 9);
+        sub.writable(A);
+        assert_eq!(told(&mut sub), [b"\x02"]);
+    }
+
+    #[test]
+    fn of_a_long_topic_its_beginning_travels() {
+        let long = |last: u8| [&[7; TOPIC_MAX + 5][..], &[last]].concat();
+        let mut sub = teller(&[&long(1), &long(2)]);
+        let begins = [&[1][..], &[7; TOPIC_MAX]].concat();
+        assert_eq!(told(&mut sub), [begins, b"\x02".to_vec()]);
+        sub.set_option(UNSUBSCRIBE, &long(1)).unwrap();
+        assert!(told(&mut sub).is_empty(), "the other one needs it");
+        sub.set_option(UNSUBSCRIBE, &long(2)).unwrap();
+        assert_eq!(told(&mut sub), [[&[0][..], &[7; TOPIC_MAX]].concat()]);
+        let exact = &long(1)[..TOPIC_MAX];
+        sub.set_option(SUBSCRIBE, exact).unwrap();
+        sub.set_option(SUBSCRIBE, &long(1)).unwrap();
+        assert_eq!(told(&mut sub).len(), 1);
+        sub.set_option(UNSUBSCRIBE, exact).unwrap();
+        assert!(told(&mut sub).is_empty());
+    }
+
+    fn wanted(topics: &[(&[u8], bool)]) -> Demand {
+        let topics = topics.iter().map(|&(topic, wanted)| (topic.into(), wanted)).collect();
+        Demand { whole: false, everything: false, topics }
+    }
+
+    #[test]
+    fn a_device_asks_for_the_longer_of_two_prefixes() {
+        let mut sub = teller(&[b"news", b"weather.rain"]);
+        told(&mut sub);
+        sub.set_demand(Some(Demand { whole: true, ..wanted(&[(b"news.sport", true), (b"x", true)]) }));
+        assert_eq!(told(&mut sub), [&b"\0news"[..], b"\x01news.sport", b"\0weather.rain"]);
+        sub.set_demand(Some(wanted(&[(b"weather", true)])));
+        assert_eq!(told(&mut sub), [b"\x01weather.rain"]);
+        sub.set_demand(Some(wanted(&[(b"news.sport", false), (b"weather", false), (b"", true)])));
+        assert_eq!(told(&mut sub), [&b"\x01news"[..], b"\0news.sport"]);
+        sub.set_option(SUBSCRIBE, b"x.y").unwrap();
+        assert_eq!(told(&mut sub), [b"\x01x.y"], "two want it: x and everything");
+        sub.set_demand(Some(wanted(&[(b"", false)])));
+        assert_eq!(told(&mut sub), [&b"\0news"[..], b"\0weather.rain"]);
+    }
+
+    #[test]
+    fn a_device_with_somebody_who_cannot_tell_asks_for_what_the_application_has_subscribed() {
+        let mut sub = teller(&[b"a", b"b"]);
+        told(&mut sub);
+        sub.set_demand(Some(Demand { whole: true, ..wanted(&[(b"ax", true)]) }));
+        assert_eq!(told(&mut sub), [&b"\0a"[..], b"\x01ax", b"\0b"]);
+        sub.set_demand(Some(Demand { everything: true, ..wanted(&[]) }));
+        assert_eq!(told(&mut sub), [&b"\x01a"[..], b"\0ax", b"\x01b"]);
+        sub.set_demand(Some(wanted(&[])));
+        assert_eq!(told(&mut sub), [&b"\0a"[..], b"\x01ax", b"\0b"]);
+        sub.set_demand(None);
+        assert_eq!(told(&mut sub), [&b"\x01a"[..], b"\0ax", b"\x01b"], "no device any more");
+    }
+}
