@@ -1,14 +1,33 @@
-//! The door for fuzz/: what reads bytes that strangers have made. Each function takes any bytes, and panics where an answer
-//! contradicts itself.
+//! The door for fuzz/: what reads bytes that strangers have made, and each pattern in a game of random events. Each
+//! function takes any bytes, and panics where an answer contradicts itself, or the specification.
 #![forbid(unsafe_code)]
 
 use crate::codec::length_prefix::LengthPrefix;
 use crate::codec::sp_header;
 use crate::codec::ws_frame::{self, Conversation, Event, Head, LONGEST, Role};
 use crate::codec::ws_upgrade::{self, Upgrade};
+use crate::ffi;
 use crate::message::{Body, Message};
-use crate::pattern::backtrace;
+use crate::pattern::{self, backtrace, model};
 use crate::transport::{Scheme, Settings, address, by_scheme};
+
+/// All of them, by the names they have in fuzz/.
+#[cfg(test)]
+const TARGETS: &[(&str, fn(&[u8]))] = &[
+    ("address", address),
+    ("backtrace", backtrace),
+    ("bus", bus),
+    ("control", control),
+    ("length_prefix", length_prefix),
+    ("pair", pair),
+    ("pipeline", pipeline),
+    ("pubsub", pubsub),
+    ("reqrep", reqrep),
+    ("sp_header", sp_header),
+    ("survey", survey),
+    ("ws_frame", ws_frame),
+    ("ws_upgrade", ws_upgrade),
+];
 
 /// Frame after frame, as far as they go.
 pub fn ws_frame(mut bytes: &[u8]) {
@@ -132,7 +151,7 @@ pub fn address(bytes: &[u8]) {
         if let Ok(local) = address::parse_local(bytes, ipv4_only) {
             assert!(local.port() > 0 && (!ipv4_only || local.is_ipv4()));
         }
-        let settings = Settings { ipv4_only, send_buffer: 1, recv_buffer: 1 };
+        let settings = Settings { ipv4_only, send_buffer: 1, recv_buffer: 1, ws_opcode: 2 };
         for scheme in [&b"tcp"[..], b"ws", b"ipc"] {
             if let Ok(Scheme::Stream(transport)) = by_scheme(scheme) {
                 let _ = transport.connect(bytes, settings);
@@ -142,5 +161,113 @@ pub fn address(bytes: &[u8]) {
     if let Ok((scheme, rest)) = address::split_scheme(bytes) {
         assert_eq!([scheme, b"://", rest].concat(), bytes);
         let _ = by_scheme(scheme);
+    }
+}
+
+/// A control buffer that a program passes to nn_sendmsg.
+pub fn control(bytes: &[u8]) {
+    ffi::cmsg::examine(bytes);
+}
+
+pub fn pair(bytes: &[u8]) {
+    model::play(pattern::PAIR, bytes);
+}
+
+pub fn pubsub(bytes: &[u8]) {
+    one_of([pattern::PUB, pattern::SUB], bytes);
+}
+
+pub fn reqrep(bytes: &[u8]) {
+    one_of([pattern::REQ, pattern::REP], bytes);
+}
+
+pub fn pipeline(bytes: &[u8]) {
+    one_of([pattern::PUSH, pattern::PULL], bytes);
+}
+
+pub fn survey(bytes: &[u8]) {
+    one_of([pattern::SURVEYOR, pattern::RESPONDENT], bytes);
+}
+
+pub fn bus(bytes: &[u8]) {
+    model::play(pattern::BUS, bytes);
+}
+
+/// The second bit of the first byte says which end of the pattern.
+fn one_of(ends: [pattern::Protocol; 2], bytes: &[u8]) {
+    let end = bytes.first().is_some_and(|mode| mode & 2 != 0);
+    model::play(ends[usize::from(end)], bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(name)
+    }
+
+    fn seeds(name: &str) -> Vec<Vec<u8>> {
+        let mut paths: Vec<PathBuf> =
+            fs::read_dir(folder("seeds").join(name)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths.iter().map(|path| fs::read(path).unwrap()).collect()
+    }
+
+    fn names(folder: &Path) -> BTreeSet<String> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+    }
+
+    /// Also where there is no toolchain for fuzzing.
+    #[test]
+    fn the_seeds_hold() {
+        for (name, target) in TARGETS {
+            let seeds = seeds(name);
+            assert!(!seeds.is_empty(), "{name}");
+            seeds.iter().for_each(|seed| target(seed));
+        }
+    }
+
+    #[test]
+    fn every_target_has_its_program_and_its_seeds() {
+        let targets: BTreeSet<_> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(names(&folder("fuzz_targets")), targets);
+        assert_eq!(names(&folder("seeds")), targets);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_will_do(bytes in vec(any::<u8>(), 0..400)) {
+            TARGETS.iter().for_each(|(_, target)| target(&bytes));
+        }
+
+        /// Chance alone seldom gets past the first bytes: what is known to get further, with some bytes changed.
+        #[test]
+        fn nearly_a_seed_will_do(which: prop::sample::Index, changes in vec(any::<(prop::sample::Index, u8)>(), 1..6)) {
+            for (name, target) in TARGETS {
+                let seeds = seeds(name);
+                let mut bytes = seeds[which.index(seeds.len())].clone();
+                for (at, byte) in &changes {
+                    match byte % 8 {
+                        0 => bytes.truncate(at.index(bytes.len() + 1)),
+                        1 => bytes.insert(at.index(bytes.len() + 1), byte >> 3),
+                        _ if bytes.is_empty() => {}
+                        _ => {
+                            let at = at.index(bytes.len());
+                            bytes[at] ^= *byte;
+                        }
+                    }
+                }
+                target(&bytes);
+            }
+        }
     }
 }

@@ -42,7 +42,7 @@ mod error;
 
 mod sys;
 
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 
 pub use api::{

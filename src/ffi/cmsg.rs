@@ -177,6 +177,36 @@ pub(super) fn sp_header_space(header: usize) -> usize {
     HEAD + (size_of::<usize>() + header).next_multiple_of(size_of::<usize>())
 }
 
+/// Reads any bytes as a control buffer, in every way there is, and panics where the answers contradict each other.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn examine(block: &[u8]) {
+    let mut at = next(block, None);
+    let mut steps = Vec::new();
+    while let Some(offset) = at {
+        assert!(offset + HEAD <= block.len() && steps.last().is_none_or(|&before| before + HEAD <= offset));
+        steps.push(offset);
+        at = next(block, Some(offset));
+    }
+    let found: Vec<Property<'_>> = properties(block).collect();
+    for (property, &offset) in found.iter().zip(&steps) {
+        assert_eq!(head(block, offset), Some((HEAD + property.data.len(), property.level, property.kind)));
+        assert_eq!(property.data, &block[offset + HEAD..][..property.data.len()]);
+    }
+    let control = Control { block, chunk: None };
+    let is = |level, kind| move |property: &&Property<'_>| (property.level, property.kind) == (level, kind);
+    let header = control.sp_header().expect("no more memory than the block has");
+    let told = found.iter().find(is(PROTO_SP, SP_HDR)).map_or(&[][..], |property| property.data);
+    assert!(header.is_empty() || told[size_of::<usize>()..].starts_with(&header));
+    let opcode = found.iter().find(is(NN_WS, NN_WS_MSG_TYPE)).and_then(|property| property.data.first());
+    assert_eq!(control.opcode(), opcode.copied().unwrap_or(0));
+
+    let body = crate::message::Body::empty();
+    let message = Message { header: header.clone(), body, opcode: control.opcode() };
+    let written = self::block(&message).expect("memory");
+    let again = Control { block: &written, chunk: None };
+    assert_eq!((again.sp_header().expect("memory"), again.opcode()), (header, message.opcode));
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

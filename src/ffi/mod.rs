@@ -7,7 +7,7 @@
 
 mod args;
 mod chunk;
-mod cmsg;
+pub(crate) mod cmsg;
 pub(crate) mod errno;
 mod msghdr;
 pub mod symbols;

@@ -3,6 +3,8 @@
 
 pub(crate) mod backtrace;
 mod bus;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod model;
 mod pair;
 mod pipeline;
 mod prefix_tree;
@@ -10,7 +12,7 @@ mod pubsub;
 mod replying;
 mod reqrep;
 mod routing;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod stage;
 mod survey;
 
@@ -24,19 +26,19 @@ pub(crate) use pubsub::Demand;
 /// A socket type's number: its family times 16, plus the role.
 pub(crate) type Protocol = u16;
 
-const PAIR: Protocol = 16;
-const PUB: Protocol = 32;
-const SUB: Protocol = 33;
+pub(crate) const PAIR: Protocol = 16;
+pub(crate) const PUB: Protocol = 32;
+pub(crate) const SUB: Protocol = 33;
 /// The same two as they introduce themselves where subscriptions travel from one to the other.
 const PUB_FORWARDING: Protocol = 34;
 const SUB_FORWARDING: Protocol = 35;
-const REQ: Protocol = 48;
-const REP: Protocol = 49;
-const PUSH: Protocol = 80;
-const PULL: Protocol = 81;
-const SURVEYOR: Protocol = 98;
-const RESPONDENT: Protocol = 99;
-const BUS: Protocol = 112;
+pub(crate) const REQ: Protocol = 48;
+pub(crate) const REP: Protocol = 49;
+pub(crate) const PUSH: Protocol = 80;
+pub(crate) const PULL: Protocol = 81;
+pub(crate) const SURVEYOR: Protocol = 98;
+pub(crate) const RESPONDENT: Protocol = 99;
+pub(crate) const BUS: Protocol = 112;
 
 /// Order among pipes, 1 (best) to 16, in each direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Where patterns are tested: pipes that write down what they are given, and a clock that is set by hand.
 #![forbid(unsafe_code)]
+#![cfg_attr(fuzzing, allow(dead_code))]
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};

@@ -1,0 +1,4 @@
+//! PAIR against its model.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| nanomsg::fuzzing::pair(bytes));

@@ -1,0 +1,4 @@
+//! PUB and SUB against their model.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| nanomsg::fuzzing::pubsub(bytes));

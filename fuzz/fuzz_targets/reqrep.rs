@@ -1,0 +1,4 @@
+//! REQ and REP against their model.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| nanomsg::fuzzing::reqrep(bytes));
