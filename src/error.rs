@@ -9,6 +9,8 @@ pub(crate) type Result<T> = std::result::Result<T, Error>;
 pub(crate) enum Error {
     /// The socket is closed, closing, or never was (EBADF).
     BadSocket,
+    /// A panic has left the socket in nobody knows what state (ENOTRECOVERABLE).
+    Broken,
     /// The library was terminated (ETERM).
     Terminated,
     /// Nothing can be done right now (EAGAIN).

@@ -11,9 +11,12 @@ use crate::message::{Body, Message};
 use crate::pattern::{self, backtrace, model};
 use crate::transport::{Scheme, Settings, address, by_scheme};
 
+#[cfg(test)]
+type Target = fn(&[u8]);
+
 /// All of them, by the names they have in fuzz/.
 #[cfg(test)]
-const TARGETS: &[(&str, fn(&[u8]))] = &[
+const TARGETS: &[(&str, Target)] = &[
     ("address", address),
     ("backtrace", backtrace),
     ("bus", bus),

@@ -38,6 +38,8 @@ mod reactor;
 
 mod message;
 
+mod panics;
+
 mod error;
 
 mod sys;

@@ -183,7 +183,9 @@ pub(crate) fn examine(block: &[u8]) {
     let mut at = next(block, None);
     let mut steps = Vec::new();
     while let Some(offset) = at {
-        assert!(offset + HEAD <= block.len() && steps.last().is_none_or(|&before| before + HEAD <= offset));
+        let length = head(block, offset).and_then(|(length, ..)| padded(length)).expect("there is a property");
+        assert!(offset + HEAD <= block.len() && offset + length <= block.len());
+        assert!(steps.last().is_none_or(|&before| before + HEAD <= offset));
         steps.push(offset);
         at = next(block, Some(offset));
     }

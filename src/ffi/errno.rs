@@ -1,14 +1,11 @@
-//! How a call ends: a [`Result`] becomes C's return value and errno, a panic becomes one line on stderr and an errno.
+//! How a call ends: a [`Result`] becomes C's return value and errno, and so does a panic.
 
-use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int};
-use std::io::Write;
-use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
-use std::sync::Once;
-use std::{ptr, thread};
+use std::ptr;
 
 use crate::error::{Error, Result};
 use crate::ffi::symbols::{EFSM, ETERM};
+use crate::panics::{self, Place};
 
 /// What a call that failed returns; errno says the rest.
 pub(super) trait Answer: Sized {
@@ -35,27 +32,18 @@ impl Answer for () {
     const FAILED: Self = ();
 }
 
-/// Runs the body of an entry point. Nothing unwinds into C: a panic, which is a mistake of this library, is
-/// ENOTRECOVERABLE, an errno that no call has another use for. The sockets and chunks it had in hand are lost.
+/// Runs the body of an entry point. Nothing unwinds into C: a panic is ENOTRECOVERABLE, an errno that no call has another
+/// use for.
 #[inline]
 pub(super) fn guard<A: Answer>(body: impl FnOnce() -> Result<A>) -> A {
-    report_in_one_line();
-    let ended = INSIDE.with(|inside| {
-        let outer = inside.replace(true);
-        // AssertUnwindSafe: the engine's locks do not poison, and C has no state of ours that could be seen half done.
-        let ended = panic::catch_unwind(AssertUnwindSafe(body));
-        inside.set(outer);
-        ended
+    let ended = panics::contain(|| {
+        panics::possible_at(Place::Entry);
+        body()
     });
-    match ended {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => {
+    match ended.unwrap_or(Err(Error::Broken)) {
+        Ok(answer) => answer,
+        Err(error) => {
             set(code(error));
-            A::FAILED
-        }
-        Err(payload) => {
-            drop(payload);
-            set(libc::ENOTRECOVERABLE);
             A::FAILED
         }
     }
@@ -64,6 +52,7 @@ pub(super) fn guard<A: Answer>(body: impl FnOnce() -> Result<A>) -> A {
 pub(crate) fn code(error: Error) -> c_int {
     match error {
         Error::BadSocket => libc::EBADF,
+        Error::Broken => libc::ENOTRECOVERABLE,
         Error::Terminated => ETERM,
         Error::WouldBlock => libc::EAGAIN,
         Error::TimedOut => libc::ETIMEDOUT,
@@ -121,39 +110,8 @@ fn place() -> *mut c_int {
     unsafe { location() }
 }
 
-thread_local! {
-    /// True while this thread is inside one of our calls. A panic outside of them is none of ours.
-    static INSIDE: Cell<bool> = const { Cell::new(false) };
-}
-
-fn report_in_one_line() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // The hook cannot be changed by a thread that panics, as a Rust program's may do that closes its sockets late.
-        if thread::panicking() {
-            return;
-        }
-        let others = panic::take_hook();
-        panic::set_hook(Box::new(move |info| if INSIDE.get() { report(info) } else { others(info) }));
-    });
-}
-
-fn report(info: &PanicHookInfo<'_>) {
-    let payload = info.payload();
-    let words = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref().map(String::as_str));
-    let words = words.unwrap_or("panic").replace(char::is_control, " ");
-    let line = match info.location() {
-        Some(place) => format!("nanomsg: internal error at {}:{}: {words}\n", place.file(), place.line()),
-        None => format!("nanomsg: internal error: {words}\n"),
-    };
-    // One write, so that lines of two threads stay apart. Where stderr is closed, nobody wanted to know.
-    let _ = std::io::stderr().write_all(line.as_bytes());
-}
-
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
     use super::*;
 
     #[test]
@@ -193,27 +151,5 @@ mod tests {
         assert_eq!(words(ETERM), "Nanomsg library was terminated");
         assert_eq!(words(EFSM), "Operation cannot be performed in this state");
         assert!(!words(libc::EINVAL).is_empty());
-    }
-
-    /// The body of the next test's child process.
-    #[test]
-    #[ignore = "run by the test below, in a process of its own"]
-    fn panicking_child() {
-        set(0);
-        let answer = guard(|| -> Result<c_int> { panic!("two\nlines") });
-        assert_eq!((answer, get()), (-1, libc::ENOTRECOVERABLE));
-        assert_eq!(guard(|| Ok(1)), 1);
-    }
-
-    #[test]
-    fn a_panic_is_one_line_and_an_errno() {
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "ffi::errno::tests::panicking_child", "--ignored", "--nocapture"])
-            .output()
-            .unwrap();
-        assert!(child.status.success());
-        let errors = String::from_utf8(child.stderr).unwrap();
-        let [line] = errors.lines().collect::<Vec<_>>()[..] else { panic!("not one line: {errors}") };
-        assert!(line.starts_with("nanomsg: internal error at ") && line.ends_with(": two lines"), "{line}");
     }
 }

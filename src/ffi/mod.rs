@@ -10,6 +10,8 @@ mod chunk;
 pub(crate) mod cmsg;
 pub(crate) mod errno;
 mod msghdr;
+#[cfg(test)]
+mod panicking;
 pub mod symbols;
 
 use std::ffi::{c_char, c_int, c_short, c_void};

@@ -116,6 +116,12 @@ impl Lease {
         Leave::Report
     }
 
+    /// The holder will never leave: it has panicked.
+    pub(crate) fn abandon(&mut self) {
+        self.holder = Holder::Nobody;
+        self.asleep = false;
+    }
+
     /// The worker was told of an event by its watch, which is spent. True: the lease is the worker's. Otherwise a caller
     /// has it, or had it a moment ago, and the socket belongs on the tick list.
     pub(crate) fn fired(&mut self) -> bool {

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
+use crate::panics::{self, Place};
 use crate::sys::{Nest, NestEvents, Poller, without_signals};
 
 /// A socket, as the worker sees it.
@@ -194,7 +195,20 @@ struct Rounds {
 }
 
 impl Rounds {
+    /// Until the last owner has gone. A panic between two sockets is no reason to leave them all: an event may have been
+    /// lost with it, so each is looked at.
     fn run(&mut self) {
+        while panics::contain(|| self.go_round()).is_none() {
+            // Should it come back at once, the machine is not to suffer from it.
+            std::thread::sleep(SLOWEST_TICK);
+            let keys: Vec<usize> = self.sockets.keys().copied().collect();
+            for key in keys {
+                self.serve(key, |socket| socket.fired());
+            }
+        }
+    }
+
+    fn go_round(&mut self) {
         let mut events = NestEvents::new();
         loop {
             // Read before every sleep: a request made while `fast` was still set comes without a notification.
@@ -210,6 +224,7 @@ impl Rounds {
             if !self.read_requests() {
                 return;
             }
+            panics::possible_at(Place::Rounds);
             for event in events.iter() {
                 self.serve(event.key, |socket| socket.fired());
             }
@@ -249,8 +264,8 @@ impl Rounds {
 
     fn serve(&mut self, key: usize, call: impl FnOnce(&dyn Driven) -> Next) {
         let Some(socket) = self.sockets.get(&key).and_then(|care| care.socket.upgrade()) else { return };
-        // A panic in one socket must not take the thread from all the others. The hook has printed it.
-        let next = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call(&*socket))).unwrap_or_default();
+        // A panic in one socket must not take the thread from all the others.
+        let next = panics::contain(|| call(&*socket)).unwrap_or_default();
         drop(socket);
         self.note(key, next, Instant::now());
     }

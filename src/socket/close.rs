@@ -5,43 +5,74 @@ use std::time::{Duration, Instant};
 
 use super::{Held, Socket};
 use crate::error::{Error, Result};
+use crate::panics::{self, Place};
 use crate::sys::{self, Parker, current_parker};
+
+/// The calling thread closes the socket. If it panics, another one may.
+struct Claim<'a>(&'a Socket);
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.0.lock().closing_since = None;
+    }
+}
 
 impl Socket {
     /// Closes the socket: wakes its callers, writes what was accepted for at most NN_LINGER from `since` on, and frees
     /// everything.
     pub(crate) fn close(&self, since: Instant) -> Result<()> {
         let _whole = sys::Uncancelled::new();
-        let mut held = self.enter()?;
+        let mut held = self.lock();
+        if held.closing_since.is_some() {
+            return Err(Error::BadSocket);
+        }
         held.closing = true;
         held.closing_since = Some(since);
+        drop(held);
+        let claim = Claim(self);
+        let mut held = self.lock();
         let state = &mut *held;
         state.waiters.wake_all(&mut state.pipes.after().wakes);
         state.interrupt();
         state.pipes.flush_gathered(None);
         held = self.wait_alone(held);
 
+        if held.broken {
+            held.give_up(self);
+        } else {
+            held = self.end_all(held);
+        }
+        if let Some(reactor) = self.reactor.get() {
+            reactor.registration.forget(&reactor.poller);
+        }
+        std::mem::forget(claim);
+        drop(held);
+        self.events.close();
+        Ok(())
+    }
+
+    /// Removes all endpoints, and turns until their connections have ended.
+    fn end_all<'a>(&'a self, mut held: Held<'a>) -> Held<'a> {
         let endpoints: Vec<i32> = held.endpoints.keys().copied().collect();
         for endpoint in endpoints {
             // Present: the list was just made, under the same lock.
             let _ = held.remove_endpoint(self, endpoint);
         }
-        if let Some(reactor) = self.reactor.get() {
-            let taken = held.lease.take();
-            debug_assert!(taken, "nobody else is inside");
-            loop {
-                let turned;
-                (held, turned) = self.turn(held, Some(Duration::ZERO));
-                if turned == Err(Error::BadSocket) || (!held.needs_turn() && reactor.io.lock().is_empty()) {
-                    break;
-                }
-                (held, _) = self.turn(held, None);
+        let Some(reactor) = self.reactor.get() else { return held };
+        let taken = held.lease.take();
+        debug_assert!(taken, "nobody else is inside");
+        let (presence, mut held) = held.stay(true);
+        panics::possible_at(Place::Close);
+        loop {
+            let turned;
+            (held, turned) = self.turn(held, Some(Duration::ZERO));
+            if turned == Err(Error::BadSocket) || (!held.needs_turn() && reactor.io.lock().is_empty()) {
+                break;
             }
-            reactor.registration.forget(&reactor.poller);
+            (held, _) = self.turn(held, None);
         }
-        drop(held);
-        self.events.close();
-        Ok(())
+        presence.end(&mut held);
+        held
     }
 
     /// Waits until no other thread is between two holds of the lock and nobody drives.
@@ -82,9 +113,10 @@ impl Socket {
                 return;
             }
             if held.lease.take() {
-                held.inside += 1;
+                let presence;
+                (presence, held) = held.stay(true);
                 (held, _) = self.turn(held, Some(pause));
-                held.inside -= 1;
+                presence.end(&mut held);
                 held.leave_lease();
             }
             drop(held);

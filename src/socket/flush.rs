@@ -15,6 +15,7 @@ use super::{Held, Socket};
 use crate::codec::Prefix;
 use crate::error::{Error, Result};
 use crate::message::Outgoing;
+use crate::panics::{self, Place};
 use crate::pipe::{Outbox, PipeId};
 use crate::sys;
 
@@ -71,8 +72,9 @@ impl Socket {
         let mut outcome = Ok(());
         let mut direct = std::mem::take(&mut held.pipes.direct);
         let patient = !dont_wait && direct.len() == 1 && message.size() >= PATIENT;
-        held.inside += 1;
+        let (presence, held) = held.stay(false);
         drop(held);
+        panics::possible_at(Place::WriteThrough);
         for target in &mut direct {
             target.write(message);
         }
@@ -81,7 +83,7 @@ impl Socket {
         if patient {
             held = self.write_on(held, &mut direct[0], message);
         }
-        held.inside -= 1;
+        presence.end(&mut held);
         for target in &direct {
             match target.wrote {
                 Wrote::All => {}
@@ -147,11 +149,13 @@ impl Socket {
             }
             let mut batch = stream.outbox.take();
             let target = std::sync::Arc::clone(&stream.stream);
-            held.inside += 1;
+            let presence;
+            (presence, held) = held.stay(false);
             drop(held);
+            panics::possible_at(Place::Flush);
             let wrote = write_all(&target, &mut batch);
             held = self.lock();
-            held.inside -= 1;
+            presence.end(&mut held);
             match wrote {
                 Wrote::All => held.wrote_all(id, batch),
                 Wrote::Part => held.wrote_part(id, batch),

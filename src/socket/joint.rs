@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Socket;
+use super::presence::panics_since;
 use super::spin::Spin;
 use super::state::State;
 use super::turn::{begin_turn, wait_failed};
 use super::wait::Limit;
 use crate::error::{Error, Result};
+use crate::panics::{self, Place};
 use crate::sys::{Events, JointSet};
 
 /// Two sockets, both of whose leases are ours.
@@ -18,6 +20,8 @@ pub(super) struct Joint {
     set: Arc<JointSet>,
     events: Events,
     spin: Spin,
+    /// The thread was unwinding already when it took them.
+    unwinding: bool,
 }
 
 impl Joint {
@@ -40,6 +44,7 @@ impl Joint {
             set,
             events: Events::default(),
             spin: Spin::default(),
+            unwinding: std::thread::panicking(),
         };
         joint.gather().ok().map(|()| joint)
     }
@@ -88,6 +93,7 @@ impl Joint {
                 *busy = true;
             }
         }
+        panics::possible_at(Place::Joint);
         let pollers = [&one.poller, &two.poller];
         let Self { set, events, spin, .. } = self;
         let found = timeout != Some(Duration::ZERO)
@@ -121,6 +127,10 @@ impl Drop for Joint {
                 let mut io = reactor.io.lock();
                 reactor.poller.part();
                 io.move_watches(socket, &reactor.poller);
+            }
+            if panics_since(self.unwinding) {
+                // In which of the two, nobody knows.
+                socket.lock().break_off(socket);
             }
             leave(socket);
         }

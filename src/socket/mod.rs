@@ -12,6 +12,7 @@ mod neighbours;
 mod options;
 mod pipes;
 pub(crate) mod poll;
+mod presence;
 mod ready;
 mod spin;
 mod state;
@@ -33,6 +34,7 @@ pub(crate) use options::{Given, Value};
 
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
+use crate::panics::{self, Place};
 use crate::pattern::{self, Protocol};
 use crate::sys;
 use library::Library;
@@ -72,6 +74,8 @@ struct Held<'a> {
     guard: Option<MutexGuard<'a, State>>,
     /// Letting the lock go looks into the mailbox.
     reads_mail: bool,
+    /// The thread was unwinding already when it took the lock.
+    unwinding: bool,
 }
 
 impl Deref for Held<'_> {
@@ -91,7 +95,10 @@ impl DerefMut for Held<'_> {
 impl Drop for Held<'_> {
     #[inline]
     fn drop(&mut self) {
-        let Some(state) = self.guard.take() else { return };
+        let Some(mut state) = self.guard.take() else { return };
+        if presence::panics_since(self.unwinding) {
+            state.break_off(self.socket);
+        }
         if state.pipes.first_post.is_some() || state.pipes.after.is_some() || state.needs_turn() {
             self.socket.let_go(state);
         } else {
@@ -149,13 +156,13 @@ impl Socket {
     }
 
     fn held<'a>(&'a self, guard: MutexGuard<'a, State>) -> Held<'a> {
-        Held { socket: self, guard: Some(guard), reads_mail: true }
+        Held { socket: self, guard: Some(guard), reads_mail: true, unwinding: std::thread::panicking() }
     }
 
     /// Locks for a caller: a socket that is closing has none.
     fn enter(&self) -> Result<Held<'_>> {
         let held = self.lock();
-        if held.closing { Err(Error::BadSocket) } else { Ok(held) }
+        if held.closing { Err(held.farewell()) } else { Ok(held) }
     }
 
     /// A neighbour that found the lock taken has left its note to us: look after the lock is free. The fence also stands
@@ -253,6 +260,7 @@ impl Socket {
 
     fn try_send(&self, state: &mut State, message: &mut Outgoing<'_>) -> Result<()> {
         // A reading of the clock is a fortieth of a short message's way.
+        panics::possible_at(Place::Send);
         let timed = state.keeps_time || state.pipes.tempo.is_timing();
         let now = if timed { Instant::now() } else { state.pipes.tempo.now() };
         state.pipes.tempo.send_begins(now);
@@ -296,6 +304,7 @@ impl Socket {
     }
 
     fn try_recv(&self, state: &mut State, message: &mut Message) -> Result<()> {
+        panics::possible_at(Place::Receive);
         // What has come due meanwhile is found by whoever waits.
         let now = state.pipes.tempo.now();
         let result = state.pattern.recv(message, &mut state.pipes, now);

@@ -14,6 +14,7 @@ use super::Socket;
 use super::endpoint::Endpoint;
 use super::pipes::PipeEnd;
 use super::state::State;
+use crate::panics::{self, Place};
 use crate::pipe::{Inbox, PipeId};
 use crate::sys::Parker;
 use crate::transport::inproc::{Link, Note, Party, PipeEvents, Side};
@@ -131,6 +132,7 @@ enum Attached {
 
 impl State {
     fn take_note(&mut self, socket: &Socket, note: Note) {
+        panics::possible_at(Place::Note);
         match note {
             Note::Offer { link, waited } => self.take_offer(socket, link, waited),
             Note::Accepted { link } => self.take_accepted(socket, link),

@@ -5,10 +5,12 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::presence::panics_since;
 use super::state::State;
 use super::wait::{Limit, Want};
 use super::{Socket, table};
 use crate::error::{Error, Result};
+use crate::panics::{self, Place};
 use crate::sys::{Parker, current_parker, poll_readable};
 
 /// One entry of nn_poll.
@@ -157,17 +159,39 @@ fn wait_many(watches: &mut [Watch], entries: &mut [Entry], limit: Limit) -> Resu
     for watch in &*watches {
         watch.socket.lock().inside += 1;
     }
-    let result = watch_all(watches, entries, limit, &parker);
-    for watch in watches {
-        let mut held = watch.socket.lock();
-        held.waiters.remove(&parker);
-        held.inside -= 1;
-        if watch.leading {
-            held.leave_lease();
+    let staying = Staying { watches, parker: &parker, unwinding: std::thread::panicking() };
+    watch_all(staying.watches, entries, limit, &parker)
+}
+
+/// The calling thread is inside all of them, until this is dropped.
+struct Staying<'a> {
+    watches: &'a mut [Watch],
+    parker: &'a Arc<Parker>,
+    /// Already before.
+    unwinding: bool,
+}
+
+impl Drop for Staying<'_> {
+    fn drop(&mut self) {
+        for watch in &mut *self.watches {
+            let mut held = watch.socket.lock();
+            if panics_since(self.unwinding) {
+                // In which of them, nobody knows.
+                held.break_off(&watch.socket);
+            }
+            held.waiters.remove(self.parker);
+            held.inside -= 1;
+            if watch.leading {
+                held.leave_lease();
+            }
+            held.pass_on();
         }
-        held.pass_on();
     }
-    result
+}
+
+/// That a socket is closed is for the next call to say.
+fn watched_ends(state: &State) -> Result<()> {
+    if state.broken { Err(Error::Broken) } else { Ok(()) }
 }
 
 fn watch_all(watches: &mut [Watch], entries: &mut [Entry], limit: Limit, parker: &Arc<Parker>) -> Result<()> {
@@ -180,8 +204,9 @@ fn watch_all(watches: &mut [Watch], entries: &mut [Entry], limit: Limit, parker:
             let mut held = watch.socket.lock();
             held.waiters.remove(parker);
             if held.closing {
-                return Ok(());
+                return watched_ends(&held);
             }
+            panics::possible_at(Place::Poll);
             watch.leading |= held.drives() && held.lease.take();
             if watch.leading {
                 held.lease.wake();
@@ -195,7 +220,7 @@ fn watch_all(watches: &mut [Watch], entries: &mut [Entry], limit: Limit, parker:
                 }
                 // It may have come during the turn, when this thread was no waiter.
                 if held.closing {
-                    return Ok(());
+                    return watched_ends(&held);
                 }
             }
             held.expire(&watch.socket);

@@ -81,10 +81,12 @@ impl Socket {
         let mut pair = self.events.pair.lock();
         // Not `lock`: letting that go would bring us here again.
         let state = self.state.lock();
-        if state.closing {
-            return;
-        }
-        let (can_send, can_recv) = (state.pattern.can_send(), state.pattern.can_recv());
+        let (can_send, can_recv) = match () {
+            // Whoever waits shall come and be told.
+            () if state.broken => (true, true),
+            () if state.closing => return,
+            () => (state.pattern.can_send(), state.pattern.can_recv()),
+        };
         drop(state);
         if let Some(shown) = &mut pair.send {
             shown.show(can_send);

@@ -37,7 +37,9 @@ pub(super) struct State {
     /// Endpoints that have, or will have, descriptors.
     pub network: usize,
     pub closing: bool,
-    /// From when NN_LINGER counts: nn_term closes all sockets within the time of one.
+    /// A panic has happened in it; `closing` is true as well.
+    pub broken: bool,
+    /// A thread closes the socket, and NN_LINGER counts from then: nn_term closes all sockets within the time of one.
     pub closing_since: Option<Instant>,
     /// Threads between two holds of the lock.
     pub inside: usize,
@@ -81,6 +83,7 @@ impl State {
             commands: Vec::new(),
             network: 0,
             closing: false,
+            broken: false,
             closing_since: None,
             inside: 0,
             closer: None,

@@ -10,6 +10,7 @@ use arc_swap::{ArcSwapOption, Guard};
 use super::Socket;
 use super::library::Library;
 use crate::error::{Error, Result};
+use crate::panics;
 use crate::sys;
 
 /// Handles are 0 to 65,534.
@@ -92,32 +93,37 @@ pub(crate) fn find(handle: i32) -> Result<Found> {
     }
 }
 
-/// Closes a socket. Its handle can be used again once this has returned.
+/// Closes a socket. Its handle can be used again once this has returned, also where it failed with `Broken`.
 pub(crate) fn close(handle: i32) -> Result<()> {
     close_since(handle, Instant::now())
 }
 
 pub(super) fn close_since(handle: i32, since: Instant) -> Result<()> {
     let socket = Arc::clone(&*find(handle)?);
-    socket.close(since)?;
+    // A panic on the way has broken the socket off; such a one is closed without anything that could go wrong again.
+    let closed = panics::contain(|| socket.close(since)).unwrap_or_else(|| {
+        socket.close(since)?;
+        Err(Error::Broken)
+    });
+    if let Err(Error::BadSocket) = closed {
+        return closed;
+    }
     let handle = handle as usize;
     make_slot(handle).store(None);
     drop(socket);
     Library::current().release(handle);
-    Ok(())
+    closed
 }
 
 /// The process ends: what was accepted is written.
 extern "C" fn at_exit() {
     let since = Instant::now();
-    let _ = std::panic::catch_unwind(|| {
-        for block in BLOCKS.iter().map_while(OnceLock::get) {
-            for slot in block.iter() {
-                let socket = slot.load_full();
-                if let Some(socket) = socket.filter(|socket| socket.generation() == sys::generation()) {
-                    socket.finish(since);
-                }
+    for slot in BLOCKS.iter().map_while(OnceLock::get).flatten() {
+        panics::contain(|| {
+            let socket = slot.load_full();
+            if let Some(socket) = socket.filter(|socket| socket.generation() == sys::generation()) {
+                socket.finish(since);
             }
-        }
-    });
+        });
+    }
 }

@@ -11,6 +11,7 @@ use super::pipes::ForWorker;
 use super::state::State;
 use super::{Held, Socket};
 use crate::error::{Error, Result};
+use crate::panics::{self, Place};
 use crate::reactor::lease::Tick;
 use crate::reactor::worker::{Driven, Next, Pace, Registration};
 use crate::sys::Poller;
@@ -77,6 +78,7 @@ impl Socket {
         let Some(reactor) = self.reactor.get() else { return (held, Err(Error::BadSocket)) };
         let (orders, timeout) = begin_turn(held, timeout);
         let mut io = reactor.io.lock();
+        panics::possible_at(Place::Turn);
         let waited = io.run(self, &reactor.poller, orders, timeout);
         let held = self.end_turn(io);
         (held, waited.map_err(|error| wait_failed(&error)))
@@ -117,7 +119,7 @@ impl Socket {
         if !held.needs_turn() || self.reactor.get().is_none() || !held.lease.take() {
             return;
         }
-        held.inside += 1;
+        let (presence, mut held) = held.stay(true);
         while held.needs_turn() {
             let turned;
             (held, turned) = self.turn(held, Some(Duration::ZERO));
@@ -125,7 +127,7 @@ impl Socket {
                 break;
             }
         }
-        held.inside -= 1;
+        presence.end(&mut held);
         held.leave_lease();
         held.wake_ready();
         if held.lease.is_free() {
@@ -134,8 +136,9 @@ impl Socket {
     }
 
     /// A turn of the worker, who has just got the lease.
-    fn work<'a>(&'a self, mut held: Held<'a>) -> Held<'a> {
-        held.inside += 1;
+    fn work<'a>(&'a self, held: Held<'a>) -> Held<'a> {
+        let (presence, mut held) = held.stay(true);
+        panics::possible_at(Place::Work);
         loop {
             let turned;
             (held, turned) = self.turn(held, Some(Duration::ZERO));
@@ -143,7 +146,7 @@ impl Socket {
                 break;
             }
         }
-        held.inside -= 1;
+        presence.end(&mut held);
         if held.lease.leave_armed() {
             held.pipes.after().worker.arm = true;
         }

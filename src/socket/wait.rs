@@ -13,6 +13,7 @@ use super::spin::{SPIN, Spun};
 use super::state::State;
 use super::{Held, Socket};
 use crate::error::{Error, Result};
+use crate::panics::{self, Place};
 use crate::sys::{Parker, Unparked, current_parker};
 
 /// What a caller waits for.
@@ -131,17 +132,17 @@ impl Socket {
     /// Repeats `attempt` until it says anything but "not now", or the time is over.
     pub(super) fn wait_until<'a>(
         &'a self,
-        mut held: Held<'a>,
+        held: Held<'a>,
         want: Want,
         limit: Limit,
         mut attempt: impl FnMut(&mut State) -> Result<()>,
     ) -> (Held<'a>, Result<()>) {
-        held.inside += 1;
-        let mut leading = false;
+        let (mut presence, mut held) = held.stay(false);
         let result = loop {
             if held.closing {
-                break Err(Error::BadSocket);
+                break Err(held.farewell());
             }
+            panics::possible_at(Place::Wait);
             // Nothing that was gathered waits while its sender does.
             if !held.pipes.gathered.is_empty() {
                 held.pipes.flush_gathered(None);
@@ -154,8 +155,8 @@ impl Socket {
                 }
             }
             let ended;
-            if leading || (held.drives() && held.lease.take()) {
-                leading = true;
+            if presence.leads || (held.drives() && held.lease.take()) {
+                presence.leads = true;
                 let waited;
                 (held, waited) = self.turn(held, limit.remaining());
                 ended = waited.err();
@@ -170,7 +171,7 @@ impl Socket {
                 ended = (slept == Unparked::Interrupted).then_some(Error::Interrupted);
             }
             if held.closing {
-                break Err(Error::BadSocket);
+                break Err(held.farewell());
             }
             match attempt(&mut held) {
                 Err(Error::WouldBlock) => {}
@@ -185,8 +186,9 @@ impl Socket {
                 _ => {}
             }
         };
-        held.inside -= 1;
-        if leading {
+        let leads = presence.leads;
+        presence.end(&mut held);
+        if leads {
             held.leave_lease();
         }
         held.pass_on();

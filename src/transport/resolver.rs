@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::panics::{self, Place};
 use crate::sys::without_signals;
 
 /// Names looked up at the same time; more wait their turn.
@@ -88,10 +89,16 @@ impl Resolver {
                 return;
             };
             drop(work);
-            let addresses = (self.find)(&name.0, name.1);
+            // A thread that panics would leave everybody waiting who has asked for the name, or will.
+            let addresses = panics::contain(|| {
+                panics::possible_at(Place::LookUp);
+                (self.find)(&name.0, name.1)
+            });
+            let addresses = addresses.unwrap_or_default();
             let questions = self.work.lock().asked.remove(&name).unwrap_or_default();
             for Question { ipv4_only, answer } in questions {
-                answer(addresses.iter().copied().filter(|address| address.is_ipv4() || !ipv4_only).collect());
+                let fits = addresses.iter().copied().filter(|address| address.is_ipv4() || !ipv4_only);
+                panics::contain(|| answer(fits.collect()));
             }
         }
     }

@@ -1,0 +1,112 @@
+//! What becomes of a panic. It is a mistake of this library: it is told in one line on stderr, and it ends nothing but the
+//! call it happened in. What it leaves of a socket is the affair of `socket/presence.rs`.
+#![forbid(unsafe_code)]
+
+use std::cell::Cell;
+use std::io::Write;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::sync::Once;
+use std::thread;
+
+/// Runs `body`, and answers `None` if it panics.
+#[inline]
+pub(crate) fn contain<T>(body: impl FnOnce() -> T) -> Option<T> {
+    report_in_one_line();
+    INSIDE.with(|inside| {
+        let outer = inside.replace(true);
+        // AssertUnwindSafe: the engine's locks do not poison, and a socket that was at work is broken off on the way.
+        let ended = panic::catch_unwind(AssertUnwindSafe(body));
+        inside.set(outer);
+        ended.ok()
+    })
+}
+
+thread_local! {
+    /// True while this thread is inside `contain`. A panic outside of it is none of ours.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+fn report_in_one_line() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // The hook cannot be changed by a thread that panics, as a Rust program's may do that closes its sockets late.
+        if thread::panicking() {
+            return;
+        }
+        let others = panic::take_hook();
+        panic::set_hook(Box::new(move |info| if INSIDE.get() { report(info) } else { others(info) }));
+    });
+}
+
+fn report(info: &PanicHookInfo<'_>) {
+    let payload = info.payload();
+    let words = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref().map(String::as_str));
+    let words = words.unwrap_or("panic").replace(char::is_control, " ");
+    let line = match info.location() {
+        Some(place) => format!("nanomsg: internal error at {}:{}: {words}\n", place.file(), place.line()),
+        None => format!("nanomsg: internal error: {words}\n"),
+    };
+    // One write, so that lines of two threads stay apart. Where stderr is closed, nobody wanted to know.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+/// Where a test can have this library panic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(test), allow(dead_code, reason = "only tests tell them apart"))]
+pub(crate) enum Place {
+    /// Any function of C's.
+    Entry,
+    /// Under a socket's lock.
+    Send,
+    Receive,
+    Note,
+    /// Between two holds of it.
+    WriteThrough,
+    Flush,
+    Wait,
+    Poll,
+    Close,
+    /// With the lease.
+    Turn,
+    Joint,
+    /// In the worker: for one socket, or for none.
+    Work,
+    Rounds,
+    /// In a thread of the resolver.
+    LookUp,
+}
+
+/// Panics here if a test says so. Nothing of it is in the library as it is built.
+#[inline]
+pub(crate) fn possible_at(_place: Place) {
+    #[cfg(test)]
+    injected::at(_place);
+}
+
+/// One panic at a place of choice, for the whole process: a test that uses it is run in a process of its own.
+#[cfg(test)]
+pub(crate) mod injected {
+    use parking_lot::Mutex;
+
+    use super::Place;
+
+    static NEXT: Mutex<Option<Place>> = Mutex::new(None);
+
+    pub(crate) fn arm(place: Place) {
+        *NEXT.lock() = Some(place);
+    }
+
+    /// Whether it is still to come.
+    pub(crate) fn is_armed() -> bool {
+        NEXT.lock().is_some()
+    }
+
+    pub(super) fn at(place: Place) {
+        let mut next = NEXT.lock();
+        if *next == Some(place) {
+            *next = None;
+            drop(next);
+            panic!("injected at {place:?}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Threads at work on a socket between two holds of its lock, and what is left of the socket if one of them panics.
+//!
+//! Such a socket is *broken off*: nobody knows what state it is in, so nothing of it is used again. Every call fails with
+//! `Broken`, those that wait are woken to hear it, and closing gives everything back at once, without lingering.
+#![forbid(unsafe_code)]
+
+use std::thread;
+
+use super::state::State;
+use super::{Held, Socket};
+use crate::error::Error;
+use crate::pattern;
+
+/// The calling thread is counted as inside. It ends with [`Presence::end`]; dropped otherwise, by a panic, it takes back
+/// what the thread had, so that nobody waits for a thread that never leaves.
+pub(super) struct Presence<'a> {
+    socket: &'a Socket,
+    /// The thread has the lease.
+    pub leads: bool,
+}
+
+impl<'a> Held<'a> {
+    /// Counts the calling thread as inside. The lock is handed through so that it is let go before the presence is lost.
+    pub(super) fn stay(mut self, leads: bool) -> (Presence<'a>, Self) {
+        self.inside += 1;
+        (Presence { socket: self.socket, leads }, self)
+    }
+}
+
+impl Presence<'_> {
+    pub(super) fn end(self, state: &mut State) {
+        state.inside -= 1;
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Presence<'_> {
+    fn drop(&mut self) {
+        let mut held = self.socket.lock();
+        held.inside -= 1;
+        if self.leads {
+            held.lease.abandon();
+        }
+        held.break_off(self.socket);
+    }
+}
+
+/// Whether a panic that began after `before` was asked is unwinding this thread. A Rust program may use its sockets while
+/// it unwinds from a panic of its own.
+pub(super) fn panics_since(before: bool) -> bool {
+    !before && thread::panicking()
+}
+
+impl State {
+    /// Nothing of this socket is used again.
+    pub(super) fn break_off(&mut self, socket: &Socket) {
+        self.broken = true;
+        self.closing = true;
+        // One that knows no pipes. The old one may be half way through anything.
+        if let Some(pattern) = pattern::open(socket.protocol, socket.raw, 0) {
+            self.pattern = pattern;
+        }
+        for id in self.pipes.ids() {
+            if let Some(pipe) = self.pipes.get(id) {
+                pipe.attached = false;
+            }
+        }
+        self.commands.clear();
+        self.pipes.resumed.clear();
+        self.pipes.drained.clear();
+        let after = self.pipes.after();
+        after.flushes.clear();
+        after.readiness = self.shows_readiness;
+        self.waiters.wake_all(&mut after.wakes);
+        self.interrupt();
+        self.wake_closer();
+    }
+
+    /// Why callers of a socket that is closing are sent away.
+    pub(super) fn farewell(&self) -> Error {
+        if self.broken { Error::Broken } else { Error::BadSocket }
+    }
+
+    /// Gives back what a broken socket has, as it is.
+    pub(super) fn give_up(&mut self, socket: &Socket) {
+        for endpoint in self.endpoints.keys().copied().collect::<Vec<_>>() {
+            // Present: the list was just made, under the same lock.
+            let _ = self.remove_endpoint(socket, endpoint);
+        }
+        for id in self.pipes.ids() {
+            self.remove_pipe(socket, id);
+        }
+        // There is nobody to carry them out.
+        self.commands.clear();
+        if let Some(reactor) = socket.reactor.get() {
+            *reactor.io.lock() = super::io::Io::default();
+        }
+    }
+}
