@@ -100,7 +100,7 @@ compat: build
 interop: build
 	$(CARGO) test --release --test interop
 
-## loom          every interleaving of the lease and the mailbox
+## loom          every interleaving of the lease, the mailbox and a device's wait for two sockets
 loom:
 	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --release --test loom_lease
 

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The lease is the library's own file. What surrounds it is written again here, as short as it can be and in the same
-//! order of steps: `socket` follows `src/socket/{wait,turn,close}.rs` and `Held`, `mailbox` follows
+//! order of steps: `socket` follows `src/socket/{wait,turn,close}.rs` and `Held`, `joint` follows `src/socket/joint.rs` and
+//! the loop of `src/socket/device.rs`, `mailbox` follows
 //! `src/socket/neighbours.rs`, `parker` follows `src/sys/park.rs`. A change of those files is a change of this one.
 //!
 //! Each model bounds the involuntary switches of an interleaving (3, or 2 where four threads run);
@@ -14,6 +15,7 @@
 
 #![cfg(loom)]
 
+mod joint;
 #[path = "../../src/reactor/lease.rs"]
 mod lease;
 mod mailbox;

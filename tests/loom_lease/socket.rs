@@ -14,8 +14,8 @@ use super::lease::{Lease, Leave, Tick};
 // The kernel: what sys::Poller, sys::Nest and the worker's channel offer.
 
 #[derive(Default)]
-struct Kernel {
-    inner: Mutex<Inner>,
+pub(super) struct Kernel {
+    pub(super) inner: Mutex<Inner>,
     /// Whoever waits in the socket's poller.
     poller: Condvar,
     /// The worker, in its own.
@@ -24,14 +24,14 @@ struct Kernel {
 }
 
 #[derive(Default)]
-struct Inner {
+pub(super) struct Inner {
     /// Messages that nobody has read yet: the poller is ready as long as there are any.
-    arrived: usize,
+    pub(super) arrived: usize,
     /// Frames that went out, and commands that were carried out.
-    written: usize,
-    obeyed: usize,
+    pub(super) written: usize,
+    pub(super) obeyed: usize,
     /// The poller's eventfd.
-    notified: bool,
+    pub(super) notified: bool,
     /// The eventfd of the parker of a caller in nn_poll.
     event: bool,
     /// The worker's one-shot watch is live.
@@ -40,6 +40,8 @@ struct Inner {
     request: bool,
     due: bool,
     stop: bool,
+    /// A set that has what this poller has.
+    pub(super) joint: Option<Arc<super::joint::Set>>,
 }
 
 /// What one wait of the worker brings.
@@ -51,7 +53,7 @@ struct Round {
 }
 
 impl Inner {
-    fn is_ready(&self) -> bool {
+    pub(super) fn is_ready(&self) -> bool {
         self.arrived > 0 || self.notified
     }
 }
@@ -95,18 +97,24 @@ impl Kernel {
         }
     }
 
-    fn change(&self, change: impl FnOnce(&mut Inner)) {
-        change(&mut self.inner.lock().unwrap());
+    pub(super) fn change(&self, change: impl FnOnce(&mut Inner)) {
+        let mut inner = self.inner.lock().unwrap();
+        change(&mut inner);
+        let joint = inner.joint.clone();
+        drop(inner);
+        if let Some(joint) = joint {
+            joint.changed();
+        }
         self.poller.notify_all();
         self.nest.notify_all();
         self.test.notify_all();
     }
 
-    fn arrive(&self, messages: usize) {
+    pub(super) fn arrive(&self, messages: usize) {
         self.change(|inner| inner.arrived += messages);
     }
 
-    fn wait_for(&self, condition: impl Fn(&Inner) -> bool) {
+    pub(super) fn wait_for(&self, condition: impl Fn(&Inner) -> bool) {
         let mut inner = self.inner.lock().unwrap();
         while !condition(&inner) {
             inner = self.test.wait(inner).unwrap();
@@ -116,7 +124,7 @@ impl Kernel {
 
 /// A thread's bed; `parker` below looks into it.
 #[derive(Default)]
-struct Parker {
+pub(super) struct Parker {
     state: Mutex<Bed>,
     bed: Condvar,
 }
@@ -167,14 +175,14 @@ impl Parker {
 
 /// How long a caller waits. A deadline is a flag; whoever raises it wakes the sleepers.
 #[derive(Clone, Copy)]
-enum Patience<'a> {
+pub(super) enum Patience<'a> {
     Once,
     Until(&'a AtomicBool),
     Never,
 }
 
 impl Patience<'_> {
-    fn is_over(self) -> bool {
+    pub(super) fn is_over(self) -> bool {
         match self {
             Self::Once => true,
             Self::Until(over) => over.load(Ordering::SeqCst),
@@ -186,26 +194,26 @@ impl Patience<'_> {
 // The socket.
 
 #[derive(Default)]
-struct Socket {
-    kernel: Kernel,
+pub(super) struct Socket {
+    pub(super) kernel: Kernel,
     state: Mutex<State>,
     /// Somebody is in the middle of a turn.
     turning: AtomicBool,
 }
 
 #[derive(Default)]
-struct State {
-    lease: Lease,
+pub(super) struct State {
+    pub(super) lease: Lease,
     /// Messages that can be received, commands for the driver, frames that wait to be written.
-    inbox: usize,
-    commands: usize,
-    gathered: usize,
+    pub(super) inbox: usize,
+    pub(super) commands: usize,
+    pub(super) gathered: usize,
     gather_watched: bool,
     /// Leaving the lease without arming the worker would hurt.
     urgent: bool,
     waiters: VecDeque<Arc<Parker>>,
-    closing: bool,
-    inside: usize,
+    pub(super) closing: bool,
+    pub(super) inside: usize,
     closer: Option<Arc<Parker>>,
     after: After,
     /// Waiters that were woken and have not come back to the lock: only the model counts them.
@@ -222,13 +230,13 @@ struct After {
 }
 
 #[derive(Debug, PartialEq)]
-enum Failure {
+pub(super) enum Failure {
     BadSocket,
     TimedOut,
     WouldBlock,
 }
 
-struct Held<'a> {
+pub(super) struct Held<'a> {
     socket: &'a Socket,
     guard: Option<MutexGuard<'a, State>>,
 }
@@ -299,7 +307,7 @@ impl State {
         }
     }
 
-    fn changed(&mut self) {
+    pub(super) fn changed(&mut self) {
         self.wake_ready();
         self.interrupt();
     }
@@ -308,7 +316,7 @@ impl State {
         self.after.wakes.extend(self.closer.clone());
     }
 
-    fn leave_lease(&mut self) {
+    pub(super) fn leave_lease(&mut self) {
         match self.lease.leave(self.urgent) {
             Leave::Nothing => {}
             Leave::Arm => self.after.arm = true,
@@ -317,7 +325,7 @@ impl State {
         self.wake_closer();
     }
 
-    fn pass_on(&mut self) {
+    pub(super) fn pass_on(&mut self) {
         self.wake_ready();
         if self.lease.is_free() {
             self.wake_first();
@@ -327,11 +335,11 @@ impl State {
         }
     }
 
-    fn flush_gathered(&mut self) {
+    pub(super) fn flush_gathered(&mut self) {
         self.after.flush += std::mem::take(&mut self.gathered);
     }
 
-    fn take_message(&mut self) -> Result<(), Failure> {
+    pub(super) fn take_message(&mut self) -> Result<(), Failure> {
         self.inbox = self.inbox.checked_sub(1).ok_or(Failure::WouldBlock)?;
         Ok(())
     }
@@ -339,13 +347,13 @@ impl State {
 
 impl Socket {
     /// As registration leaves it: the worker's watch is live.
-    fn new() -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         let socket = Self::default();
         socket.kernel.change(|inner| inner.watched = true);
         Arc::new(socket)
     }
 
-    fn lock(&self) -> Held<'_> {
+    pub(super) fn lock(&self) -> Held<'_> {
         Held { socket: self, guard: Some(self.state.lock().unwrap()) }
     }
 
@@ -412,7 +420,7 @@ impl Socket {
 
     // Callers
 
-    fn recv(&self, parker: &Arc<Parker>, patience: Patience) -> Result<(), Failure> {
+    pub(super) fn recv(&self, parker: &Arc<Parker>, patience: Patience) -> Result<(), Failure> {
         let mut held = self.lock();
         if held.closing {
             return Err(Failure::BadSocket);
@@ -470,7 +478,7 @@ impl Socket {
     }
 
     /// nn_poll as it is for several sockets: the caller may lead and is a waiter all the same.
-    fn poll(&self, parker: &Arc<Parker>) -> bool {
+    pub(super) fn poll(&self, parker: &Arc<Parker>) -> bool {
         self.lock().inside += 1;
         let (mut leading, mut turning, mut listed) = (false, true, false);
         let result = loop {
@@ -523,19 +531,19 @@ impl Socket {
     }
 
     /// What a neighbour, or a change of an option, does.
-    fn deliver_from_outside(&self) {
+    pub(super) fn deliver_from_outside(&self) {
         let mut held = self.lock();
         held.inbox += 1;
         held.changed();
     }
 
     /// A bind or a connect.
-    fn command(&self) {
+    pub(super) fn command(&self) {
         self.lock().commands += 1;
     }
 
     /// A send in a quick row of sends.
-    fn gather(&self) {
+    pub(super) fn gather(&self) {
         let mut held = self.lock();
         held.gathered += 1;
         if !std::mem::replace(&mut held.gather_watched, true) {
@@ -544,7 +552,7 @@ impl Socket {
         }
     }
 
-    fn close(&self) {
+    pub(super) fn close(&self) {
         let parker = Arc::new(Parker::default());
         let mut held = self.lock();
         held.closing = true;
@@ -646,14 +654,14 @@ impl Socket {
 // What happens to it.
 
 /// A socket with a worker; the test's own thread is one of those that come to it.
-struct Scene {
-    socket: Arc<Socket>,
+pub(super) struct Scene {
+    pub(super) socket: Arc<Socket>,
     worker: JoinHandle<()>,
     time_is_over: Arc<(AtomicBool, Arc<Parker>)>,
 }
 
 impl Scene {
-    fn new(urgent: bool) -> Self {
+    pub(super) fn new(urgent: bool) -> Self {
         let socket = Socket::new();
         socket.lock().urgent = urgent;
         let worker = Arc::clone(&socket);
@@ -678,7 +686,7 @@ impl Scene {
     }
 
     /// A thread that receives until the socket is closed.
-    fn caller_until_close(&self) -> JoinHandle<()> {
+    pub(super) fn caller_until_close(&self) -> JoinHandle<()> {
         let socket = Arc::clone(&self.socket);
         thread::spawn(move || {
             let parker = Arc::default();
@@ -701,13 +709,13 @@ impl Scene {
     }
 
     /// All callers have gone. What comes now is for the worker, and it does come to it.
-    fn end(self) {
+    pub(super) fn end(self) {
         self.socket.kernel.arrive(1);
         self.socket.kernel.wait_for(|inner| inner.arrived == 0);
         self.stop();
     }
 
-    fn stop(self) {
+    pub(super) fn stop(self) {
         self.socket.kernel.change(|inner| inner.stop = true);
         self.worker.join().unwrap();
         let held = self.socket.lock();
