@@ -301,9 +301,11 @@ alone!(while_closing_in_nn_term, 1, || {
     all_is_well(&free_address());
 });
 
-alone!(those_who_wait_are_told, 1, || {
-    let address = free_address();
-    let [a, b] = joined(&address);
+alone!(those_who_wait_are_told, 1, || waiters_are_told(&free_address()));
+alone!(those_who_wait_are_told_inproc, 1, || waiters_are_told("inproc://a"));
+
+fn waiters_are_told(address: &str) {
+    let [a, b] = joined(address);
     let (waits, waiting) = mpsc::channel();
     let waiters: Vec<_> = (0..3)
         .map(|_| {
@@ -322,8 +324,8 @@ alone!(those_who_wait_are_told, 1, || {
     }
     is_broken(a);
     assert_eq!(nn_close(b), 0);
-    all_is_well(&address);
-});
+    all_is_well(address);
+}
 
 alone!(a_neighbour_is_broken_where_its_note_is_read, 1, || {
     let [a, b] = joined("inproc://a");
