@@ -75,42 +75,45 @@ impl Joint {
     /// Waits unless there is something to receive. False: one of them is closing.
     fn turn(&self) -> bool {
         let mut patience = Patience::Never;
-        for socket in &self.sockets {
+        let mut closing = false;
+        let mut orders = [0; 2];
+        for (socket, orders) in self.sockets.iter().zip(&mut orders) {
             let mut held = socket.lock();
             if held.gathered > 0 {
                 held.flush_gathered();
                 drop(held);
                 held = socket.lock();
             }
-            if held.closing {
-                return false;
-            }
-            let commands = std::mem::take(&mut held.commands);
-            if held.inbox > 0 || commands > 0 {
+            closing |= held.closing;
+            *orders = std::mem::take(&mut held.commands);
+            if held.closing || held.inbox > 0 || *orders > 0 {
                 patience = Patience::Once;
             }
             if !matches!(patience, Patience::Once) {
                 held.lease.sleep();
             }
-            drop(held);
+        }
+        for (socket, commands) in self.sockets.iter().zip(orders) {
             socket.kernel.change(|inner| inner.obeyed += commands);
         }
         let [first, second] = &self.sockets;
         self.set.wait([first, second], patience);
-        let mut closing = false;
-        for socket in &self.sockets {
-            let mut messages = 0;
+        for (socket, commands) in self.sockets.iter().zip(orders) {
+            let (mut notified, mut messages) = (false, 0);
             socket.kernel.change(|inner| {
-                inner.notified = false;
+                notified = std::mem::take(&mut inner.notified);
                 messages = std::mem::take(&mut inner.arrived);
             });
-            let mut held = socket.lock();
-            held.lease.wake();
-            held.inbox += messages;
-            if messages > 0 {
-                held.changed();
+            // One that nothing has happened to may be taken for asleep until its next turn.
+            if commands > 0 || notified || messages > 0 {
+                let mut held = socket.lock();
+                held.lease.wake();
+                held.inbox += messages;
+                if messages > 0 {
+                    held.changed();
+                }
+                closing |= held.closing;
             }
-            closing |= held.closing;
         }
         !closing
     }
