@@ -3,6 +3,7 @@
 //! left behind. Sequences that have failed once are kept in `random_calls.seeds`.
 
 #![cfg(target_os = "linux")]
+#![allow(clippy::undocumented_unsafe_blocks, reason = "every pointer is of a variable that outlives the call")]
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CString, c_int, c_short};
@@ -168,7 +169,6 @@ impl Stage {
                 set(handle, 0, option, WAIT_MILLIS);
             }
             if kind == NN_SUB {
-                // SAFETY: a topic of no bytes.
                 unsafe { nn_setsockopt(handle, NN_SUB, NN_SUB_SUBSCRIBE, c"".as_ptr().cast(), 0) };
             }
         }
@@ -179,7 +179,6 @@ impl Stage {
         match *call {
             Call::Socket { .. } => unreachable!("is for the slot to do"),
             Call::Close => nn_close(handle).into(),
-            // SAFETY, here and below: what is passed outlives the call.
             Call::Bind(address) => unsafe { nn_bind(handle, self.addresses[address].as_ptr()).into() },
             Call::Connect(address) => unsafe { nn_connect(handle, self.addresses[address].as_ptr()).into() },
             Call::Shutdown(endpoint) => nn_shutdown(handle, endpoint).into(),
@@ -298,7 +297,6 @@ impl Stage {
 }
 
 fn set(handle: c_int, level: c_int, option: c_int, value: c_int) -> c_int {
-    // SAFETY: the value outlives the call.
     unsafe { nn_setsockopt(handle, level, option, (&raw const value).cast(), size_of::<c_int>()) }
 }
 

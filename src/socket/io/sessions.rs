@@ -173,10 +173,17 @@ impl Driver<'_> {
         let Some(connection) = self.connection(source) else { return };
         connection.deadline = None;
         match connection.stage {
-            Stage::Greeting => match connection.session.go_on() {
-                Some(time) => self.set_deadline(source, Some(Instant::now() + time)),
-                None => self.end(source),
-            },
+            Stage::Greeting => {
+                // It may be us who are late, on a busy machine: what has come in time counts.
+                self.read(source);
+                let Some(connection) = self.connection(source) else { return };
+                if matches!(connection.stage, Stage::Greeting) {
+                    match connection.session.go_on() {
+                        Some(time) => self.set_deadline(source, Some(Instant::now() + time)),
+                        None => self.end(source),
+                    }
+                }
+            }
             Stage::Parting => self.end(source),
             Stage::Open(_) => {}
             Stage::Ending { .. } => self.go_on_ending(source),
@@ -358,4 +365,60 @@ pub(super) fn with_scratch<T>(action: impl FnOnce(&mut [u8]) -> T) -> T {
     let result = action(&mut buffer);
     let _ = SCRATCH_BUFFER.try_with(|kept| kept.replace(buffer));
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::message::Message;
+    use crate::socket::Socket;
+    use crate::socket::library::Library;
+    use crate::sys;
+
+    /// What was there before the time was over is taken, even if nobody has looked so far: the peer has done its part, and
+    /// may have sent and closed already.
+    #[test]
+    fn a_greeting_that_came_in_time_counts_though_we_are_late() {
+        let library = Arc::new(Library::new(sys::generation(), Arc::default()));
+        let pull = Socket::new(library, sys::generation(), pattern::PULL, false, "late".to_owned()).unwrap();
+        let at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        pull.bind(format!("tcp://{at}").as_bytes()).unwrap();
+        let mut push = TcpStream::connect(at).unwrap();
+        let mut greeting = [0; 8];
+        push.read_exact(&mut greeting).unwrap();
+
+        // From now on nobody drives but this test.
+        let mut held = pull.lock();
+        while !held.lease.take() {
+            drop(held);
+            std::thread::yield_now();
+            held = pull.lock();
+        }
+        let (presence, held) = held.stay(true);
+        drop(held);
+        let reactor = pull.reactor.get().unwrap();
+        let mut io = reactor.io.lock();
+        let deadline = io.next_deadline().expect("a greeting has some time");
+        push.write_all(b"\0SP\0\0\x50\0\0\0\0\0\0\0\0\0\x01x").unwrap();
+        drop(push);
+        while Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        io.serve(&pull, &reactor.poller, std::iter::empty());
+        drop(io);
+        let mut held = pull.lock();
+        presence.end(&mut held);
+        held.leave_lease();
+        drop(held);
+
+        let mut message = Message::default();
+        pull.recv(&mut message, true).unwrap();
+        assert_eq!(message.body.as_slice(), b"x");
+        pull.close(Instant::now()).unwrap();
+    }
 }
