@@ -25,9 +25,14 @@ WEB := target/web
 THIRDPARTY := target/thirdparty
 TOOLS := target/tools
 FUZZ_SECONDS ?= 30
-PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2
+SOAK_SECONDS ?= 30
+# Programs of ctests/ under valgrind and the sanitizers in little time; with nothing here all of them.
+CHECKED ?= memory ownership iovec msghdr_control cmsg pair_sizes inproc_queue pipeline pubsub bus reqrep_cooked \
+        wire_frames ws_types
+PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 valgrind
 
-.PHONY: help deps build link header check-header test unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom fuzz lint bench bench-quick \
+.PHONY: help deps build link header check-header test unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom fuzz \
+        soak sanitize valgrind lint bench bench-quick \
         networks demo hello prices man install deb uninstall clean
 
 help:
@@ -147,6 +152,18 @@ fuzz:
 		name=$$(basename $$target .rs) && mkdir -p corpus/$$name && echo "== $$name" && \
 		$(CARGO) +nightly fuzz run $$name corpus/$$name seeds/$$name -- -max_len=6000 -verbosity=0 \
 			-print_final_stats=1 -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
+## soak          all patterns and transports at once, with peers that come, go and are killed, for SOAK_SECONDS
+soak:
+	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --release --test soak -- --nocapture
+
+## sanitize      C programs under AddressSanitizer and LeakSanitizer (CHECKED= for all; needs a nightly toolchain)
+sanitize:
+	tests/checked/run.sh address $(CHECKED)
+
+## valgrind      C programs under valgrind's memcheck (CHECKED= for all)
+valgrind: build
+	tests/checked/run.sh valgrind $(CHECKED)
 
 ## lint          formatting and clippy
 lint:

@@ -6,7 +6,7 @@
 #   valgrind  memcheck on the library as it is built (make build)
 #
 # Each program must print what it always prints, and its watcher nothing. Without a list all of them run, but those that
-# skipped.txt names. A tool that is missing is a visible skip.
+# exceptions.txt names. A tool that is missing is a visible skip.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 watcher=$1
@@ -26,7 +26,7 @@ valgrind)
     command -v valgrind >/dev/null || skip "there is no valgrind"
     link=(-Ltarget/lib -l:libnanomsg.so.5 -Wl,-rpath,"$PWD/target/lib")
     run=(valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite
-        --fair-sched=yes --max-stackframe=4000000 --suppressions=tests/checked/valgrind.supp)
+        --fair-sched=yes --max-stackframe=4000000)
     ;;
 address | thread)
     rustc +nightly --version >/dev/null 2>&1 || skip "there is no nightly Rust"
@@ -42,41 +42,66 @@ address | thread)
     # The runtime that belongs to the Rust compiler serves gcc's code too; the other way round names are missing.
     link=("$out/$host/release/libnanomsg.a" -fno-sanitize=all -Wl,--whole-archive "$runtime" -Wl,--no-whole-archive
         -Wl,--export-dynamic -lm -ldl -lrt -lresolv)
-    run=()
+    run=(env)
     ;;
 *) echo "what is $watcher?" >&2 && exit 2 ;;
 esac
-export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:abort_on_error=0:exitcode=99
-export LSAN_OPTIONS=suppressions=tests/checked/lsan.supp:print_suppressions=0
-export TSAN_OPTIONS=exitcode=99:halt_on_error=0:suppressions=tests/checked/tsan.supp
+asan=detect_stack_use_after_return=1:allocator_may_return_null=1:exitcode=99
+export TSAN_OPTIONS=exitcode=99:halt_on_error=0
+
+# Whether exceptions.txt names the program ($2) under this watcher for something ($1).
+excepted() {
+    grep -qE "^$1 +(all|$watcher) +$2( |$)" tests/checked/exceptions.txt
+}
+
+# As the expected text is stored: no bytes that are not ASCII where they are not UTF-8.
+printed() {
+    if iconv -f UTF-8 -t UTF-8 "$1" >/dev/null 2>&1; then cat "$1"; else
+        LC_ALL=C awk 'BEGIN { for (i = 128; i < 256; i++) name[sprintf("%c", i)] = sprintf("\\x%02x", i) }
+            { n = length($0); line = ""; for (i = 1; i <= n; i++) { c = substr($0, i, 1); line = line (c in name ? name[c] : c) }; print line }' "$1"
+    fi
+}
 
 names=("$@")
 if [ ${#names[@]} = 0 ]; then
     for file in ctests/*.c; do
         name=$(basename "$file" .c)
-        grep -qE "^(all|$watcher) +$name( |$)" tests/checked/skipped.txt || names+=("$name")
+        excepted skip "$name" || names+=("$name")
     done
 fi
 
-failed=()
-for name in "${names[@]}"; do
-    bin=$out/$name
+check() {
+    local name=$1 bin=$out/$1 code=0 leaks=1
     ${CC:-cc} "${flags[@]}" -o "$bin" "ctests/$name.c" "${link[@]}"
-    code=0
-    timeout "${CHECKED_SECONDS:-180}" "${run[@]}" "$bin" >"$bin.out" 2>"$bin.err" || code=$?
+    if excepted leaks "$name"; then leaks=0; fi
+    local watched=("${run[@]}")
+    if [ "$watcher" = valgrind ] && [ $leaks = 0 ]; then watched+=(--leak-check=no); fi
+    ASAN_OPTIONS=$asan:detect_leaks=$leaks timeout "${CHECKED_SECONDS:-180}" "${watched[@]}" "$bin" >"$bin.out" 2>"$bin.err" ||
+        code=$?
     if [ $code = 77 ]; then
         echo "$name is skipped: $(cat "$bin.out")"
-    elif [ $code != 0 ] || ! cmp -s "$bin.out" "ctests/expected/$name.out" ||
-        grep -qE 'Sanitizer|^==[0-9]+==' "$bin.err"; then
-        echo "== $name: exit code $code" >&2
-        diff "ctests/expected/$name.out" "$bin.out" | head -20 >&2 || true
-        head -"${CHECKED_LINES:-60}" "$bin.err" >&2
-        failed+=("$name")
+    elif [ $code != 0 ] || ! printed "$bin.out" | cmp -s - "ctests/expected/$name.out" ||
+        grep -qE 'ERROR: [A-Za-z]+Sanitizer|WARNING: ThreadSanitizer|^==[0-9]+== ' "$bin.err"; then
+        {
+            echo "== $name under $watcher: exit code $code"
+            printed "$bin.out" | diff "ctests/expected/$name.out" - | head -20 || true
+            head -"${CHECKED_LINES:-60}" "$bin.err"
+        } >&2
+        touch "$out/failed.$name"
     else
         echo "$name"
     fi
+}
+
+rm -f "$out"/failed.*
+jobs=$(nproc)
+for name in "${names[@]}"; do
+    while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n || true; done
+    check "$name" &
 done
-if [ ${#failed[@]} != 0 ]; then
-    echo "under $watcher: ${failed[*]}" >&2
+wait
+failed=("$out"/failed.*)
+if [ -e "${failed[0]}" ]; then
+    echo "under $watcher: ${failed[*]##*failed.}" >&2
     exit 1
 fi
