@@ -87,7 +87,7 @@ check-header:
 ## test          everything: rooms, headers, exports, C programs, nanocat, other libraries, interleavings, bindings, web
 test: build
 	$(CARGO) test --release --features cli
-	$(MAKE) loom pytest pip-install nodetest thirdparty dropin web networks
+	$(MAKE) loom sanitize valgrind pytest pip-install nodetest thirdparty dropin web networks
 
 ## unit          the tests inside the rooms
 unit:
