@@ -23,7 +23,8 @@ host=$(uname -m)-unknown-linux-gnu
 flags=(-std=gnu11 -O1 -g -Wno-format-truncation -pthread -Iinclude)
 case $watcher in
 valgrind)
-    command -v valgrind >/dev/null || skip "there is no valgrind"
+    command -v valgrind >/dev/null || { test "${CI:-}" = true && echo "there is no valgrind" >&2 && exit 1; } ||
+        skip "there is no valgrind"
     link=(-Ltarget/lib -l:libnanomsg.so.5 -Wl,-rpath,"$PWD/target/lib")
     run=(valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite
         --fair-sched=yes --max-stackframe=4000000)
