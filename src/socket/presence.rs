@@ -57,7 +57,7 @@ impl State {
         self.broken = true;
         self.closing = true;
         // One that knows no pipes. The old one may be half way through anything.
-        if let Some(pattern) = pattern::open(socket.protocol, socket.raw, 0) {
+        if let Some(pattern) = pattern::open(socket.protocol, socket.raw, 0, false) {
             self.pattern = pattern;
         }
         for id in self.pipes.ids() {

@@ -30,8 +30,8 @@ pub(crate) fn play(protocol: Protocol, bytes: &[u8]) {
     let expected = Expected::new(protocol, raw, seed);
     match (protocol, raw) {
         (PAIR, _) => Game::of(pair::Pair::default(), expected).run(events),
-        (PUB, _) => Game::of(pubsub::Pub::default(), expected).run(events),
-        (SUB, _) => Game::of(pubsub::Sub::default(), expected).run(events),
+        (PUB, _) => Game::of(pubsub::Pub::new(false), expected).run(events),
+        (SUB, _) => Game::of(pubsub::Sub::new(false), expected).run(events),
         (REQ, false) => Game::of(reqrep::Req::new(seed), expected).run(events),
         (REQ, true) => Game::of(reqrep::XReq::default(), expected).run(events),
         (REP | RESPONDENT, false) => Game::of(replying::Replier::default(), expected).run(events),
