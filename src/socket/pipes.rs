@@ -245,6 +245,23 @@ impl PipeTable {
         pipes.map(|(slot, pipe)| PipeId { slot: slot as u32, serial: pipe.serial }).collect()
     }
 
+    /// The link to the only peer, if that is a neighbour and has left nothing that was not received.
+    pub(super) fn only_neighbour(&self) -> Option<(PipeId, Arc<Link>, Side)> {
+        let (slot, pipe) = self.slots.iter().next().filter(|_| self.slots.len() == 1)?;
+        match &pipe.end {
+            PipeEnd::Inproc { link, side, taken } if pipe.attached && taken.is_empty() => {
+                Some((PipeId { slot: slot as u32, serial: pipe.serial }, Arc::clone(link), *side))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the peer has gone and left something.
+    pub(super) fn has_remains(&self, id: PipeId) -> bool {
+        let pipe = self.slots.get(id.slot as usize).filter(|pipe| pipe.serial == id.serial);
+        matches!(pipe.map(|pipe| &pipe.end), Some(PipeEnd::Remains(inbox)) if !inbox.is_empty())
+    }
+
     /// Whether bytes that were accepted could be lost by the end of the process: unwritten ones always; on a Unix stream
     /// also those the peer has not read yet, if it has left something unread for us.
     pub(super) fn owes(&mut self, id: PipeId) -> bool {

@@ -15,6 +15,16 @@ pub(super) enum Spun {
     Late,
 }
 
+impl Spun {
+    pub(super) fn of(found: bool, in_time: bool) -> Self {
+        match (found, in_time) {
+            (true, true) => Self::Hit,
+            (true, false) => Self::Late,
+            (false, _) => Self::Miss,
+        }
+    }
+}
+
 /// Whether spinning pays: it does if the message usually comes while the receiver spins, or lets others run.
 #[derive(Debug)]
 pub(super) struct Spin {

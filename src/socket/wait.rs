@@ -195,11 +195,39 @@ impl Socket {
         (held, result)
     }
 
+    /// Spins for a message of the only neighbour, if that pays: looking at the queue itself is quicker than to be told.
+    /// False: it was not worth a try, and nothing has changed.
+    fn watch<'a>(&'a self, mut held: Held<'a>, parker: &Parker) -> (Held<'a>, bool) {
+        let Some((id, link, side)) = held.pipes.only_neighbour() else { return (held, false) };
+        if !held.spin.is_worth_it() || !link.watch(side) {
+            return (held, false);
+        }
+        drop(held);
+        let (found, in_time) = parker.spin(SPIN, self.library.has_many_cpus(), || link.arrived_from(side).is_some());
+        if let Some(cpu) = link.arrived_from(side) {
+            parker.woken_from(cpu);
+        }
+        let mut held = self.lock();
+        held.spin.learn(Spun::of(found, in_time));
+        // A neighbour that has sent and gone meanwhile has not announced that either.
+        if link.stop_watching(side) || held.pipes.has_remains(id) {
+            held.pipe_readable(self, id);
+        }
+        (held, true)
+    }
+
     /// Sleeps until woken, for a caller that does not drive.
     fn park<'a>(&'a self, mut held: Held<'a>, want: Want, deadline: Option<Instant>) -> (Held<'a>, Unparked) {
         let parker = current_parker();
         parker.prepare();
         let alone = !held.drives();
+        if alone && want == Want::Recv {
+            let watched;
+            (held, watched) = self.watch(held, &parker);
+            if watched {
+                return (held, Unparked::Woken);
+            }
+        }
         if alone && !self.mailbox.attend(&parker) {
             self.take_mail(&mut held);
             return (held, Unparked::Woken);
@@ -209,15 +237,12 @@ impl Socket {
         let deadline = [deadline, held.pattern_deadline()].into_iter().flatten().min();
         let spins = alone && held.spin.is_worth_it();
         drop(held);
-        let (woken, in_time) = if spins { parker.spin(SPIN, self.library.has_many_cpus()) } else { (false, true) };
+        let (woken, in_time) =
+            if spins { parker.spin(SPIN, self.library.has_many_cpus(), || parker.is_woken()) } else { (false, true) };
         let outcome = if woken { Unparked::Woken } else { parker.park(deadline) };
         let mut held = self.lock();
         if spins {
-            held.spin.learn(match (woken, in_time) {
-                (true, true) => Spun::Hit,
-                (true, false) => Spun::Late,
-                (false, _) => Spun::Miss,
-            });
+            held.spin.learn(Spun::of(woken, in_time));
         }
         held.waiters.remove(&parker);
         held.expire(self);

@@ -40,26 +40,31 @@ impl Parker {
         self.state.load(Ordering::Acquire) == WOKEN
     }
 
-    /// Spins for at most `limit`. If the last wakeup came from a thread on this very processor, it is given the processor
+    /// Spins for at most `limit`, or until `done`. If the last wakeup came from a thread on this very processor, it is given the processor
     /// instead of being waited for: it cannot run while we spin. With a single processor that is all there is to do, once.
-    /// Tells whether it was woken, and whether that was in time.
-    pub(crate) fn spin(&self, limit: Duration, many_cpus: bool) -> (bool, bool) {
+    /// Tells whether it is done, and whether that was in time.
+    pub(crate) fn spin(&self, limit: Duration, many_cpus: bool, done: impl Fn() -> bool) -> (bool, bool) {
         let end = Instant::now() + limit;
         loop {
             if many_cpus && self.waker_cpu.load(Ordering::Relaxed) != cpu() {
                 for _ in 0..32 {
-                    if self.is_woken() {
+                    if done() {
                         return (true, true);
                     }
                     std::hint::spin_loop();
                 }
             }
             std::thread::yield_now();
-            let (woken, in_time) = (self.is_woken(), Instant::now() < end);
-            if woken || !in_time || !many_cpus {
-                return (woken, in_time);
+            let (done, in_time) = (done(), Instant::now() < end);
+            if done || !in_time || !many_cpus {
+                return (done, in_time);
             }
         }
+    }
+
+    /// Something else than a wakeup came from this processor.
+    pub(crate) fn woken_from(&self, cpu: u32) {
+        self.waker_cpu.store(cpu, Ordering::Relaxed);
     }
 
     /// Sleeps until woken, until `deadline`, or until a signal handler has run.
@@ -141,9 +146,9 @@ impl Parker {
 }
 
 /// The processor this thread runs on.
-fn cpu() -> u32 {
-    // SAFETY: no arguments; an error is a number that no processor has.
-    unsafe { libc::sched_getcpu() as u32 }
+pub(crate) fn cpu() -> u32 {
+    // SAFETY: no arguments; an error is -1, which is no processor's number.
+    u32::try_from(unsafe { libc::sched_getcpu() }).unwrap_or(u32::MAX - 1)
 }
 
 thread_local! {

@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use crate::error::{Error, Result};
 use crate::message::{Body, INLINE_MAX, Message, Outgoing};
 use crate::pipe::{Inbox, PipeId};
+use crate::sys;
 
 /// What one socket tells another.
 #[derive(Clone)]
@@ -86,8 +87,11 @@ struct End {
 
 /// What a side receives. On cache lines of its own: each one that moves between two processors takes its time.
 #[derive(Default)]
-#[repr(align(128))]
+#[repr(C, align(128))]
 struct Incoming {
+    /// Zero while the receiver watches and nothing was sent; then the sender's processor, counted from 1. Beside the
+    /// queue's lock, on the line that the sender has to have anyway.
+    arrived: AtomicU32,
     queue: Mutex<Queue>,
     account: Account,
 }
@@ -246,13 +250,16 @@ impl Link {
                 incoming.empty_slot(&mut queue);
             }
         }
+        if incoming.arrived.load(Ordering::Relaxed) == 0 {
+            incoming.arrived.store(sys::cpu() + 1, Ordering::Release);
+        }
         let announce = !std::mem::replace(&mut queue.announced, true);
         Ok(Sent { announce, writable: queue.slot.is_none() })
     }
 
     /// Takes the oldest message. `taken` belongs to the receiver alone: what it has taken over with one lock.
     pub(crate) fn recv(&self, side: Side, taken: &mut Inbox, message: &mut Message) -> Option<Received> {
-        let Incoming { queue, account } = &self.end(side).incoming;
+        let Incoming { queue, account, .. } = &self.end(side).incoming;
         if taken.is_empty() {
             taken.append(&mut queue.lock().messages);
         }
@@ -272,6 +279,32 @@ impl Link {
             queue.announced = !taken.is_empty();
         }
         Some(Received { more: !taken.is_empty(), wake_sender })
+    }
+
+    /// The receiver will look by itself whether something arrives, until [`Link::stop_watching`]: nobody announces
+    /// it. False: there is something to receive, or never again.
+    pub(crate) fn watch(&self, side: Side) -> bool {
+        let incoming = &self.end(side).incoming;
+        let mut queue = incoming.queue.lock();
+        let empty = !queue.announced && !queue.closed;
+        if empty {
+            queue.announced = true;
+            incoming.arrived.store(0, Ordering::Relaxed);
+        }
+        empty
+    }
+
+    /// The processor from which something was sent.
+    #[inline]
+    pub(crate) fn arrived_from(&self, side: Side) -> Option<u32> {
+        self.end(side).incoming.arrived.load(Ordering::Acquire).checked_sub(1)
+    }
+
+    /// Whether there is something to receive. If not, what comes is announced again.
+    pub(crate) fn stop_watching(&self, side: Side) -> bool {
+        let mut queue = self.end(side).incoming.queue.lock();
+        queue.announced = !queue.messages.is_empty();
+        queue.announced
     }
 
     /// Moves what waits for a side to what it has taken over already.

@@ -258,6 +258,62 @@ impl Socket {
     }
 }
 
+/// The queue of a link, which its receiver may watch instead of being told.
+#[derive(Default)]
+struct Queue {
+    messages: usize,
+    announced: bool,
+}
+
+type Link = Arc<Mutex<Queue>>;
+
+impl Socket {
+    /// A neighbour sends.
+    fn send(&self, link: &Link) {
+        let mut queue = link.lock().unwrap();
+        queue.messages += 1;
+        let announce = !std::mem::replace(&mut queue.announced, true);
+        drop(queue);
+        if announce {
+            self.post(1);
+        }
+    }
+
+    /// Watches the link once before it waits, and takes one message. `inbox` says that the pattern knows of some.
+    fn recv_watching(&self, link: &Link) {
+        let parker = Arc::default();
+        let mut held = self.lock();
+        if held.inbox == 0 {
+            let mut queue = link.lock().unwrap();
+            let watches = !std::mem::replace(&mut queue.announced, true);
+            drop(queue);
+            if watches {
+                drop(held);
+                thread::yield_now();
+                held = self.lock();
+                let mut queue = link.lock().unwrap();
+                queue.announced = queue.messages > 0;
+                held.inbox += usize::from(queue.announced);
+                drop(queue);
+            }
+        }
+        drop(held);
+        self.recv_in_time(&parker);
+        let held = self.lock();
+        let mut queue = link.lock().unwrap();
+        assert!(queue.messages > 0, "told for nothing");
+        queue.messages -= 1;
+        queue.announced = queue.messages > 0;
+        let more = queue.announced;
+        drop(queue);
+        drop(held);
+        if more {
+            // Known already: the pattern reads on.
+            self.lock().inbox += 1;
+        }
+    }
+}
+
 fn start(socket: &Arc<Socket>, action: impl FnOnce(&Socket) + Send + 'static) -> JoinHandle<()> {
     let socket = Arc::clone(socket);
     thread::spawn(move || action(&socket))
@@ -358,5 +414,22 @@ fn a_receiver_whose_time_is_over_leaves_no_note_unread() {
         socket.post(1);
         receiver.join().unwrap();
         assert!(socket.mail.lock().unwrap().notes.is_empty(), "all notes were read");
+    });
+}
+
+#[test]
+fn a_receiver_that_watches_its_neighbour_misses_nothing() {
+    check(3, || {
+        let socket = Arc::new(Socket::default());
+        let link = Link::default();
+        let watched = Arc::clone(&link);
+        let receiver = start(&socket, move |socket| {
+            socket.recv_watching(&watched);
+            socket.recv_watching(&watched);
+        });
+        socket.send(&link);
+        socket.send(&link);
+        receiver.join().unwrap();
+        assert_eq!(link.lock().unwrap().messages, 0);
     });
 }
