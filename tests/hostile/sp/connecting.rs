@@ -4,21 +4,21 @@ use crate::ours::{BROKEN, DONTWAIT, Over, REQ, SURVEYOR, alone, descriptors, mem
 use crate::peers::Server;
 use crate::peers::sp::{Peer, TYPES, frame, greeting, head, peer_of};
 
-/// What a server says to whoever connects, instead of what it should.
-fn bad_servers(over: Over, protocol: i32) -> Vec<(&'static str, Vec<u8>)> {
+/// What a server says to whoever connects, instead of what it should; and whether that alone is reason to leave it.
+fn bad_servers(over: Over, protocol: i32) -> Vec<(&'static str, Vec<u8>, bool)> {
     let good = greeting(peer_of(protocol));
     let forged = [&good[..], &frame(over, [&[0x80, 0, 0, 1], b"forged"])].concat();
     let mut version = good;
     version[3] = 1;
     vec![
-        ("nothing", vec![]),
-        ("half a greeting", good[..5].to_vec()),
-        ("another version", version.to_vec()),
-        ("its own type", if protocol == peer_of(protocol) { greeting(1) } else { greeting(protocol) }.to_vec()),
-        ("HTTP", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
-        ("noise, and a forged connection", [&[0xff; 8][..], &forged].concat()),
-        ("too long a message, and a forged connection", [&good[..], &head(over, u64::MAX), &forged].concat()),
-        ("half a message", [&good[..], &head(over, 100), b"half"].concat()),
+        ("nothing", vec![], false),
+        ("half a greeting", good[..5].to_vec(), false),
+        ("another version", version.to_vec(), true),
+        ("its own type", if protocol == peer_of(protocol) { greeting(1) } else { greeting(protocol) }.to_vec(), true),
+        ("HTTP", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), true),
+        ("noise, and a forged connection", [&[0xff; 8][..], &forged].concat(), true),
+        ("too long a message, and a forged connection", [&good[..], &head(over, u64::MAX), &forged].concat(), true),
+        ("half a message", [&good[..], &head(over, 100), b"half"].concat(), false),
     ]
 }
 
@@ -32,12 +32,16 @@ fn servers(over: Over) {
         let (held, resident) = (descriptors(), memory().resident);
         first.vanish(false);
         let mut broken = 1;
-        for (name, bytes) in bad_servers(over, protocol) {
+        for (name, bytes, refused) in bad_servers(over, protocol) {
             for reset in [false, true] {
                 let mut peer = Peer::accepted(over, &server);
                 peer.say(&bytes);
-                // Heard, or refused: a reset of ours may have come first.
-                let _ = peer.read(8);
+                // A reset of ours may come before our greeting.
+                if refused {
+                    peer.end();
+                } else {
+                    let _ = peer.read(8);
+                }
                 peer.vanish(reset);
                 broken += 1;
                 let mut good = Peer::accepted(over, &server);
