@@ -32,7 +32,7 @@ CHECKED ?= memory ownership iovec msghdr_control cmsg pair_sizes inproc_queue pi
 PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 valgrind
 
 .PHONY: help deps build link header check-header test unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom fuzz \
-        soak sanitize valgrind lint bench bench-quick \
+        soak sanitize valgrind lint bench bench-quick icount \
         networks demo hello prices man install deb uninstall clean
 
 help:
@@ -177,6 +177,10 @@ bench: build
 ## bench-quick   the headlines only, under a minute, no file written
 bench-quick: build
 	$(PYTHON) benches/run.py --quick
+
+## icount        instructions of codecs, patterns and messages, against benches/icount.txt (WRITE=1 writes it anew)
+icount: build
+	timeout 600 $(PYTHON) benches/icount.py $(if $(WRITE),--write)
 
 ## networks      the examples: market data, web workers, control sockets, each run end to end (TICKS_SECONDS=60 for long)
 networks: build prices

@@ -47,6 +47,9 @@ mod sys;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 
+#[cfg(test)]
+mod icount;
+
 pub use api::{
     Endpoint, Error, Message, PollItem, Result, Socket, SocketType, Statistic, WsMessageType, device, loopback, poll,
 };
