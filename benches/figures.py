@@ -44,7 +44,8 @@ def verdict(target, everything):
         if target.against:
             grown = ratios(values(row, target.against, target.key), values(beside, target.against, target.key))
             bound = max(bound, statistics.median(grown)) if grown else bound
-            told = f"{target.bound:g} x, or as {target.against}" + (f": {short(statistics.median(grown))} x" if grown else "")
+            told = f"{target.bound:g} x, or as {target.against}"
+            told += f": {short(statistics.median(grown))} x" if grown else ""
     elif target.against:
         found = ratios(values(row, OURS, target.key), values(row, target.against, target.key))
         told = f"{bound:g} x {target.against}"

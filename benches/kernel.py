@@ -71,8 +71,8 @@ class Watcher:
               "`strace -c -f`, under which every call takes many times as long and streams gather more")
         text = f"Of both sides together, without starting and ending; counted by {by}."
         if not self.instructions:
-            text += (" The processor does not let perf count instructions here, as in most virtual machines:\n`make icount` "
-                     "counts those of this library with callgrind.")
+            text += ("\nThe processor does not let perf count instructions here, as in most virtual machines; `make icount` "
+                     "counts those of\nthis library with callgrind.")
         return text
 
 

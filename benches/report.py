@@ -3,7 +3,7 @@
 import os
 
 from figures import main_key, median, ratio, short, small, verdict
-from rows import BARE, NANOMSG, TARGETS, ZMQ
+from rows import BARE, HEADLINES, NANOMSG, TARGETS, ZMQ
 
 NOTES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "notes.md")
 
@@ -106,6 +106,20 @@ def report(run, peers):
     if troubles:
         parts += ["## Not measured", "\n".join(troubles)]
     return "\n\n".join(parts) + "\n"
+
+
+def headlines(run, peers, plots):
+    """What stands in the README between the marks."""
+    everything = {m["row"]: m for m in run["rows"]}
+    lines = []
+    for what, row in HEADLINES:
+        if row in everything:
+            unit = {"rtt": " us", "crowd": " s"}.get(row.split("/")[0], "/s")
+            found = (median(everything[row], p, main_key(row)) for p in peers)
+            lines.append([what, *(short(v) + unit * (v is not None) for v in found)])
+    shown = "\n\n".join(f"![{title}](docs/{path})" for title, path in plots)
+    return (f"{table(['64 bytes', *peers], lines)}\n\nMedians; [docs/benchmarks.md](docs/benchmarks.md) has the machine, the "
+            f"command, the spread, what was to be reached\nand the other sizes.\n\n{shown}")
 
 
 def document(run, peers, plots):

@@ -3,7 +3,7 @@
 
 Compiles the drivers in benches/c, runs all rows in every round, and in each row all peers in turn (A B C D E, A B C D E,
 ...), so that a busy moment of the machine hits all of them, and reports medians and ratios: on the terminal, in
-docs/benchmarks.md with plots in docs/plots and, with every single run, in target/bench/results.json. Needs Python and a
+docs/benchmarks.md with plots in docs/plots, in README.md and, with every single run, in target/bench/results.json. Needs Python and a
 C compiler, nothing else; where there are strace and perf, system calls are counted too."""
 
 import argparse
@@ -20,10 +20,11 @@ import kernel
 import plots
 from figures import main_key, short, values
 from peers import BUILD, DEFAULT_LIB, ROOT, Failed, Hung, Unsupported, all_peers, run_once, shown
-from report import document, report, state_of
+from report import document, headlines, report, state_of
 from rows import BARE, KERNEL_ROWS, NANOMSG, NNG, OURS, QUICK, ZMQ, all_rows
 
 DOCS = os.path.join(ROOT, "docs", "benchmarks.md")
+README = os.path.join(ROOT, "README.md")
 PEERS = [OURS, NANOMSG, NNG, ZMQ, BARE]
 
 
@@ -44,6 +45,8 @@ class Measurement:
     def round(self, number, peers, options):
         """Round 0 finds out how much to do in the others."""
         first, least, most = self.row.counts()
+        if number == 0 and first == most:
+            return
         for peer in peers:
             if peer.missing or peer.name in self.state:
                 continue
@@ -168,6 +171,21 @@ def write(path, text):
     print(f"written: {shown(os.path.abspath(path))}")
 
 
+def write_all(made, docs):
+    """The report and its plots, and with docs/benchmarks.md what the README shows of it."""
+    drawn = plots.draw(made["rows"])
+    for plot in drawn:
+        write(os.path.join(os.path.dirname(os.path.abspath(docs)), "plots", plot.file), plot.svg)
+    paths = [(plot.title, f"plots/{plot.file}") for plot in drawn]
+    write(docs, document(made, PEERS, paths))
+    if docs == DOCS:
+        with open(README, encoding="utf-8") as file:
+            before, rest = file.read().split("<!-- numbers -->\n", 1)
+        after = rest.split("<!-- /numbers -->\n", 1)[1]
+        chosen = headlines(made, PEERS, [p for p in paths if re.search("latency|throughput", p[1])])
+        write(README, f"{before}<!-- numbers -->\n{chosen}\n<!-- /numbers -->\n{after}")
+
+
 def main():
     options, rows = options_and_rows()
     if options.list:
@@ -182,11 +200,7 @@ def main():
 
     print("\n" + report(made, PEERS))
     if options.docs:
-        folder = os.path.join(os.path.dirname(os.path.abspath(options.docs)), "plots")
-        drawn = plots.draw(made["rows"])
-        for plot in drawn:
-            write(os.path.join(folder, plot.file), plot.svg)
-        write(options.docs, document(made, PEERS, [(plot.title, f"plots/{plot.file}") for plot in drawn]))
+        write_all(made, options.docs)
     print(made["took"])
 
     bad = [m["row"] for m in made["rows"] if m["state"].get(OURS, ("-",))[0] != "-"]
