@@ -103,7 +103,7 @@ struct End {
 
 impl End {
     fn of(protocol: Protocol) -> Self {
-        let mut pattern = pattern::open(protocol, false, 1).unwrap();
+        let mut pattern = pattern::open(protocol, false, 1, false).unwrap();
         let (mut queues, now) = (Queues::default(), Instant::now());
         pattern.add(PIPE, Priorities { send: 8, recv: 8 }).unwrap();
         pattern.writable(PIPE, &mut queues, now);
