@@ -2,13 +2,18 @@
 //! function takes any bytes, and panics where an answer contradicts itself, or the specification.
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeSet;
+use std::time::Instant;
+
 use crate::codec::length_prefix::LengthPrefix;
 use crate::codec::sp_header;
 use crate::codec::ws_frame::{self, Conversation, Event, Head, LONGEST, Role};
 use crate::codec::ws_upgrade::{self, Upgrade};
+use crate::error::Result;
 use crate::ffi;
-use crate::message::{Body, Message};
-use crate::pattern::{self, backtrace, model};
+use crate::message::{Body, Message, Outgoing};
+use crate::pattern::{self, Priorities, backtrace, model};
+use crate::pipe::PipeId;
 use crate::transport::{Scheme, Settings, address, by_scheme};
 
 #[cfg(test)]
@@ -27,6 +32,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("pubsub", pubsub),
     ("reqrep", reqrep),
     ("sp_header", sp_header),
+    ("subscriptions", subscriptions),
     ("survey", survey),
     ("ws_frame", ws_frame),
     ("ws_upgrade", ws_upgrade),
@@ -200,6 +206,66 @@ pub fn bus(bytes: &[u8]) {
 fn one_of(ends: [pattern::Protocol; 2], bytes: &[u8]) {
     let end = bytes.first().is_some_and(|mode| mode & 2 != 0);
     model::play(ends[usize::from(end)], bytes);
+}
+
+/// Two subscribers tell a publisher what they want, one record each: its length, whose last bit says which subscriber, and
+/// the frame. After each of them the rest of it is published, and has to go to those who want it, once.
+pub fn subscriptions(mut bytes: &[u8]) {
+    const PUB: u16 = 32;
+    let mut publisher = pattern::open(PUB, false, 0, true).expect("there is such a type");
+    let mut pipes = Heard::default();
+    let mut told = [(); 2].map(|()| (false, BTreeSet::<&[u8]>::new()));
+    for slot in 0..2 {
+        publisher.add(pipe(slot), Priorities { send: 8, recv: 8 }).expect("a PUB takes everybody");
+        publisher.forward_on(pipe(slot));
+        publisher.writable(pipe(slot), &mut pipes, Instant::now());
+    }
+    while let Some((&length, rest)) = bytes.split_first() {
+        let (frame, rest) = rest.split_at(rest.len().min(usize::from(length / 2)));
+        bytes = rest;
+        let slot = u32::from(length % 2);
+        pipes.incoming = Some(frame);
+        publisher.readable(pipe(slot), &mut pipes, Instant::now());
+        assert!(pipes.incoming.is_none());
+        let (complete, topics) = &mut told[slot as usize];
+        match frame {
+            [0, topic @ ..] => _ = topics.remove(topic),
+            [1, topic @ ..] => _ = topics.insert(topic),
+            [2] => *complete = true,
+            _ => {}
+        }
+        let message = frame.get(1..).unwrap_or_default();
+        pipes.sent.clear();
+        publisher.send(&mut Outgoing::borrowed(message), &mut pipes, Instant::now()).expect("a PUB never waits");
+        for (slot, (complete, topics)) in told.iter().enumerate() {
+            let wanted = !complete || topics.iter().any(|topic| message.starts_with(topic));
+            let times = pipes.sent.iter().filter(|sent| sent.slot as usize == slot).count();
+            assert_eq!(times, usize::from(wanted));
+        }
+    }
+}
+
+fn pipe(slot: u32) -> PipeId {
+    PipeId { slot, serial: slot }
+}
+
+/// What a publisher has to hear, and to whom it has sent.
+#[derive(Default)]
+struct Heard<'a> {
+    incoming: Option<&'a [u8]>,
+    sent: Vec<PipeId>,
+}
+
+impl pattern::Pipes for Heard<'_> {
+    fn send(&mut self, pipe: PipeId, _message: &mut Outgoing<'_>, _last: bool) -> Result<bool> {
+        self.sent.push(pipe);
+        Ok(true)
+    }
+
+    fn recv(&mut self, _pipe: PipeId, message: &mut Message) -> Option<bool> {
+        message.body = Body::copy_of(self.incoming.take()?).expect("memory");
+        Some(false)
+    }
 }
 
 #[cfg(test)]

@@ -20,11 +20,12 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{OnceLock, mpsc};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 use std::{env, process, thread};
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockAddr, Socket, Type};
 use tempfile::TempDir;
 
 /// How long any one answer of a peer may take. Longer than a peer's own patience, so that it can tell its reason.
@@ -357,6 +358,94 @@ fn pass(passage: &Passage) {
         asking.await_ready();
         answering.await_ready();
         asks_all((asking, answering));
+    }
+}
+
+// ---- Subscriptions: what an offer to carry them costs ----
+
+macro_rules! attempts {
+    ($($name:ident($dials:ident, $binds:ident, $most:expr))*) => {
+        mod attempts {
+            $(#[test] fn $name() { super::count_attempts(super::$dials, super::$binds, $most); })*
+        }
+    };
+}
+
+attempts! {
+    ours_dials_ours(Ours, Ours, 1)
+    ours_dials_debian(Ours, Debian, 2) ours_dials_nng(Ours, Nng, 2)
+    debian_dials_ours(Debian, Ours, 1) nng_dials_ours(Nng, Ours, 1)
+}
+
+/// Nothing is lost, and an endpoint makes at most one connection more than it would have to: in both roles.
+fn count_attempts(dials: On, binds: On, most: usize) {
+    let Some(stage) = Stage::new(&[dials, binds]) else { return };
+    for transport in ["tcp", "ipc", "ws"] {
+        for publisher_binds in [true, false] {
+            let (address, counted) = (stage.address(transport), stage.address(transport));
+            let counter = Counter::new(&counted, &address);
+            let (dialling, binding) = if publisher_binds { ("sub", "pub") } else { ("pub", "sub") };
+            let mut binding = stage.peer(binds, &[binding, "bind", &address]);
+            binding.await_ready();
+            let mut dialling = stage.peer(dials, &[dialling, "connect", &counted]);
+            dialling.await_ready();
+            let (from, to) =
+                if publisher_binds { (&mut binding, &mut dialling) } else { (&mut dialling, &mut binding) };
+            greet(from, to);
+            paced(from, to, 0, MANY / 4);
+            let attempts = counter.accepted();
+            let most = if transport == "ws" { 1 } else { most };
+            assert!(attempts <= most, "{attempts} connections over {transport}, publisher binds: {publisher_binds}");
+        }
+    }
+}
+
+/// Stands between two peers, and counts the connections that one makes to the other.
+struct Counter(Arc<AtomicUsize>);
+
+impl Counter {
+    fn new(listens: &str, behind: &str) -> Self {
+        let count = Arc::new(AtomicUsize::new(0));
+        let (listener, behind) =
+            (Socket::new(domain(listens), Type::STREAM, None).expect("a socket"), behind.to_owned());
+        if domain(listens) == Domain::IPV4 {
+            listener.set_reuse_address(true).expect("a socket option");
+        }
+        listener.bind(&place(listens)).expect("the address is free");
+        listener.listen(16).expect("it listens");
+        let counted = Arc::clone(&count);
+        // It ends with the process.
+        thread::spawn(move || {
+            while let Ok((near, _)) = listener.accept() {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let far = Socket::new(domain(&behind), Type::STREAM, None).expect("a socket");
+                far.connect(&place(&behind)).expect("the other side listens");
+                let (near, far) = (Arc::new(near), Arc::new(far));
+                for (from, to) in [(Arc::clone(&near), Arc::clone(&far)), (far, near)] {
+                    thread::spawn(move || {
+                        let _ = io::copy(&mut &*from, &mut &*to);
+                        let _ = to.shutdown(std::net::Shutdown::Write);
+                    });
+                }
+            }
+        });
+        Self(count)
+    }
+
+    fn accepted(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+fn domain(address: &str) -> Domain {
+    if address.starts_with("ipc") { Domain::UNIX } else { Domain::IPV4 }
+}
+
+fn place(address: &str) -> SockAddr {
+    let place = address.split_once("://").expect("a transport").1;
+    match place.parse::<SocketAddrV4>() {
+        Ok(place) => place.into(),
+        Err(_) => SockAddr::unix(place).expect("a short path"),
     }
 }
 

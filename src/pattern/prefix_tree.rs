@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use slab::Slab;
+use smallvec::SmallVec;
 
 #[derive(Debug)]
 pub(super) struct PrefixTree<V> {
@@ -12,18 +13,19 @@ pub(super) struct PrefixTree<V> {
     root: usize,
 }
 
+/// In one piece for most keys there are: in a large tree each piece is a wait for memory.
 #[derive(Debug)]
 struct Node<V> {
     /// Follows what the nodes above have. Empty at the root only.
-    bytes: Box<[u8]>,
+    bytes: SmallVec<[u8; 16]>,
     value: Option<V>,
     /// Sorted by the first of their bytes, which all differ.
-    children: Vec<(u8, usize)>,
+    children: SmallVec<[(u8, u32); 10]>,
 }
 
 impl<V> Node<V> {
     fn new(bytes: &[u8], value: Option<V>) -> Self {
-        Self { bytes: bytes.into(), value, children: Vec::new() }
+        Self { bytes: bytes.into(), value, children: SmallVec::new() }
     }
 
     fn child(&self, first: u8) -> Result<usize, usize> {
@@ -55,12 +57,12 @@ impl<V> PrefixTree<V> {
             match self.nodes[at].child(first) {
                 Err(place) => {
                     let leaf = self.nodes.insert(Node::new(rest, None));
-                    self.nodes[at].children.insert(place, (first, leaf));
+                    self.nodes[at].children.insert(place, (first, leaf as u32));
                     at = leaf;
                     rest = b"";
                 }
                 Ok(place) => {
-                    let below = self.nodes[at].children[place].1;
+                    let below = self.nodes[at].children[place].1 as usize;
                     let shared = common(&self.nodes[below].bytes, rest);
                     if shared < self.nodes[below].bytes.len() {
                         self.split(below, shared);
@@ -76,13 +78,13 @@ impl<V> PrefixTree<V> {
     /// Cuts a node's bytes in two. The upper half stays where it is.
     fn split(&mut self, at: usize, length: usize) {
         let node = &mut self.nodes[at];
-        let upper: Box<[u8]> = node.bytes[..length].into();
-        let lower: Box<[u8]> = node.bytes[length..].into();
+        let upper = node.bytes[..length].into();
+        let lower: SmallVec<_> = node.bytes[length..].into();
         let first = lower[0];
         let below = Node { bytes: lower, value: node.value.take(), children: std::mem::take(&mut node.children) };
         node.bytes = upper;
         let below = self.nodes.insert(below);
-        self.nodes[at].children.push((first, below));
+        self.nodes[at].children.push((first, below as u32));
     }
 
     /// The nodes that lead to exactly this key, with the root.
@@ -92,7 +94,7 @@ impl<V> PrefixTree<V> {
         let mut rest = key;
         while let Some(&first) = rest.first() {
             let place = self.nodes[at].child(first).ok()?;
-            at = self.nodes[at].children[place].1;
+            at = self.nodes[at].children[place].1 as usize;
             rest = rest.strip_prefix(&*self.nodes[at].bytes)?;
             path.push(at);
         }
@@ -105,7 +107,7 @@ impl<V> PrefixTree<V> {
         let mut rest = key;
         while let Some(&first) = rest.first() {
             let place = self.nodes[at].child(first).ok()?;
-            at = self.nodes[at].children[place].1;
+            at = self.nodes[at].children[place].1 as usize;
             let bytes = &*self.nodes[at].bytes;
             match rest.strip_prefix(bytes) {
                 Some(behind) => rest = behind,
@@ -140,7 +142,7 @@ impl<V> PrefixTree<V> {
         std::iter::from_fn(move || {
             while let Some(at) = open.pop() {
                 let node = &self.nodes[at];
-                open.extend(node.children.iter().map(|&(_, below)| below));
+                open.extend(node.children.iter().map(|&(_, below)| below as usize));
                 if node.value.is_some() {
                     return node.value.as_ref();
                 }
@@ -171,14 +173,14 @@ impl<V> PrefixTree<V> {
                 let first = node.bytes[0];
                 let above = path.iter().position(|&other| other == at).map(|place| path[place - 1]);
                 if let Some(above) = above {
-                    self.nodes[above].children.retain(|&(byte, _)| byte != first);
+                    self.nodes[above].children.retain(|&mut (byte, _)| byte != first);
                 }
                 self.nodes.remove(at);
             }
             [(_, below)] => {
-                let below = self.nodes.remove(below);
+                let below = self.nodes.remove(below as usize);
                 let node = &mut self.nodes[at];
-                node.bytes = [&*node.bytes, &*below.bytes].concat().into();
+                node.bytes.extend_from_slice(&below.bytes);
                 node.value = below.value;
                 node.children = below.children;
             }
@@ -198,7 +200,7 @@ impl<V> PrefixTree<V> {
             while let Some((at, rest)) = next {
                 let node = &self.nodes[at];
                 next = rest.first().and_then(|&first| {
-                    let below = node.children[node.child(first).ok()?].1;
+                    let below = node.children[node.child(first).ok()?].1 as usize;
                     Some((below, rest.strip_prefix(&*self.nodes[below].bytes)?))
                 });
                 if node.value.is_some() {

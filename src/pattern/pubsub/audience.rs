@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use slab::Slab;
+use smallvec::SmallVec;
 
 use super::demand::{Demand, Log, Topic};
 use super::frame::TOPIC_MAX;
@@ -15,14 +16,14 @@ use crate::pipe::PipeId;
 /// What the topics of one pipe may weigh. Above that it is sent everything, and nothing of it is kept.
 const WEIGHT_MAX: usize = 16 * 1024 * 1024;
 
-/// What a topic weighs besides its bytes: about the memory it takes.
+/// What a topic weighs besides its bytes: about half of the memory it takes where nobody else wants it.
 const TOPIC_WEIGHT: usize = 128;
 
 #[derive(Debug, Default)]
 pub(super) struct Audience {
-    /// Where in `topics` each one is.
-    tree: PrefixTree<usize>,
-    topics: Slab<Wanted>,
+    tree: PrefixTree<Wanted>,
+    /// The topics, under numbers that last as long as somebody wants them.
+    topics: Slab<Topic>,
     /// By the pipe's slot.
     peers: Vec<Option<Peer>>,
     /// Pipes that are sent only what they want and take a message now.
@@ -35,12 +36,13 @@ pub(super) struct Audience {
     log: Option<Log>,
 }
 
-/// A topic that somebody wants.
-#[derive(Debug)]
+/// Who wants a topic.
+#[derive(Debug, Default)]
 struct Wanted {
-    topic: Topic,
-    /// The slots of those who do.
-    by: Vec<u32>,
+    /// The topic's number.
+    number: usize,
+    /// The slots of those who want it.
+    by: SmallVec<[u32; 4]>,
 }
 
 /// A pipe that tells what it wants.
@@ -48,7 +50,7 @@ struct Wanted {
 struct Peer {
     pipe: PipeId,
     standing: Standing,
-    /// Its topics, and where it stands in their lists.
+    /// The numbers of its topics, and where it stands in their lists.
     topics: HashMap<usize, usize>,
     weight: usize,
     writable: bool,
@@ -137,7 +139,7 @@ impl Audience {
     /// The pipe wants this topic, or does not any more. False: that is more than we keep, and from now on it has to be
     /// sent everything.
     pub(super) fn set(&mut self, pipe: PipeId, topic: &[u8], wanted: bool) -> bool {
-        let known = self.tree.get(topic).copied();
+        let known = self.tree.get(topic).map(|wanted| wanted.number);
         let Some(peer) = self.peer(pipe).filter(|peer| peer.standing != Standing::Overrun) else { return true };
         let has = known.is_some_and(|topic| peer.topics.contains_key(&topic));
         match (known, wanted) {
@@ -171,14 +173,13 @@ impl Audience {
             if let Some(log) = &mut self.log {
                 log.note(&topic);
             }
-            let at = self.topics.insert(Wanted { topic: Arc::clone(&topic), by: Vec::new() });
-            *self.tree.entry(&topic) = at;
-            at
+            self.topics.insert(topic)
         });
-        let by = &mut self.topics[at].by;
+        let wanted = self.tree.entry(topic);
+        wanted.number = at;
         if let Some(peer) = &mut self.peers[slot as usize] {
-            peer.topics.insert(at, by.len());
-            by.push(slot);
+            peer.topics.insert(at, wanted.by.len());
+            wanted.by.push(slot);
         }
     }
 
@@ -186,16 +187,17 @@ impl Audience {
     fn leave(&mut self, slot: u32, at: usize) {
         let Some(peer) = &mut self.peers[slot as usize] else { return };
         let Some(place) = peer.topics.remove(&at) else { return };
-        let wanted = &mut self.topics[at];
-        peer.weight -= wanted.topic.len() + TOPIC_WEIGHT;
+        let topic = &self.topics[at];
+        peer.weight -= topic.len() + TOPIC_WEIGHT;
+        let Some(wanted) = self.tree.get_mut(topic) else { return };
         wanted.by.swap_remove(place);
         if let Some(&moved) = wanted.by.get(place)
             && let Some(peer) = &mut self.peers[moved as usize]
         {
             peer.topics.insert(at, place);
         }
-        if self.topics[at].by.is_empty() {
-            let topic = self.topics.remove(at).topic;
+        if wanted.by.is_empty() {
+            let topic = self.topics.remove(at);
             self.tree.remove(&topic);
             if let Some(log) = &mut self.log {
                 log.note(&topic);
@@ -218,8 +220,8 @@ impl Audience {
     /// Adds the pipes that want this message and take one now.
     pub(super) fn find(&mut self, message: &[u8], found: &mut Vec<PipeId>) {
         self.stamp += 1;
-        for &at in self.tree.prefixes(message) {
-            for &slot in &self.topics[at].by {
+        for wanted in self.tree.prefixes(message) {
+            for &slot in &wanted.by {
                 let Some(peer) = &mut self.peers[slot as usize] else { continue };
                 let first = std::mem::replace(&mut peer.stamp, self.stamp) != self.stamp;
                 if first && peer.writable && peer.standing == Standing::Selective {
@@ -252,7 +254,7 @@ impl Audience {
     /// What has changed since it was last asked for. `everything`: somebody gets all there is.
     pub(super) fn news(&mut self, everything: bool) -> Option<Demand> {
         let log = self.log.as_mut().filter(|log| log.has_news(everything))?;
-        let all = self.topics.iter().map(|(_, wanted)| Arc::clone(&wanted.topic));
+        let all = self.topics.iter().map(|(_, topic)| Arc::clone(topic));
         Some(log.tell(everything, all, |topic| self.tree.get(topic).is_some()))
     }
 }

@@ -389,12 +389,12 @@ mod tests {
         let mut sub = teller(&[b"a", b"b"]);
         told(&mut sub);
         sub.desk.room.insert(A, 0);
+        sub.set_option(UNSUBSCRIBE, b"b").unwrap();
         for round in 0..1000 {
             let topic = format!("{round}").into_bytes();
             sub.set_option(SUBSCRIBE, &topic).unwrap();
             sub.set_option(UNSUBSCRIBE, &topic).unwrap();
         }
-        sub.set_option(UNSUBSCRIBE, b"b").unwrap();
         sub.set_option(SUBSCRIBE, b"c").unwrap();
         assert_eq!(sub.pattern.waiting(A), 2);
         assert!(told(&mut sub).is_empty());
