@@ -93,16 +93,24 @@ impl Socket {
                 return;
             }
             self.take_mail(&mut held);
-            if held.pipes.has_posts() {
-                // What the neighbours answer is read here and not in their calls: the stack stays as deep as it is, however
-                // much the two have to tell each other.
+            let answers = held.pipes.has_posts();
+            if answers {
+                // What the neighbours say to that is read here and not in their calls: the stack stays as deep as it is,
+                // however much the two have to tell each other.
                 held.answering = true;
-                drop(held);
-                held = self.lock();
-                held.reads_mail = false;
-                held.answering = false;
+            }
+            drop(held);
+            if answers {
+                self.stop_answering();
             }
         }
+    }
+
+    #[cold]
+    fn stop_answering(&self) {
+        let mut held = self.lock();
+        held.reads_mail = false;
+        held.answering = false;
     }
 
     /// Reads all notes, under our lock.

@@ -98,10 +98,14 @@ impl Socket {
 
     /// What peers have said before a message is sent decides where it goes, even if the worker has not read it yet. So the
     /// sender reads it, unless somebody drives or has just looked.
+    #[cold]
     pub(super) fn hear_peers<'a>(&'a self, mut held: Held<'a>) -> Held<'a> {
+        if !held.drives() {
+            return held;
+        }
         let now = Instant::now();
         let just_heard = held.heard.is_some_and(|heard| now.saturating_duration_since(heard) < HEARING_PAUSE);
-        if just_heard || !held.drives() || !held.lease.take() {
+        if just_heard || !held.lease.take() {
             return held;
         }
         held.heard = Some(now);
