@@ -21,14 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const TRANSPORTS: [&str; 4] = ["inproc", "ipc", "tcp", "ws"];
 
 fn open(kind: SocketType) -> Socket {
-    with_patience(Socket::new(kind).unwrap())
-}
-
-fn open_raw(kind: SocketType) -> Socket {
-    with_patience(Socket::raw(kind).unwrap())
-}
-
-fn with_patience(socket: Socket) -> Socket {
+    let socket = Socket::new(kind).unwrap();
     socket.set_recv_timeout(Some(PATIENCE)).unwrap();
     socket
 }
