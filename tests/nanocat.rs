@@ -157,9 +157,11 @@ fn a_connection_is_made_again_when_the_binder_comes_back() {
         let pair = ["--pair", "--recv-timeout", "30", "--send-timeout", "30", "--ascii"];
         let repeating = [&pair[..], &["--connect", &address, "--interval", "0.02", "--data", "still here"]].concat();
         let mut connector = stage.cat(connects, &repeating);
-        for greeting in ["first", "second"] {
+        // The original's ws connector does not come back every other time, from whichever library the binder was.
+        let times = if (transport, connects) == ("ws", Debian) { 1 } else { 2 };
+        for greeting in &["first", "second"][..times] {
             let mut binder = stage.cat(binds, &[&pair[..], &["--bind", &address, "--data", greeting]].concat());
-            assert_eq!(connector.line(), greeting, "{connector:?}");
+            assert_eq!(connector.line(), *greeting, "{connector:?}");
             assert_eq!(binder.line(), "still here", "{binder:?}");
         }
     });
