@@ -318,10 +318,12 @@ fn waiters_are_told(address: &str) {
         .collect();
     (0..3).for_each(|_| waiting.recv().unwrap());
     injected::arm(Place::Send);
+    let start = Instant::now();
     assert_eq!(told(send(a, b"x", 0)), BROKEN);
     for waiter in waiters {
         assert_eq!(waiter.join().unwrap(), BROKEN);
     }
+    assert!(start.elapsed() < PATIENCE / 2, "they found out when their time was over");
     is_broken(a);
     assert_eq!(nn_close(b), 0);
     all_is_well(address);
