@@ -27,6 +27,7 @@ const THREADS: usize = 3;
 
 /// How long calls that wait do so, and how long any call may take on a busy machine.
 const WAIT_MILLIS: c_int = 5;
+const WAITS: [c_int; 3] = [NN_SNDTIMEO, NN_RCVTIMEO, NN_LINGER];
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const TYPES: [c_int; 10] =
@@ -165,7 +166,7 @@ impl Stage {
         if handle >= 0 {
             static LIVES: AtomicU32 = AtomicU32::new(0);
             self.lives.lock().unwrap().insert(handle, u64::from(LIVES.fetch_add(1, Ordering::Relaxed)));
-            for option in [NN_SNDTIMEO, NN_RCVTIMEO, NN_LINGER] {
+            for option in WAITS {
                 set(handle, 0, option, WAIT_MILLIS);
             }
             if kind == NN_SUB {
@@ -200,7 +201,14 @@ impl Stage {
                 }
                 length.into()
             }
-            Call::Set { level, option, value } => set(handle, level, option, value).into(),
+            Call::Set { level, option, value } => {
+                let result = set(handle, level, option, value);
+                if level == 0 && WAITS.contains(&option) {
+                    // For as long as it may be, but not for the calls that follow.
+                    set(handle, 0, option, WAIT_MILLIS);
+                }
+                result.into()
+            }
             Call::Get { level, option } => {
                 let mut value = [0_u8; 128];
                 let mut size = value.len();
