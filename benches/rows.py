@@ -7,6 +7,7 @@ OURS, NANOMSG, NNG, ZMQ, BARE = "this library", "libnanomsg", "libnng", "libzmq"
 TRANSPORTS = ("inproc", "ipc", "tcp", "ws")
 SIZES = {"64B": 64, "1KiB": 1 << 10, "8KiB": 8 << 10, "64KiB": 64 << 10, "1MiB": 1 << 20}
 SUBSCRIBERS = (1, 8, 64, 256)
+TOPICS = ((64, 64), (100, 100), (100, 100_000))  # subscribers, and topics that they share among them
 CONNECTIONS = (10, 100, 1000, 5000)
 ENDPOINTS = (10, 100, 1000)
 THREADS = (2, 4, 8)
@@ -29,7 +30,7 @@ class Row:
     def arguments(self, cpu):
         """For the driver, but for the count of messages."""
         words = ["--mode", self.mode, "--transport", self.transport, "--pattern", self.pattern, "--size", str(self.bytes)]
-        options = {"subs": "--subs", "conns": "--connections", "endpoints": "--endpoints", "idle": "--idle",
+        options = {"subs": "--subs", "topics": "--topics", "conns": "--connections", "endpoints": "--endpoints", "idle": "--idle",
                    "threads": "--threads"}
         for unit, option in options.items():
             words += [option, str(self.number(unit))] if self.number(unit) else []
@@ -42,6 +43,8 @@ class Row:
             return 20, 20, 20
         if self.mode == "stream":
             return max(30, min(5000, (32 << 20) // self.bytes)), 30, 20_000_000
+        if self.mode == "fan" and self.number("topics"):  # to some peers that is as many times more as there are subscribers
+            return 2 * 16, 2 * 16, 200_000
         if self.mode == "fan":  # whole windows
             return 20 * 16, 4 * 16, 2_000_000
         # The cap bounds the damage when the scheduler is twenty times slower than during the first try.
@@ -71,6 +74,7 @@ def all_rows():
     rows += [Row("stream", t, s, "pair") for t in TRANSPORTS for s in ("64B", "64KiB")]
     rows += [Row("stream", t, s, "pair", "pinned") for t in TRANSPORTS for s in ("64B", "64KiB", "1MiB")]
     rows += [Row("fan", "tcp", "64B", "pubsub", f"{n}subs", *f) for f in ((), ("pinned",)) for n in SUBSCRIBERS]
+    rows += [Row("fan", "tcp", "64B", "pubsub", f"{n}subs", f"{topics}topics") for n, topics in TOPICS]
     rows += [Row("crowd", "tcp", "64B", "reqrep", "5000conns")]
     return rows
 
@@ -130,6 +134,11 @@ def all_targets():
         for other, bound in ((ZMQ, 1), (NANOMSG, 8)):
             yield Target(f"PUB to {n} SUB{'s' * (n > 1)}, tcp", f"fan/tcp/64B/pubsub/{n}subs", "msgs_per_s", ">=", bound,
                          other)
+    topics = "PUB to {} SUBs over tcp, {:,} topics".format
+    for other, bound in ((ZMQ, 1), (NANOMSG, 100)):
+        yield Target(topics(64, 64), "fan/tcp/64B/pubsub/64subs/64topics", "msgs_per_s", ">=", bound, other)
+    yield Target(topics(100, 100_000) + ", beside 100 topics", "fan/tcp/64B/pubsub/100subs/100000topics", "msgs_per_s", ">=",
+                 0.8, None, "fan/tcp/64B/pubsub/100subs/100topics")
     crowd = "crowd/tcp/64B/reqrep/5000conns"
     yield Target("5,000 connections to one socket: established", crowd, "seconds", "<=", 3, BARE)
     yield Target("5,000 connections: bytes outside the kernel for each, listening side", crowd, "listener_bytes", "<=", 1024)

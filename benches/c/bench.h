@@ -39,7 +39,7 @@ enum pattern { PAIR, REQREP, PUSHPULL, PUBSUB };
 enum role { SIDE_A, SIDE_B };
 
 enum {
-    WINDOW = 16,        /* messages a publisher sends before it waits for all its subscribers */
+    WINDOW = 16,        /* messages for each subscriber that a publisher sends before it waits for all */
     PATIENCE = 3,       /* s it waits before it takes a message for lost */
     MOST_SUBS = 256,    /* subscribers */
     MOST_THREADS = 64,
@@ -54,6 +54,8 @@ struct args {
     size_t size;
     uint64_t count;
     int subs;        /* subscribers of a fan-out; 1 in the other modes */
+    int topics;      /* of a fan-out in which each subscriber has its own; 0: all want everything */
+    int subscriber;  /* which of them this is */
     int connections; /* that side A's socket makes to each endpoint */
     int endpoints;   /* that side B's socket binds */
     int idle;        /* further connections to side B's socket, of another socket in side A's process */
@@ -76,6 +78,8 @@ static void driver_init (const struct args *args);
 static void driver_version (void);
 /* Both sides call `listening` (below) or `await_listener` (below) at the right moment inside. */
 static struct side *side_open (const struct args *args, enum role role);
+/* Of a fan-out, from inside side_open: messages that begin with these bytes. */
+static void side_subscribe (struct side *side, const char *topic, size_t length);
 /* The same socket for another thread, with buffers of its own. */
 static struct side *side_share (struct side *side);
 /* How many connections the socket has. Asked of a side that binds, where it awaits more than one. */
@@ -258,28 +262,73 @@ static double memory_now (void)
     return kib * 1024;
 }
 
-/* The number stands at both ends of a message, so that a torn or shifted one does not pass. */
-static inline void stamp (unsigned char *message, size_t size, uint64_t number)
+/* Fan-out: numbers beyond those of any message. */
+#define GREETING (UINT64_MAX - 1)
+#define BEGIN UINT64_MAX
+
+enum { TOPIC = 8 /* bytes */ };
+
+static inline uint64_t topic_bytes (uint32_t topic)
 {
-    memcpy (message, &number, 8);
-    memcpy (message + size - 8, &number, 8);
+    char text[TOPIC];
+    uint64_t bytes;
+    for (int i = 0; i < TOPIC; i++)
+        text[i] = "0123456789abcdef"[topic >> 4 * (TOPIC - 1 - i) & 15];
+    memcpy (&bytes, text, TOPIC);
+    return bytes;
 }
 
-static inline void check (const unsigned char *message, size_t length, size_t size, uint64_t number)
+/* The subscribers take turns, and each one's topics follow one another in a stride that no cache foresees. */
+static inline uint64_t topic_of (const struct args *args, uint64_t number)
+{
+    uint64_t bytes, subs = (uint64_t) args->subs, each = (uint64_t) args->topics / subs;
+    if (number < GREETING)
+        return topic_bytes ((uint32_t) (number % subs + subs * (number / subs * 7919 % each)));
+    memcpy (&bytes, "everyone", TOPIC);
+    return bytes;
+}
+
+/* For side_open. */
+static __attribute__ ((unused)) void subscribe (struct side *side, const struct args *args)
+{
+    uint64_t topic;
+    if (!args->topics) {
+        side_subscribe (side, "", 0);
+        return;
+    }
+    for (int i = args->subscriber; i < args->topics; i += args->subs) {
+        topic = topic_bytes ((uint32_t) i);
+        side_subscribe (side, (const char *) &topic, TOPIC);
+    }
+    topic = topic_of (args, GREETING);
+    side_subscribe (side, (const char *) &topic, TOPIC);
+}
+
+/* A message begins with its topic, if it has any. Its number stands at the end, and without a topic at the beginning too,
+   so that a torn or shifted message does not pass. */
+static inline uint64_t head_of (const struct args *args, uint64_t number)
+{
+    return args->topics ? topic_of (args, number) : number;
+}
+
+static inline void check (const unsigned char *message, size_t length, const struct args *args, uint64_t number)
 {
     uint64_t head, tail;
-    if (length != size)
-        fail ("error", "message %llu has %zu bytes, expected %zu", (unsigned long long) number, length, size);
+    if (length != args->size)
+        fail ("error", "message %llu has %zu bytes, expected %zu", (unsigned long long) number, length, args->size);
     memcpy (&head, message, 8);
-    memcpy (&tail, message + size - 8, 8);
-    if (head != number || tail != number)
-        fail ("error", "message %llu is numbered %llu at its head and %llu at its tail", (unsigned long long) number,
+    memcpy (&tail, message + length - 8, 8);
+    if (tail != number || head != head_of (args, number))
+        fail ("error", "message %llu begins with %llx and is numbered %llu at its end", (unsigned long long) number,
               (unsigned long long) head, (unsigned long long) tail);
 }
 
 static inline void send_one (struct side *side, const struct args *args, uint64_t number)
 {
-    stamp (side_buffer (side), args->size, number);
+    unsigned char *message = side_buffer (side);
+    uint64_t head = head_of (args, number);
+    memcpy (message, &head, 8);
+    memcpy (message + args->size - 8, &number, 8);
     side_send (side);
 }
 
@@ -287,7 +336,7 @@ static inline void recv_one (struct side *side, const struct args *args, uint64_
 {
     unsigned char *message;
     size_t length = side_recv (side, &message);
-    check (message, length, args->size, number);
+    check (message, length, args, number);
     side_release (side);
 }
 
@@ -298,10 +347,10 @@ static uint64_t recv_any (struct side *side, const struct args *args)
     uint64_t number;
     size_t length = side_recv (side, &message);
     if (length == args->size)
-        memcpy (&number, message, 8);
+        memcpy (&number, message + length - 8, 8);
     else
         number = 0;
-    check (message, length, args->size, number);
+    check (message, length, args, number);
     side_release (side);
     return number;
 }

@@ -4,7 +4,7 @@ static void usage (const char *problem)
 {
     fprintf (stderr,
              "%s\nusage: DRIVER --mode rtt|stream|fan|crowd --transport inproc|ipc|tcp|ws --size BYTES --count N\n"
-             "              [--pattern pair|reqrep|pushpull|pubsub] [--subs N] [--connections N] [--endpoints N] [--idle N]\n"
+             "              [--pattern pair|reqrep|pushpull|pubsub] [--subs N] [--topics N] [--connections N] [--endpoints N] [--idle N]\n"
              "              [--threads N] [--device] [--nnmsg] [--pin CPU] [--lib PATH]\n"
              "       DRIVER --version [--lib PATH]\n",
              problem);
@@ -82,6 +82,8 @@ static void parse (struct args *args, int argc, char **argv)
             args->count = strtoull (value, NULL, 10);
         else if (!strcmp (name, "--subs"))
             args->subs = atoi (value);
+        else if (!strcmp (name, "--topics"))
+            args->topics = atoi (value);
         else if (!strcmp (name, "--connections"))
             args->connections = atoi (value);
         else if (!strcmp (name, "--endpoints"))
@@ -118,6 +120,8 @@ static void parse (struct args *args, int argc, char **argv)
         usage ("the device stands between round trips on tcp");
     if (args->subs < 1 || args->subs > (args->mode == FAN ? MOST_SUBS : 1))
         usage ("--subs: too few or too many");
+    if (args->topics && (args->mode != FAN || args->topics < args->subs))
+        usage ("--topics is for the fan-out, at least one for each subscriber");
     if (args->threads < 1 || args->threads > (args->mode == STREAM ? MOST_THREADS : 1))
         usage ("--threads: too few or too many");
     if (args->connections < 1 || args->endpoints < 1 || args->idle < 0 || links (args) > MOST_LINKS)

@@ -181,10 +181,6 @@ static void stream_b (struct side *side, const struct args *args)
 
 /* ---- Fan-out ---- */
 
-/* Numbers beyond those of any message. */
-#define GREETING (UINT64_MAX - 1)
-#define BEGIN UINT64_MAX
-
 static int binds (const struct args *args, enum role role)
 {
     return role == (args->mode == FAN ? SIDE_A : SIDE_B);
@@ -212,6 +208,7 @@ static void await_all (const struct args *args, uint64_t window)
 static void fan_a (struct side *side, const struct args *args)
 {
     uint64_t windows = (args->count + WINDOW - 1) / WINDOW, start;
+    uint64_t each = WINDOW * (args->topics ? (uint64_t) args->subs : 1); /* messages of a window */
     uint64_t until = now_ns () + PATIENCE * 1000000000ull;
     /* What is published before a subscriber has connected is not for it. */
     while (atomic_load (&shared->greeted) < args->subs) {
@@ -228,8 +225,8 @@ static void fan_a (struct side *side, const struct args *args)
     struct usage begin = usage_now ();
     start = now_ns ();
     for (uint64_t w = 0; w < windows; w++) {
-        for (uint64_t i = 0; i < WINDOW; i++)
-            send_one (side, args, w * WINDOW + i);
+        for (uint64_t i = 0; i < each; i++)
+            send_one (side, args, w * each + i);
         side_flush (side);
         await_all (args, w + 2);
     }
@@ -249,6 +246,7 @@ static void *subscriber (void *args_)
     const struct args *args = args_;
     struct side *side = side_open (args, SIDE_B);
     uint64_t windows = (args->count + WINDOW - 1) / WINDOW;
+    uint64_t own = args->topics ? (uint64_t) args->subscriber : 0, stride = args->topics ? (uint64_t) args->subs : 1;
     if (recv_any (side, args) != GREETING)
         fail ("error", "a subscriber got something else than a greeting first");
     atomic_fetch_add (&shared->greeted, 1);
@@ -260,7 +258,7 @@ static void *subscriber (void *args_)
     acknowledge (args);
     for (uint64_t w = 0; w < windows; w++) {
         for (uint64_t i = 0; i < WINDOW; i++)
-            recv_one (side, args, w * WINDOW + i);
+            recv_one (side, args, own + stride * (w * WINDOW + i));
         acknowledge (args);
     }
     pthread_barrier_wait (&subscribers);
@@ -273,10 +271,14 @@ static void *subscriber (void *args_)
 static void fan_b (const struct args *args)
 {
     pthread_t threads[MOST_SUBS];
+    static struct args each[MOST_SUBS];
     pthread_barrier_init (&subscribers, NULL, (unsigned) args->subs + 1);
-    for (int i = 0; i < args->subs; i++)
-        if (pthread_create (&threads[i], NULL, subscriber, (void *) args))
+    for (int i = 0; i < args->subs; i++) {
+        each[i] = *args;
+        each[i].subscriber = i;
+        if (pthread_create (&threads[i], NULL, subscriber, &each[i]))
             fail ("error", "no thread");
+    }
     pthread_barrier_wait (&subscribers);
     struct usage begin = usage_now ();
     pthread_barrier_wait (&subscribers);

@@ -53,6 +53,11 @@ static _Noreturn void device_run (const struct args *near, const struct args *fa
     abort ();
 }
 
+static void side_subscribe (struct side *side, const char *topic, size_t length)
+{
+    must ("NNG_OPT_SUB_SUBSCRIBE", nng_socket_set (side->s, NNG_OPT_SUB_SUBSCRIBE, topic, length));
+}
+
 static struct side *side_open (const struct args *args, enum role role)
 {
     static int (*const open[4][2]) (nng_socket *) = {{nng_pair0_open, nng_pair0_open},
@@ -68,7 +73,9 @@ static struct side *side_open (const struct args *args, enum role role)
     must ("open", open[args->pattern][role](&side->s));
     must ("NNG_OPT_RECVMAXSZ", nng_socket_set_size (side->s, NNG_OPT_RECVMAXSZ, 0));
     if (args->pattern == PUBSUB && role == SIDE_B)
-        must ("NNG_OPT_SUB_SUBSCRIBE", nng_socket_set (side->s, NNG_OPT_SUB_SUBSCRIBE, "", 0));
+        subscribe (side, args);
+    if (args->topics && role == SIDE_A) /* 16 messages for each connection otherwise, and what is more is dropped */
+        must ("NNG_OPT_SENDBUF", nng_socket_set_int (side->s, NNG_OPT_SENDBUF, WINDOW * args->subs));
     if (binds (args, role)) {
         must ("nng_pipe_notify", nng_pipe_notify (side->s, NNG_PIPE_EV_ADD_POST, on_connection, NULL));
         for (int i = 0; i < args->endpoints; i++)

@@ -69,6 +69,12 @@ static _Noreturn void broken (const char *call)
     fail ("error", "%s: %s", call, lib.nn_strerror (lib.nn_errno ()));
 }
 
+static void side_subscribe (struct side *side, const char *topic, size_t length)
+{
+    if (lib.nn_setsockopt (side->s, NN_SUB, NN_SUB_SUBSCRIBE, topic, length))
+        broken ("NN_SUB_SUBSCRIBE");
+}
+
 static struct side *side_open (const struct args *args, enum role role)
 {
     static const int protocol[4][2] = {{NN_PAIR, NN_PAIR}, {NN_REQ, NN_REP}, {NN_PUSH, NN_PULL}, {NN_PUB, NN_SUB}};
@@ -87,8 +93,8 @@ static struct side *side_open (const struct args *args, enum role role)
         broken ("NN_RCVMAXSIZE");
     if (args->transport == TCP && lib.nn_setsockopt (side->s, NN_TCP, NN_TCP_NODELAY, &on, sizeof on))
         broken ("NN_TCP_NODELAY");
-    if (args->pattern == PUBSUB && role == SIDE_B && lib.nn_setsockopt (side->s, NN_SUB, NN_SUB_SUBSCRIBE, "", 0))
-        broken ("NN_SUB_SUBSCRIBE");
+    if (args->pattern == PUBSUB && role == SIDE_B)
+        subscribe (side, args);
     if (binds (args, role)) {
         for (int i = 0; i < args->endpoints; i++)
             if (lib.nn_bind (side->s, endpoint_url (args, i)) < 0)

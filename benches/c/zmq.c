@@ -74,6 +74,11 @@ static const char *connection_url (const struct args *args, int connection)
     return url;
 }
 
+static void side_subscribe (struct side *side, const char *topic, size_t length)
+{
+    must ("ZMQ_SUBSCRIBE", zmq_setsockopt (side->s, ZMQ_SUBSCRIBE, topic, length));
+}
+
 static struct side *side_open (const struct args *args, enum role role)
 {
     static const int type[4][2] = {{ZMQ_PAIR, ZMQ_PAIR}, {ZMQ_REQ, ZMQ_REP}, {ZMQ_PUSH, ZMQ_PULL}, {ZMQ_PUB, ZMQ_SUB}};
@@ -95,7 +100,7 @@ static struct side *side_open (const struct args *args, enum role role)
     must ("ZMQ_RCVHWM", zmq_setsockopt (side->s, ZMQ_RCVHWM, &queue, sizeof queue));
     must ("ZMQ_LINGER", zmq_setsockopt (side->s, ZMQ_LINGER, &linger, sizeof linger));
     if (args->pattern == PUBSUB && role == SIDE_B)
-        must ("ZMQ_SUBSCRIBE", zmq_setsockopt (side->s, ZMQ_SUBSCRIBE, "", 0));
+        subscribe (side, args);
     if (binds (args, role)) {
         if (args->mode != FAN && links (args) > 1)
             watch_connections (side);
