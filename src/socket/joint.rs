@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Socket;
 use super::presence::panics_since;
-use super::spin::Spin;
+use super::spin::Outlook;
 use super::state::State;
 use super::turn::{begin_turn, wait_failed};
 use super::wait::Limit;
@@ -19,7 +19,7 @@ pub(super) struct Joint {
     sockets: [Arc<Socket>; 2],
     set: Arc<JointSet>,
     events: Events,
-    spin: Spin,
+    outlook: Outlook,
     /// The thread was unwinding already when it took them.
     unwinding: bool,
 }
@@ -43,7 +43,7 @@ impl Joint {
             sockets: [Arc::clone(first), Arc::clone(second)],
             set,
             events: Events::default(),
-            spin: Spin::default(),
+            outlook: Outlook::default(),
             unwinding: std::thread::panicking(),
         };
         joint.gather().ok().map(|()| joint)
@@ -95,9 +95,10 @@ impl Joint {
         }
         panics::possible_at(Place::Joint);
         let pollers = [&one.poller, &two.poller];
-        let Self { set, events, spin, .. } = self;
-        let found = timeout != Some(Duration::ZERO)
-            && spin.let_others_run(|| set.wait(pollers, events, Some(Duration::ZERO)).is_ok() && !events.is_empty());
+        let many_cpus = first.library.has_many_cpus();
+        let Self { set, events, outlook, .. } = self;
+        let any = || set.wait(pollers, events, Some(Duration::ZERO)).is_ok() && !events.is_empty();
+        let found = timeout != Some(Duration::ZERO) && outlook.comes_soon(timeout, many_cpus, any);
         let waited = if found { Ok(()) } else { set.wait(pollers, events, timeout) };
         if waited.is_err() {
             self.events = Events::default();

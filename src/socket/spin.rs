@@ -6,6 +6,13 @@ use std::time::{Duration, Instant};
 /// Longest spin for a message from another thread.
 pub(super) const SPIN: Duration = Duration::from_micros(20);
 
+/// Longest look-out for what comes from another processor: a little more than it takes to wake a thread there, or a peer
+/// that has just gone to sleep could never be waited for awake.
+const LOOK_OUT: Duration = Duration::from_micros(50);
+
+/// When others have had the processor for so long, they need it more than we do.
+const TAKEN: Duration = Duration::from_micros(500);
+
 /// How a wait that began awake has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spun {
@@ -36,6 +43,28 @@ pub(super) struct Spin {
     quick_since: Option<Instant>,
 }
 
+/// Whether a thread that waits for descriptors need not sleep.
+#[derive(Debug, Default)]
+pub(super) struct Outlook {
+    /// What is awaited usually comes as soon as others have run on this processor,
+    here: Spin,
+    /// or is on its way from another one.
+    elsewhere: Spin,
+}
+
+impl Outlook {
+    /// Whether what `look` looks for has come, within a part of `timeout`.
+    pub(super) fn comes_soon(
+        &mut self,
+        timeout: Option<Duration>,
+        many_cpus: bool,
+        mut look: impl FnMut() -> bool,
+    ) -> bool {
+        let limit = timeout.map_or(LOOK_OUT, |timeout| timeout.min(LOOK_OUT));
+        self.here.let_others_run(&mut look) || many_cpus && self.elsewhere.keep_looking(limit, look)
+    }
+}
+
 const SHORTEST_PAUSE: u32 = 64;
 const LONGEST_PAUSE: u32 = 1 << 16;
 
@@ -61,7 +90,7 @@ impl Spin {
 
     /// Gives the processor to whoever may have to answer, and looks once whether that has brought something. Where the
     /// peer runs on the same processor this is all the waiting there is.
-    pub(super) fn let_others_run(&mut self, look: impl FnOnce() -> bool) -> bool {
+    fn let_others_run(&mut self, look: impl FnOnce() -> bool) -> bool {
         if !self.is_worth_it() {
             return false;
         }
@@ -80,6 +109,27 @@ impl Spin {
             false => self.learn(Spun::Miss),
         }
         found
+    }
+
+    /// Looks again and again for at most `limit`, and lets others run in between: for what another processor is bringing
+    /// already. To sleep and be woken takes longer, and the waker most of all.
+    fn keep_looking(&mut self, limit: Duration, mut look: impl FnMut() -> bool) -> bool {
+        if !self.is_worth_it() {
+            return false;
+        }
+        let start = Instant::now();
+        let mut last = start;
+        loop {
+            std::thread::yield_now();
+            let found = look();
+            let now = Instant::now();
+            let in_time = now.saturating_duration_since(last) < TAKEN;
+            last = now;
+            if found || !in_time || now.saturating_duration_since(start) >= limit {
+                self.learn(Spun::of(found, in_time));
+                return found;
+            }
+        }
     }
 
     #[inline]
@@ -108,6 +158,26 @@ mod tests {
                 worth
             })
             .count() as u32
+    }
+
+    #[test]
+    fn one_keeps_looking_for_what_comes_in_time() {
+        let (mut spin, mut looks) = (Spin::default(), 0);
+        let third = || {
+            looks += 1;
+            looks == 3
+        };
+        assert!(spin.keep_looking(Duration::from_secs(30), third));
+        assert!(!spin.keep_looking(Duration::ZERO, || false), "the time is over after one look");
+        let looked = (0..10).filter(|_| {
+            let mut looked = false;
+            spin.keep_looking(Duration::ZERO, || {
+                looked = true;
+                false
+            });
+            looked
+        });
+        assert_eq!(looked.count(), 2, "what does not come is not looked for any more");
     }
 
     #[test]

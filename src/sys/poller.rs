@@ -71,6 +71,10 @@ impl Events {
         self.list.is_empty()
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.list.clear();
+    }
+
     /// Whether anything happened in a joint set's first poller, or in its second; a notification counts.
     pub(crate) fn any_of(&self, second: bool) -> bool {
         self.list.iter().any(|event| (event.u64 & SECOND != 0) == second)

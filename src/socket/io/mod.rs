@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 use socket2::Socket as Stream;
 
-use super::spin::Spin;
+use super::spin::Outlook;
 use super::{Held, Socket};
 use crate::pipe::{Inbox, PipeId};
 use crate::reactor::timers::Timers;
@@ -57,10 +57,10 @@ pub(super) struct Io {
     /// Memory for the frames of one read.
     frames: Inbox,
     sessions: usize,
-    /// The source that was read last, and whether its next message usually comes as soon as others have run.
+    /// The source that was read last.
     last_read: Option<usize>,
-    spin: Spin,
-    /// Waits that were spared since the last one.
+    outlook: Outlook,
+    /// Waits without a look at the other sources.
     spared: u32,
     /// Sources that are neither listeners nor open connections.
     unsettled: usize,
@@ -84,7 +84,7 @@ enum Point {
     Dialer(Box<DialPoint>),
 }
 
-/// Waits spared in a row.
+/// So many waits at most look at the source that was read last, and at no other.
 const MOST_SPARED: u32 = 16;
 
 impl Orders {
@@ -120,31 +120,40 @@ impl Io {
         if let Some(orders) = orders {
             self.obey(socket, poller, orders);
         }
-        if timeout != Some(Duration::ZERO) && self.spares_the_wait(socket, poller) {
-            // What is to be waited for may be another now.
-            self.serve(socket, poller, std::iter::empty());
-            return Ok(());
-        }
         let mut events = std::mem::take(&mut self.events);
-        let waited = poller.wait(&mut events, timeout);
+        let waited = self.wait(socket, poller, &mut events, timeout);
         if waited.is_err() {
             events = Events::default();
         }
         self.serve(socket, poller, events.iter());
         self.events = events;
-        waited.map(drop)
+        waited
     }
 
-    /// Whether the source that was read last has brought something as soon as others have run.
-    fn spares_the_wait(&mut self, socket: &Socket, poller: &Poller) -> bool {
-        // One peer must not have its turn before others; and a listener waits no longer than this.
+    /// Without events: what was waited for has come and was read, or the time is over.
+    fn wait(
+        &mut self,
+        socket: &Socket,
+        poller: &Poller,
+        events: &mut Events,
+        timeout: Option<Duration>,
+    ) -> std::io::Result<()> {
+        let Some(source) = self.last_read.filter(|_| timeout != Some(Duration::ZERO)) else {
+            return poller.wait(events, timeout).map(drop);
+        };
+        let mut outlook = std::mem::take(&mut self.outlook);
+        let many_cpus = socket.library.has_many_cpus();
         self.spared = (self.spared + 1) % MOST_SPARED;
-        let alone = self.sessions == 1 && self.spared > 0;
-        let Some(source) = self.last_read.filter(|_| alone) else { return false };
-        let mut spin = std::mem::take(&mut self.spin);
-        let came = spin.let_others_run(|| Driver { io: self, socket, poller, awake: true }.read_if_awaited(source));
-        self.spin = spin;
-        came
+        let came = if self.sessions == 1 && self.spared > 0 {
+            events.clear();
+            let look = || Driver { io: self, socket, poller, awake: true }.read_if_awaited(source);
+            outlook.comes_soon(timeout, many_cpus, look)
+        } else {
+            // One peer must not have its turn before others; and a listener waits no longer than this.
+            outlook.comes_soon(timeout, many_cpus, || poller.wait(events, Some(Duration::ZERO)).is_ok_and(|any| any))
+        };
+        self.outlook = outlook;
+        if came { Ok(()) } else { poller.wait(events, timeout).map(drop) }
     }
 
     /// What comes before the wait.
