@@ -247,10 +247,18 @@ impl Socket {
                 return Err(Error::BadSocket);
             }
         }
-        let mut result = self.try_send(&mut held, message);
+        // A reading of the clock is a fortieth of a short message's way.
+        let timed = held.keeps_time || held.pipes.tempo.is_timing();
+        let now = if timed { Instant::now() } else { held.pipes.tempo.now() };
+        held.pipes.tempo.send_begins(now);
+        let mut result = self.try_send(&mut held, message, now);
         if result == Err(Error::WouldBlock) {
             let limit = if dont_wait { Limit::Once } else { Limit::of(held.options.send_timeout) };
-            (held, result) = self.wait_until(held, Want::Send, limit, |state| self.try_send(state, message));
+            (held, result) = self.wait_until(held, Want::Send, limit, |state| {
+                let now = Instant::now();
+                state.pipes.tempo.send_resumes(now);
+                self.try_send(state, message, now)
+            });
         }
         result?;
         held.stats.messages_sent += 1;
@@ -258,12 +266,8 @@ impl Socket {
         self.write_through(held, message, dont_wait).map(|()| length)
     }
 
-    fn try_send(&self, state: &mut State, message: &mut Outgoing<'_>) -> Result<()> {
-        // A reading of the clock is a fortieth of a short message's way.
+    fn try_send(&self, state: &mut State, message: &mut Outgoing<'_>, now: Instant) -> Result<()> {
         panics::possible_at(Place::Send);
-        let timed = state.keeps_time || state.pipes.tempo.is_timing();
-        let now = if timed { Instant::now() } else { state.pipes.tempo.now() };
-        state.pipes.tempo.send_begins(now);
         state.pipes.direct_allowed = true;
         let result = state.pattern.send(message, &mut state.pipes, now);
         state.pipes.direct_allowed = false;

@@ -104,6 +104,12 @@ impl Tempo {
         self.gathers = self.is_worth_gathering();
     }
 
+    /// The message has waited for room, which says nothing about its sender's hurry.
+    pub(super) fn send_resumes(&mut self, now: Instant) {
+        self.now = now;
+        self.last_end = now;
+    }
+
     /// All writes of a single message, to so many pipes, have ended.
     pub(super) fn wrote(&mut self, pipes: usize, now: impl FnOnce() -> Instant) {
         if !self.timed {
@@ -204,6 +210,17 @@ mod tests {
         assert!(sender.burst(20, QUICK, WRITE).ends_with(&[true; 10]));
         sender.pause();
         assert_eq!(sender.burst(20, Duration::from_micros(50), WRITE), [false; 20]);
+    }
+
+    #[test]
+    fn a_fast_sender_that_has_to_wait_for_room_goes_on_gathering() {
+        let mut sender = Sender::new();
+        for _ in 0..100 {
+            sender.burst(40, QUICK, WRITE);
+            sender.pause();
+            sender.tempo.send_resumes(sender.now);
+        }
+        assert_eq!(sender.burst(40, QUICK, WRITE), [true; 40]);
     }
 
     #[test]
