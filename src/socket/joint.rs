@@ -97,8 +97,9 @@ impl Joint {
         let pollers = [&one.poller, &two.poller];
         let many_cpus = first.library.has_many_cpus();
         let Self { set, events, outlook, .. } = self;
-        let any = || set.wait(pollers, events, Some(Duration::ZERO)).is_ok() && !events.is_empty();
-        let found = timeout != Some(Duration::ZERO) && outlook.comes_soon(timeout, many_cpus, any);
+        let mut any = || set.wait(pollers, events, Some(Duration::ZERO)).is_ok() && !events.is_empty();
+        let found = timeout != Some(Duration::ZERO)
+            && (outlook.comes_at_once(&mut any) || outlook.comes_soon(timeout, many_cpus, any));
         let waited = if found { Ok(()) } else { set.wait(pollers, events, timeout) };
         if waited.is_err() {
             self.events = Events::default();

@@ -53,15 +53,20 @@ pub(super) struct Outlook {
 }
 
 impl Outlook {
-    /// Whether what `look` looks for has come, within a part of `timeout`.
+    /// Whether what `look` looks for has come as soon as others have run.
+    pub(super) fn comes_at_once(&mut self, look: impl FnOnce() -> bool) -> bool {
+        self.here.let_others_run(look)
+    }
+
+    /// Whether it comes within a part of `timeout`. Looking must not disturb those who bring it.
     pub(super) fn comes_soon(
         &mut self,
         timeout: Option<Duration>,
         many_cpus: bool,
-        mut look: impl FnMut() -> bool,
+        look: impl FnMut() -> bool,
     ) -> bool {
         let limit = timeout.map_or(LOOK_OUT, |timeout| timeout.min(LOOK_OUT));
-        self.here.let_others_run(&mut look) || many_cpus && self.elsewhere.keep_looking(limit, look)
+        many_cpus && self.elsewhere.keep_looking(limit, look)
     }
 }
 

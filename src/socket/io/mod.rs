@@ -142,16 +142,14 @@ impl Io {
             return poller.wait(events, timeout).map(drop);
         };
         let mut outlook = std::mem::take(&mut self.outlook);
-        let many_cpus = socket.library.has_many_cpus();
         self.spared = (self.spared + 1) % MOST_SPARED;
         let came = if self.sessions == 1 && self.spared > 0 {
             events.clear();
-            let look = || Driver { io: self, socket, poller, awake: true }.read_if_awaited(source);
-            outlook.comes_soon(timeout, many_cpus, look)
+            outlook.comes_at_once(|| Driver { io: self, socket, poller, awake: true }.read_if_awaited(source))
         } else {
             // One peer must not have its turn before others; and a listener waits no longer than this.
-            outlook.comes_soon(timeout, many_cpus, || poller.wait(events, Some(Duration::ZERO)).is_ok_and(|any| any))
-        };
+            outlook.comes_at_once(|| any_of(poller, events))
+        } || outlook.comes_soon(timeout, socket.library.has_many_cpus(), || any_of(poller, events));
         self.outlook = outlook;
         if came { Ok(()) } else { poller.wait(events, timeout).map(drop) }
     }
@@ -199,6 +197,11 @@ impl Io {
             driver.unwatched(source);
         }
     }
+}
+
+/// Whether anything is ready now.
+fn any_of(poller: &Poller, events: &mut Events) -> bool {
+    poller.wait(events, Some(Duration::ZERO)).is_ok_and(|any| any)
 }
 
 /// The table together with what it works on, for the length of one turn.
