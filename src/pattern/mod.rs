@@ -7,7 +7,7 @@ mod bus;
 pub(crate) mod model;
 mod pair;
 mod pipeline;
-mod prefix_tree;
+mod prefix_table;
 mod pubsub;
 mod replying;
 mod reqrep;

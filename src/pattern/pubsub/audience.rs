@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;
+use std::num::NonZero;
+use std::slice;
 use std::sync::Arc;
 
 use slab::Slab;
@@ -10,37 +12,52 @@ use smallvec::SmallVec;
 
 use super::demand::{Demand, Log, Topic};
 use super::frame::TOPIC_MAX;
-use crate::pattern::prefix_tree::PrefixTree;
+use crate::pattern::prefix_table::PrefixTable;
 use crate::pipe::PipeId;
 
 /// What the topics of one pipe may weigh. Above that it is sent everything, and nothing of it is kept.
 const WEIGHT_MAX: usize = 16 * 1024 * 1024;
 
-/// What a topic weighs besides its bytes: about half of the memory it takes where nobody else wants it.
+/// The same for all pipes together. One that wants more than there is left is sent everything.
+const WEIGHT_OF_ALL_MAX: usize = 256 * 1024 * 1024;
+
+/// What a topic weighs besides its bytes: about the memory it takes where nobody else wants it.
 const TOPIC_WEIGHT: usize = 128;
 
 #[derive(Debug, Default)]
 pub(super) struct Audience {
-    tree: PrefixTree<Wanted>,
-    /// The topics, under numbers that last as long as somebody wants them.
-    topics: Slab<Topic>,
+    wanted: PrefixTable<Wanted>,
+    /// The topics that somebody wants, by number.
+    topics: Slab<Known>,
     /// By the pipe's slot.
     peers: Vec<Option<Peer>>,
     /// Pipes that are sent only what they want and take a message now.
     ready: usize,
     /// Pipes that can tell what they want.
     telling: usize,
+    /// Of the topics of all pipes.
+    weight: usize,
     /// Counts messages.
     stamp: u64,
     /// For a device.
     log: Option<Log>,
 }
 
-/// Who wants a topic.
-#[derive(Debug, Default)]
+/// A topic that somebody wants, as the search for a message finds it: in as little memory as it takes to go on.
+#[derive(Debug, Clone, Copy)]
 struct Wanted {
-    /// The topic's number.
-    number: usize,
+    /// The topic's number and one.
+    number: NonZero<u32>,
+    /// The slot of the only pipe that wants it, or `SEVERAL`.
+    by: u32,
+}
+
+const SEVERAL: u32 = u32::MAX;
+
+/// The rest about it.
+#[derive(Debug)]
+struct Known {
+    topic: Topic,
     /// The slots of those who want it.
     by: SmallVec<[u32; 4]>,
 }
@@ -51,7 +68,7 @@ struct Peer {
     pipe: PipeId,
     standing: Standing,
     /// The numbers of its topics, and where it stands in their lists.
-    topics: HashMap<usize, usize>,
+    topics: HashMap<u32, u32>,
     weight: usize,
     writable: bool,
     /// The last message that it was found for.
@@ -66,6 +83,21 @@ pub(super) enum Standing {
     Selective,
     /// It has told more than we keep, and is sent everything.
     Overrun,
+}
+
+fn weight(topic: &[u8]) -> usize {
+    topic.len() + TOPIC_WEIGHT
+}
+
+impl Wanted {
+    fn new(number: u32, by: &[u32]) -> Self {
+        let by = if let [slot] = by { *slot } else { SEVERAL };
+        Self { number: NonZero::<u32>::MIN.saturating_add(number), by }
+    }
+
+    fn number(&self) -> u32 {
+        self.number.get() - 1
+    }
 }
 
 impl Audience {
@@ -139,20 +171,23 @@ impl Audience {
     /// The pipe wants this topic, or does not any more. False: that is more than we keep, and from now on it has to be
     /// sent everything.
     pub(super) fn set(&mut self, pipe: PipeId, topic: &[u8], wanted: bool) -> bool {
-        let known = self.tree.get(topic).map(|wanted| wanted.number);
+        let known = self.wanted.get(topic).map(Wanted::number);
+        let before = self.weight;
         let Some(peer) = self.peer(pipe).filter(|peer| peer.standing != Standing::Overrun) else { return true };
-        let has = known.is_some_and(|topic| peer.topics.contains_key(&topic));
+        let has = known.is_some_and(|number| peer.topics.contains_key(&number));
         match (known, wanted) {
             (_, true) if has => {}
             (_, true) => {
-                peer.weight += topic.len() + TOPIC_WEIGHT;
-                if topic.len() > TOPIC_MAX || peer.weight > WEIGHT_MAX {
+                let weight = weight(topic);
+                if topic.len() > TOPIC_MAX || peer.weight + weight > WEIGHT_MAX || before + weight > WEIGHT_OF_ALL_MAX {
                     self.overrun(pipe);
                     return false;
                 }
+                peer.weight += weight;
+                self.weight += weight;
                 self.enter(pipe.slot, topic, known);
             }
-            (Some(at), false) if has => self.leave(pipe.slot, at),
+            (Some(number), false) if has => self.leave(pipe.slot, number),
             _ => {}
         }
         true
@@ -167,61 +202,69 @@ impl Audience {
         self.forget_topics(pipe.slot);
     }
 
-    fn enter(&mut self, slot: u32, topic: &[u8], known: Option<usize>) {
-        let at = known.unwrap_or_else(|| {
+    fn enter(&mut self, slot: u32, topic: &[u8], known: Option<u32>) {
+        let number = known.unwrap_or_else(|| {
             let topic = Topic::from(topic);
             if let Some(log) = &mut self.log {
                 log.note(&topic);
             }
-            self.topics.insert(topic)
+            self.topics.insert(Known { topic, by: SmallVec::new() }) as u32
         });
-        let wanted = self.tree.entry(topic);
-        wanted.number = at;
+        let by = &mut self.topics[number as usize].by;
         if let Some(peer) = &mut self.peers[slot as usize] {
-            peer.topics.insert(at, wanted.by.len());
-            wanted.by.push(slot);
+            peer.topics.insert(number, by.len() as u32);
+            by.push(slot);
         }
+        self.wanted.insert(topic, Wanted::new(number, by));
     }
 
     /// The pipe has this topic.
-    fn leave(&mut self, slot: u32, at: usize) {
+    fn leave(&mut self, slot: u32, number: u32) {
         let Some(peer) = &mut self.peers[slot as usize] else { return };
-        let Some(place) = peer.topics.remove(&at) else { return };
-        let topic = &self.topics[at];
-        peer.weight -= topic.len() + TOPIC_WEIGHT;
-        let Some(wanted) = self.tree.get_mut(topic) else { return };
-        wanted.by.swap_remove(place);
-        if let Some(&moved) = wanted.by.get(place)
+        let Some(place) = peer.topics.remove(&number) else { return };
+        let Known { topic, by } = &mut self.topics[number as usize];
+        peer.weight -= weight(topic);
+        self.weight -= weight(topic);
+        by.swap_remove(place as usize);
+        if let Some(&moved) = by.get(place as usize)
             && let Some(peer) = &mut self.peers[moved as usize]
         {
-            peer.topics.insert(at, place);
+            peer.topics.insert(number, place);
         }
-        if wanted.by.is_empty() {
-            let topic = self.topics.remove(at);
-            self.tree.remove(&topic);
-            if let Some(log) = &mut self.log {
-                log.note(&topic);
-            }
+        if !by.is_empty() {
+            self.wanted.insert(topic, Wanted::new(number, by));
+            return;
+        }
+        self.wanted.remove(topic);
+        let Known { topic, .. } = self.topics.remove(number as usize);
+        if let Some(log) = &mut self.log {
+            log.note(&topic);
         }
     }
 
     fn forget_topics(&mut self, slot: u32) {
         let Some(peer) = &mut self.peers[slot as usize] else { return };
-        let topics: Vec<usize> = peer.topics.keys().copied().collect();
-        for at in topics {
-            self.leave(slot, at);
+        let topics: Vec<u32> = peer.topics.keys().copied().collect();
+        for number in topics {
+            self.leave(slot, number);
         }
         if let Some(peer) = &mut self.peers[slot as usize] {
             peer.topics = HashMap::new();
-            peer.weight = 0;
+        }
+        if self.topics.is_empty() {
+            self.topics = Slab::new();
         }
     }
 
     /// Adds the pipes that want this message and take one now.
     pub(super) fn find(&mut self, message: &[u8], found: &mut Vec<PipeId>) {
         self.stamp += 1;
-        for wanted in self.tree.prefixes(message) {
-            for &slot in &wanted.by {
+        for wanted in self.wanted.prefixes(message) {
+            let by = match wanted.by {
+                SEVERAL => &self.topics[wanted.number() as usize].by[..],
+                _ => slice::from_ref(&wanted.by),
+            };
+            for &slot in by {
                 let Some(peer) = &mut self.peers[slot as usize] else { continue };
                 let first = std::mem::replace(&mut peer.stamp, self.stamp) != self.stamp;
                 if first && peer.writable && peer.standing == Standing::Selective {
@@ -233,13 +276,30 @@ impl Audience {
 
     #[cfg(test)]
     pub(super) fn topics(&self) -> usize {
-        assert_eq!(self.topics.len(), self.tree.values().count());
+        for (number, known) in &self.topics {
+            assert_eq!(self.wanted.get(&known.topic).map(Wanted::number), Some(number as u32));
+        }
         self.topics.len()
+    }
+
+    /// As if there were so many topics already that only as many more of one byte fit.
+    #[cfg(test)]
+    pub(super) fn leave_room_for(&mut self, topics: usize) -> usize {
+        let taken = WEIGHT_OF_ALL_MAX - topics * weight(b"t") - self.weight;
+        self.weight += taken;
+        taken
+    }
+
+    #[cfg(test)]
+    pub(super) fn give_back(&mut self, taken: usize) {
+        self.weight -= taken;
     }
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.topics() == 0 && self.peers.iter().all(Option::is_none) && (self.ready, self.telling) == (0, 0)
+        self.topics() == 0
+            && self.peers.iter().all(Option::is_none)
+            && (self.ready, self.telling, self.weight) == (0, 0, 0)
     }
 
     /// For a device: starts or stops to note what changes.
@@ -254,7 +314,7 @@ impl Audience {
     /// What has changed since it was last asked for. `everything`: somebody gets all there is.
     pub(super) fn news(&mut self, everything: bool) -> Option<Demand> {
         let log = self.log.as_mut().filter(|log| log.has_news(everything))?;
-        let all = self.topics.iter().map(|(_, topic)| Arc::clone(topic));
-        Some(log.tell(everything, all, |topic| self.tree.get(topic).is_some()))
+        let all = self.topics.iter().map(|(_, known)| Arc::clone(&known.topic));
+        Some(log.tell(everything, all, |topic| self.wanted.get(topic).is_some()))
     }
 }

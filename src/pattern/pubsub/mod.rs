@@ -9,6 +9,7 @@ mod frame;
 mod model;
 mod publisher;
 mod subscriber;
+mod topics;
 mod upstream;
 
 pub(crate) use demand::Demand;

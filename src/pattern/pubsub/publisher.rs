@@ -369,6 +369,38 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_of_all_has_a_limit_too() {
+        let mut publisher = asked(&[b"a"], &[b"b"]);
+        let taken = publisher.pattern.audience.leave_room_for(2);
+        publisher.arrive(A, b"\x01c");
+        publisher.arrive(B, b"\x01c");
+        publisher.arrive(B, b"\x01c");
+        assert_eq!(sent(&mut publisher, b"x"), [], "so much fits");
+        publisher.arrive(B, b"\x01d");
+        assert_eq!(sent(&mut publisher, b"x"), [B]);
+        assert_eq!(publisher.pattern.audience.topics(), 2, "nothing of it is kept");
+        for topic in [b"\x01d", b"\x01e"] {
+            publisher.arrive(A, topic);
+            assert_eq!(sent(&mut publisher, b"x"), [B], "what the other had is free");
+        }
+        publisher.arrive(A, b"\0e");
+        publisher.connect_forwarding(C);
+        publisher.arrive(C, b"\x01x");
+        publisher.arrive(C, b"\x02");
+        assert_eq!(sent(&mut publisher, b"x"), [B, C]);
+        publisher.remove(A);
+        publisher.arrive(C, b"\x01y");
+        assert_eq!(sent(&mut publisher, b"z"), [B]);
+        publisher.arrive(C, b"\x01u");
+        publisher.arrive(C, b"\x01v");
+        assert_eq!(sent(&mut publisher, b"z"), [B], "of one that has gone nothing counts");
+        publisher.remove(B);
+        publisher.remove(C);
+        publisher.pattern.audience.give_back(taken);
+        assert!(publisher.pattern.is_empty());
+    }
+
+    #[test]
     fn topics_that_come_and_go_do_not_weigh() {
         let mut publisher = asked(&[], &[]);
         for number in 0..300_000u32 {

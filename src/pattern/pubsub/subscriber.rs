@@ -7,11 +7,11 @@ use std::time::Instant;
 
 use super::demand::{Demand, Topic};
 use super::frame::{TOPIC_MAX, cut};
+use super::topics::Topics;
 use super::upstream::Upstream;
 use super::{FORWARD, switch};
 use crate::error::{Error, Result};
 use crate::message::Message;
-use crate::pattern::prefix_tree::PrefixTree;
 use crate::pattern::routing::fair_queue::FairQueue;
 use crate::pattern::{Pattern, Pipes, Priorities, Refused};
 use crate::pipe::PipeId;
@@ -22,7 +22,8 @@ pub(super) const UNSUBSCRIBE: i32 = 2;
 #[derive(Debug)]
 pub(in crate::pattern) struct Sub {
     publishers: FairQueue,
-    subscriptions: PrefixTree<Subscription>,
+    /// How often each is subscribed to.
+    subscriptions: Topics<usize>,
     /// Behind a device: what those want to whom it goes on.
     downstream: Option<Downstream>,
     /// The publishers that want to know what we want.
@@ -31,24 +32,24 @@ pub(in crate::pattern) struct Sub {
 }
 
 #[derive(Debug, Default)]
-struct Subscription {
-    /// How often it is subscribed to.
-    count: usize,
-    /// As it travels.
-    topic: Topic,
-}
-
-#[derive(Debug, Default)]
 struct Downstream {
     everything: bool,
-    topics: PrefixTree<Topic>,
+    topics: Topics<()>,
+}
+
+/// A topic as it travels.
+fn travelling(topic: &Topic) -> Topic {
+    match cut(topic) {
+        cut if cut.len() < topic.len() => cut.into(),
+        _ => Arc::clone(topic),
+    }
 }
 
 impl Sub {
     pub(in crate::pattern) fn new(forward: bool) -> Self {
         Self {
             publishers: FairQueue::default(),
-            subscriptions: PrefixTree::default(),
+            subscriptions: Topics::default(),
             downstream: None,
             upstreams: BTreeMap::new(),
             forward,
@@ -56,22 +57,22 @@ impl Sub {
     }
 
     fn subscribe(&mut self, topic: &[u8]) {
-        let subscription = self.subscriptions.entry(topic);
-        subscription.count += 1;
-        if subscription.count == 1 {
-            let cut = Topic::from(cut(topic));
-            subscription.topic = Arc::clone(&cut);
-            self.subscription_changed(&cut);
+        match self.subscriptions.get_mut(topic) {
+            Some(count) => *count += 1,
+            None => {
+                let topic = Topic::from(topic);
+                self.subscriptions.insert(&topic, 1);
+                self.subscription_changed(&travelling(&topic));
+            }
         }
     }
 
     fn unsubscribe(&mut self, topic: &[u8]) -> Result<()> {
-        let subscription = self.subscriptions.get_mut(topic).ok_or(Error::Invalid)?;
-        subscription.count -= 1;
-        if subscription.count == 0 {
-            let cut = Arc::clone(&subscription.topic);
+        let count = self.subscriptions.get_mut(topic).ok_or(Error::Invalid)?;
+        *count -= 1;
+        if *count == 0 {
             self.subscriptions.remove(topic);
-            self.subscription_changed(&cut);
+            self.subscription_changed(&travelling(&topic.into()));
         }
         Ok(())
     }
@@ -94,11 +95,11 @@ impl Sub {
         let subscribed = match topic.len() {
             // It may stand for longer ones.
             TOPIC_MAX => self.subscriptions.below(topic).next().is_some(),
-            _ => self.subscriptions.get(topic).is_some(),
+            _ => self.subscriptions.contains(topic),
         };
         match &self.downstream {
             Some(Downstream { everything: false, topics }) => {
-                subscribed && topics.matches(topic) || topics.get(topic).is_some() && self.subscriptions.matches(topic)
+                subscribed && topics.matches(topic) || topics.contains(topic) && self.subscriptions.matches(topic)
             }
             _ => subscribed,
         }
@@ -106,9 +107,9 @@ impl Sub {
 
     /// All topics that publishers have to know.
     fn wanted(&self) -> HashSet<Topic> {
-        let own = self.subscriptions.values().map(|subscription| &subscription.topic);
-        let downstream = self.downstream.iter().flat_map(|downstream| downstream.topics.values());
-        own.chain(downstream).filter(|topic| self.wants(topic)).map(Arc::clone).collect()
+        let own = self.subscriptions.iter().map(travelling);
+        let downstream = self.downstream.iter().flat_map(|downstream| downstream.topics.iter()).map(Arc::clone);
+        own.chain(downstream).filter(|topic| self.wants(topic)).collect()
     }
 
     /// How much there is that a publisher has not heard.
@@ -204,7 +205,7 @@ impl Pattern for Sub {
         downstream.everything = everything;
         for (topic, wanted) in &topics {
             if *wanted {
-                *downstream.topics.entry(topic) = Arc::clone(topic);
+                downstream.topics.insert(topic, ());
             } else {
                 downstream.topics.remove(topic);
             }
@@ -214,8 +215,7 @@ impl Pattern for Sub {
             return self.refresh_all();
         }
         for (topic, _) in &topics {
-            let narrower: Vec<Topic> =
-                self.subscriptions.below(topic).map(|subscription| Arc::clone(&subscription.topic)).collect();
+            let narrower: Vec<Topic> = self.subscriptions.below(topic).map(travelling).collect();
             self.refresh(topic);
             narrower.iter().for_each(|topic| self.refresh(topic));
         }

@@ -1,0 +1,155 @@
+//! Values by byte string, found by all the keys that a given string starts with, in any number of keys at about the cost of
+//! one.
+//!
+//! A look-up among many keys is mostly waiting for memory, and a tree makes it wait at each branch. So a key is cut at the
+//! greatest power of two in its length: what is before it is looked up in a hash table, which waits once or twice, and only
+//! what is behind it in a tree. There are as many tables as there are such powers: few where keys are of similar length, and
+//! never more than the logarithm of the longest, whatever keys peers choose.
+#![forbid(unsafe_code)]
+
+mod short_bytes;
+mod tree;
+
+use std::collections::HashMap;
+
+use smallvec::SmallVec;
+
+use short_bytes::ShortBytes;
+use tree::PrefixTree;
+
+#[derive(Debug)]
+pub(super) struct PrefixTable<V> {
+    /// By where they cut. Most have one.
+    levels: SmallVec<[Level<V>; 1]>,
+}
+
+/// The keys that are this long and less than twice as long.
+#[derive(Debug)]
+struct Level<V> {
+    length: usize,
+    trees: HashMap<ShortBytes, PrefixTree<V>>,
+}
+
+impl<V> Default for PrefixTable<V> {
+    fn default() -> Self {
+        Self { levels: SmallVec::new() }
+    }
+}
+
+fn cut(key: &[u8]) -> (&[u8], &[u8]) {
+    key.split_at(key.len().checked_ilog2().map_or(0, |log| 1 << log))
+}
+
+impl<V> PrefixTable<V> {
+    fn level(&self, length: usize) -> Result<usize, usize> {
+        self.levels.binary_search_by_key(&length, |level| level.length)
+    }
+
+    /// The value that the key had before.
+    pub(super) fn insert(&mut self, key: &[u8], value: V) -> Option<V> {
+        let (upper, lower) = cut(key);
+        let at = self.level(upper.len()).unwrap_or_else(|at| {
+            self.levels.insert(at, Level { length: upper.len(), trees: HashMap::new() });
+            at
+        });
+        self.levels[at].trees.entry(upper.into()).or_default().insert(lower, value)
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Option<&V> {
+        let (upper, lower) = cut(key);
+        self.levels[self.level(upper.len()).ok()?].trees.get(upper)?.get(lower)
+    }
+
+    /// Takes out the value of exactly this key.
+    pub(super) fn remove(&mut self, key: &[u8]) -> Option<V> {
+        let (upper, lower) = cut(key);
+        let at = self.level(upper.len()).ok()?;
+        let trees = &mut self.levels[at].trees;
+        let tree = trees.get_mut(upper)?;
+        let value = tree.remove(lower)?;
+        if tree.is_empty() {
+            trees.remove(upper);
+            if trees.is_empty() {
+                self.levels.remove(at);
+            } else if trees.len() < trees.capacity() / 8 {
+                trees.shrink_to(trees.len() * 2);
+            }
+        }
+        Some(value)
+    }
+
+    /// Whether some key is what `text` starts with.
+    pub(super) fn matches(&self, text: &[u8]) -> bool {
+        self.prefixes(text).next().is_some()
+    }
+
+    /// The values of all keys that `text` starts with, the shortest first.
+    pub(super) fn prefixes<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = &'a V> {
+        self.levels.iter().map_while(|level| Some((level, text.split_at_checked(level.length)?))).flat_map(
+            |(level, (upper, lower))| level.trees.get(upper).into_iter().flat_map(|tree| tree.prefixes(lower)),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_key_on_the_way_is_found_the_shortest_first() {
+        let text: Vec<u8> = (0..70).collect();
+        let mut table = PrefixTable::default();
+        for length in (0..text.len()).rev() {
+            table.insert(&text[..length], length);
+        }
+        assert!(table.prefixes(&text[..50]).copied().eq(0..=50));
+        assert_eq!(table.levels.len(), 8, "0, 1, 2, 4 and so on to 64");
+    }
+
+    #[test]
+    fn of_what_was_removed_nothing_is_kept() {
+        let mut table = PrefixTable::default();
+        let keys: Vec<_> = (0..10_000).map(|number| format!("{number:08}")).collect();
+        for (number, key) in keys.iter().enumerate() {
+            table.insert(key.as_bytes(), number);
+        }
+        for (number, key) in keys.iter().enumerate().skip(1) {
+            assert_eq!(table.remove(key.as_bytes()), Some(number));
+            assert_eq!(table.remove(key.as_bytes()), None);
+        }
+        assert!(table.levels[0].trees.capacity() < 100);
+        assert!(table.matches(b"00000000 and more"));
+        assert_eq!(table.remove(b"00000000"), Some(0));
+        assert!(table.levels.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn it_finds_what_a_list_of_keys_finds(
+            steps in proptest::collection::vec((any::<bool>(), "[ab]{0,9}|[ab]{0,2}(long){4}[ab]{0,2}"), 0..80),
+            texts in proptest::collection::vec("[ab]{0,11}|[ab]{0,2}(long){4}[ab]{0,3}", 1..20),
+        ) {
+            let mut table = PrefixTable::<u32>::default();
+            let mut list = BTreeMap::<String, u32>::new();
+            for (number, (add, key)) in (0..).zip(steps) {
+                if add {
+                    prop_assert_eq!(table.insert(key.as_bytes(), number), list.insert(key, number));
+                } else {
+                    prop_assert_eq!(table.remove(key.as_bytes()), list.remove(&key));
+                }
+                prop_assert_eq!(table.levels.is_empty(), list.is_empty());
+                for text in &texts {
+                    let found: Vec<u32> = table.prefixes(text.as_bytes()).copied().collect();
+                    let expected: Vec<u32> = list.iter().filter(|(key, _)| text.starts_with(key.as_str())).map(|(_, &value)| value).collect();
+                    prop_assert_eq!(table.matches(text.as_bytes()), !expected.is_empty());
+                    prop_assert_eq!(found, expected);
+                    prop_assert_eq!(table.get(text.as_bytes()), list.get(text.as_str()));
+                }
+            }
+        }
+    }
+}
