@@ -3,15 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-/// Longest spin for a message from another thread.
+/// Who lets others run on the only processor and gets it back later than that had better slept.
 pub(super) const SPIN: Duration = Duration::from_micros(20);
 
 /// Longest look-out for what comes from another processor: a little more than it takes to wake a thread there, or a peer
 /// that has just gone to sleep could never be waited for awake.
-const LOOK_OUT: Duration = Duration::from_micros(50);
+pub(super) const LOOK_OUT: Duration = Duration::from_micros(50);
 
 /// When others have had the processor for so long, they need it more than we do.
-const TAKEN: Duration = Duration::from_micros(500);
+pub(super) const TAKEN: Duration = Duration::from_micros(500);
 
 /// How a wait that began awake has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

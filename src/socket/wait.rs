@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use super::options::timeout;
-use super::spin::{SPIN, Spun};
+use super::spin::{LOOK_OUT, SPIN, Spun, TAKEN};
 use super::state::State;
 use super::{Held, Socket};
 use crate::error::{Error, Result};
@@ -203,7 +203,7 @@ impl Socket {
             return (held, false);
         }
         drop(held);
-        let (found, in_time) = parker.spin(SPIN, self.library.has_many_cpus(), || link.arrived_from(side).is_some());
+        let (found, in_time) = self.spin(parker, || link.arrived_from(side).is_some());
         if let Some(cpu) = link.arrived_from(side) {
             parker.woken_from(cpu);
         }
@@ -214,6 +214,12 @@ impl Socket {
             held.pipe_readable(self, id);
         }
         (held, true)
+    }
+
+    /// Tells whether it is done, and whether that was no waste of the processor's time.
+    fn spin(&self, parker: &Parker, done: impl Fn() -> bool) -> (bool, bool) {
+        let many_cpus = self.library.has_many_cpus();
+        parker.spin(LOOK_OUT, if many_cpus { TAKEN } else { SPIN }, many_cpus, done)
     }
 
     /// Sleeps until woken, for a caller that does not drive.
@@ -237,8 +243,7 @@ impl Socket {
         let deadline = [deadline, held.pattern_deadline()].into_iter().flatten().min();
         let spins = alone && held.spin.is_worth_it();
         drop(held);
-        let (woken, in_time) =
-            if spins { parker.spin(SPIN, self.library.has_many_cpus(), || parker.is_woken()) } else { (false, true) };
+        let (woken, in_time) = if spins { self.spin(&parker, || parker.is_woken()) } else { (false, true) };
         let outcome = if woken { Unparked::Woken } else { parker.park(deadline) };
         let mut held = self.lock();
         if spins {

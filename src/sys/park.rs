@@ -40,11 +40,18 @@ impl Parker {
         self.state.load(Ordering::Acquire) == WOKEN
     }
 
-    /// Spins for at most `limit`, or until `done`. If the last wakeup came from a thread on this very processor, it is given the processor
-    /// instead of being waited for: it cannot run while we spin. With a single processor that is all there is to do, once.
-    /// Tells whether it is done, and whether that was in time.
-    pub(crate) fn spin(&self, limit: Duration, many_cpus: bool, done: impl Fn() -> bool) -> (bool, bool) {
-        let end = Instant::now() + limit;
+    /// Spins for at most `limit`, or until `done`. If the last wakeup came from a thread on this very processor, it is
+    /// given the processor instead of being waited for: it cannot run while we spin. With a single processor that is all
+    /// there is to do, once. Tells whether it is done, and whether others had the processor for less than `taken`.
+    pub(crate) fn spin(
+        &self,
+        limit: Duration,
+        taken: Duration,
+        many_cpus: bool,
+        done: impl Fn() -> bool,
+    ) -> (bool, bool) {
+        let start = Instant::now();
+        let mut last = start;
         loop {
             if many_cpus && self.waker_cpu.load(Ordering::Relaxed) != cpu() {
                 for _ in 0..32 {
@@ -55,8 +62,10 @@ impl Parker {
                 }
             }
             std::thread::yield_now();
-            let (done, in_time) = (done(), Instant::now() < end);
-            if done || !in_time || !many_cpus {
+            let (done, now) = (done(), Instant::now());
+            let in_time = now.saturating_duration_since(last) < taken;
+            last = now;
+            if done || !in_time || !many_cpus || now.saturating_duration_since(start) >= limit {
                 return (done, in_time);
             }
         }
