@@ -19,6 +19,8 @@ use tree::PrefixTree;
 
 #[derive(Debug)]
 pub(super) struct PrefixTable<V> {
+    /// Of the empty key, which many have alone: it needs no search.
+    empty: Option<V>,
     /// By where they cut. Most have one.
     levels: SmallVec<[Level<V>; 1]>,
 }
@@ -32,7 +34,7 @@ struct Level<V> {
 
 impl<V> Default for PrefixTable<V> {
     fn default() -> Self {
-        Self { levels: SmallVec::new() }
+        Self { empty: None, levels: SmallVec::new() }
     }
 }
 
@@ -47,6 +49,9 @@ impl<V> PrefixTable<V> {
 
     /// The value that the key had before.
     pub(super) fn insert(&mut self, key: &[u8], value: V) -> Option<V> {
+        if key.is_empty() {
+            return self.empty.replace(value);
+        }
         let (upper, lower) = cut(key);
         let at = self.level(upper.len()).unwrap_or_else(|at| {
             self.levels.insert(at, Level { length: upper.len(), trees: HashMap::new() });
@@ -56,12 +61,18 @@ impl<V> PrefixTable<V> {
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Option<&V> {
+        if key.is_empty() {
+            return self.empty.as_ref();
+        }
         let (upper, lower) = cut(key);
         self.levels[self.level(upper.len()).ok()?].trees.get(upper)?.get(lower)
     }
 
     /// Takes out the value of exactly this key.
     pub(super) fn remove(&mut self, key: &[u8]) -> Option<V> {
+        if key.is_empty() {
+            return self.empty.take();
+        }
         let (upper, lower) = cut(key);
         let at = self.level(upper.len()).ok()?;
         let trees = &mut self.levels[at].trees;
@@ -85,9 +96,10 @@ impl<V> PrefixTable<V> {
 
     /// The values of all keys that `text` starts with, the shortest first.
     pub(super) fn prefixes<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = &'a V> {
-        self.levels.iter().map_while(|level| Some((level, text.split_at_checked(level.length)?))).flat_map(
-            |(level, (upper, lower))| level.trees.get(upper).into_iter().flat_map(|tree| tree.prefixes(lower)),
-        )
+        let levels = self.levels.iter().map_while(|level| Some((level, text.split_at_checked(level.length)?)));
+        self.empty.iter().chain(levels.flat_map(|(level, (upper, lower))| {
+            level.trees.get(upper).into_iter().flat_map(|tree| tree.prefixes(lower))
+        }))
     }
 }
 
@@ -107,7 +119,7 @@ mod tests {
             table.insert(&text[..length], length);
         }
         assert!(table.prefixes(&text[..50]).copied().eq(0..=50));
-        assert_eq!(table.levels.len(), 8, "0, 1, 2, 4 and so on to 64");
+        assert_eq!(table.levels.len(), 7, "1, 2, 4 and so on to 64");
     }
 
     #[test]
@@ -141,7 +153,7 @@ mod tests {
                 } else {
                     prop_assert_eq!(table.remove(key.as_bytes()), list.remove(&key));
                 }
-                prop_assert_eq!(table.levels.is_empty(), list.is_empty());
+                prop_assert_eq!(table.empty.is_none() && table.levels.is_empty(), list.is_empty());
                 for text in &texts {
                     let found: Vec<u32> = table.prefixes(text.as_bytes()).copied().collect();
                     let expected: Vec<u32> = list.iter().filter(|(key, _)| text.starts_with(key.as_str())).map(|(_, &value)| value).collect();
