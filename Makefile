@@ -31,7 +31,7 @@ CHECKED ?= memory ownership iovec msghdr_control cmsg pair_sizes inproc_queue pi
         wire_frames ws_types
 PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 valgrind
 
-.PHONY: help deps build link header check-header test unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom fuzz \
+.PHONY: help deps build link header check-header test unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom mutations fuzz \
         soak sanitize valgrind lint bench bench-quick icount \
         networks demo hello prices man install deb uninstall clean
 
@@ -143,6 +143,10 @@ web: build
 		{ mkdir -p $(WEB) && npm install --silent --no-audit --no-fund --prefix $(WEB) ws; }
 	WEB_MODULES=$(CURDIR)/$(WEB) NANOMSG_LIBRARY=$(CURDIR)/$(STAGE)/libnanomsg.so.6 \
 		$(VENV)/bin/python -m pytest -q -rs -p no:cacheprovider tests/web
+
+## mutations     breaks the library on purpose, over and over, and demands that a test fails (ONLY= for some; long)
+mutations:
+	$(PYTHON) tests/mutations/run.py $(ONLY)
 
 ## fuzz          each reader of strangers' bytes for FUZZ_SECONDS (needs a nightly toolchain)
 fuzz:

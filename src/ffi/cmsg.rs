@@ -294,8 +294,10 @@ mod tests {
             assert_eq!(block.len(), sp_header_space(length) + HEAD + size_of::<usize>());
             assert_eq!(&control(&block).sp_header().unwrap()[..], &header[..]);
             assert_eq!(control(&block).opcode(), 2);
+            let padding = &block[HEAD + size_of::<usize>() + length..sp_header_space(length)];
+            assert!(padding.iter().all(|&byte| byte == 0), "what pads it is nobody's memory");
             let opcode = block.len() - size_of::<usize>();
-            assert_eq!(block[opcode + 1..], [0; size_of::<usize>() - 1], "what pads it is nobody's memory");
+            assert_eq!(block[opcode + 1..], [0; size_of::<usize>() - 1], "nor what pads the opcode");
         }
     }
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 /// An id, what goes wrong elsewhere, and the tests: each a file, and a word of it that names the test.
-type Row = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+pub(crate) type Row = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 const MESSAGES: &str = "tests/hostile/sp/messages.rs";
 const FRAMES: &str = "tests/hostile/sp/frames.rs";
@@ -52,7 +52,7 @@ const FROM_OUTSIDE: &[Row] = &[
     ("R27", "a header is cut from a body of more than 32 bytes, and the process ends", &[(MESSAGES, "messages_of_every_size_pass")]),
     ("R28", "ipc: descriptors that come along are leaked", &[(CROWDS, "descriptors_sent_along_are_not_taken")]),
     ("R29", "the time limits of greetings are kept in a list", &[(GREETINGS, "half_open_connections_keep_nobody_out"), ("src/reactor/timers.rs", "due_timers_come_in_order_and_once")]),
-    ("R30", "ids, keys and masks can be guessed", &[(CONNECTING, "ids_start_anywhere"), (RESPONSES, "keys_are_random")]),
+    ("R30", "ids, keys and masks can be guessed", &[(CONNECTING, "ids_start_anywhere"), (RESPONSES, "keys_are_random"), (RESPONSES, "masks_are_random")]),
     ("R31", "ws: what pads a property is memory of the process", &[("src/ffi/cmsg.rs", "the_control_block_goes_back_into_a_send")]),
     ("R32", "after thousands of short visits a PAIR takes nobody", &[(CROWDS, "thousands_of_short_visits_leave_nothing"), (LOAD, "thousands_of_short_visits_leave_the_door_open"), ("ctests/threads.c", "main")]),
     ("R33", "ws: requests of about 4,100 bytes end the process", &[(REQUESTS, "a_request_of_any_length_is_answered")]),
@@ -128,6 +128,10 @@ const ON_THE_WIRE: &[Row] = &[
     ("ws: frames", "", &[(WS_FRAMES, "a_client_that_breaks_the_rules_is_told_which"), (WS_FRAMES, "a_server_that_breaks_the_rules_is_told_which"), (WS_FRAMES, "a_message_without_end_is_refused_at_the_limit")]),
 ];
 
+pub(crate) fn all() -> Vec<Row> {
+    [FROM_OUTSIDE, BY_CALLERS, BY_THE_MACHINE, ON_THE_WIRE].concat()
+}
+
 #[test]
 fn every_row_is_there() {
     for (letter, count, rows) in [("R", 33, FROM_OUTSIDE), ("B", 28, BY_CALLERS), ("E", 16, BY_THE_MACHINE)] {
@@ -140,7 +144,7 @@ fn every_row_is_there() {
 fn every_row_has_its_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut read = BTreeSet::new();
-    for (id, _, tests) in [FROM_OUTSIDE, BY_CALLERS, BY_THE_MACHINE, ON_THE_WIRE].concat() {
+    for (id, _, tests) in all() {
         assert!(!tests.is_empty(), "{id} has no test");
         for &(file, word) in tests {
             let text = fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{id}, {file}: {error}"));

@@ -288,7 +288,9 @@ mod tests {
 
     #[test]
     fn a_shorter_message_than_all_topics_does_not_match() {
-        assert!(filter(&mut subscriber(&[b"abc", b"abd"]), &[b"ab", b"a", b""]).is_empty());
+        for topics in [&[&b"abc"[..]][..], &[b"abc", b"abd"]] {
+            assert!(filter(&mut subscriber(topics), &[b"ab", b"a", b""]).is_empty());
+        }
     }
 
     #[test]

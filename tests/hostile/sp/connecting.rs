@@ -10,11 +10,13 @@ fn bad_servers(over: Over, protocol: i32) -> Vec<(&'static str, Vec<u8>, bool)> 
     let forged = [&good[..], &frame(over, [&[0x80, 0, 0, 1], b"forged"])].concat();
     let mut version = good;
     version[3] = 1;
+    let wrong = greeting(if protocol == peer_of(protocol) { 1 } else { protocol });
     vec![
         ("nothing", vec![], false),
         ("half a greeting", good[..5].to_vec(), false),
         ("another version", version.to_vec(), true),
-        ("its own type", if protocol == peer_of(protocol) { greeting(1) } else { greeting(protocol) }.to_vec(), true),
+        ("its own type", wrong.to_vec(), true),
+        ("its own type, and a message", [&wrong[..], &frame(over, [&[0x80, 0, 0, 1], b"forged"])].concat(), true),
         ("HTTP", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), true),
         ("noise, and a forged connection", [&[0xff; 8][..], &forged].concat(), true),
         ("too long a message, and a forged connection", [&good[..], &head(over, u64::MAX), &forged].concat(), true),
@@ -47,6 +49,8 @@ fn servers(over: Over) {
                 let mut good = Peer::accepted(over, &server);
                 good.greet(protocol);
                 assert_eq!(ours.statistic(BROKEN), broken, "{name}");
+                ours.has_peers(1);
+                assert_eq!(ours.recv(DONTWAIT), None, "{name}: something was left over");
                 good.exchange(&ours, name);
                 assert_eq!(ours.recv(DONTWAIT), None, "{name}: something was left over");
                 assert_eq!(descriptors(), held, "{name}");

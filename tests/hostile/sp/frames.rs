@@ -44,6 +44,7 @@ fn are_refused(over: Over) {
                 let mut peer = trial.guest();
                 peer.say(&bytes);
                 peer.vanish(reset);
+                trial.has_heard_nothing(&name);
                 trial.recovers(&name);
             }
         }

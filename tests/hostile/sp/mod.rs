@@ -8,7 +8,7 @@ mod messages;
 
 use std::time::{Duration, Instant};
 
-use crate::ours::{ACCEPTED, BROKEN, Ours, Over, descriptors, eventually, memory};
+use crate::ours::{ACCEPTED, BROKEN, DONTWAIT, Ours, Over, descriptors, eventually, memory};
 use crate::peers::sp::{Peer, TYPES};
 
 /// How soon a good client is served; what a busy machine adds is not counted against it.
@@ -87,6 +87,12 @@ impl Trial {
         // What they have left came before their end.
         ours.drain();
         ours.is_alone();
+    }
+
+    /// All that came have gone, and have left no message.
+    fn has_heard_nothing(&self, after: &str) {
+        eventually(&format!("{} ended after {after}", self.visits), || self.ours.statistic(BROKEN) == self.visits);
+        assert_eq!(self.ours.recv(DONTWAIT), None, "{after}");
     }
 
     /// What has to hold after every case.

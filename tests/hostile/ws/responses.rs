@@ -97,3 +97,19 @@ fn keys_are_random() {
     // Twenty beginnings of 24 bits.
     assert!(keys.len() > 17, "{keys:?}");
 }
+
+/// Nor have the masks of two frames.
+#[test]
+fn masks_are_random() {
+    let server = Server::listen(Ws);
+    let pair = server.connecting(PAIR);
+    let mut peer = server.welcome("pair");
+    let masks: std::collections::BTreeSet<Vec<u8>> = (0..20)
+        .map(|_| {
+            pair.send(b"");
+            // A head of two bytes, and the mask.
+            peer.read(6).expect("a frame").split_off(3)
+        })
+        .collect();
+    assert!(masks.len() > 17, "{masks:?}");
+}

@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Breaks the library on purpose, one mutation at a time, and demands that the test that stands for it fails.
+
+    tests/mutations/run.py [NAME...]
+
+A NAME is a word of a mutation's title, or a row of tests/hostile/rows.rs that it belongs to; without one all are tried,
+which takes about half an hour. `mutations.toml` has them. All happens in a copy, in target/mutations.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+WORK = ROOT / "target/mutations"
+COPY = WORK / "tree"
+STAGE = WORK / "lib"
+
+# Little to wait for after each change; otherwise the library as it is shipped.
+PROFILE = {
+    "CARGO_TARGET_DIR": str(WORK / "build"),
+    "CARGO_PROFILE_RELEASE_LTO": "off",
+    "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16",
+    "CARGO_PROFILE_RELEASE_OPT_LEVEL": "1",
+    "CARGO_PROFILE_RELEASE_DEBUG": "false",
+    "CARGO_PROFILE_RELEASE_INCREMENTAL": "true",
+    "NN_LIB_DIR": str(STAGE),
+}
+
+# A test that takes so much longer than it did as it is hangs, and that is seen too. Most tests that fail do so after they
+# have waited for something in vain.
+PATIENCE = 10
+
+
+class Broken(Exception):
+    """The code does not compile, so nothing was tried."""
+
+
+def copy_tree():
+    """What git knows or would add, without touching what has not changed: cargo goes by the time."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True, stdout=subprocess.PIPE
+    ).stdout
+    wanted = {Path(os.fsdecode(name)) for name in listed.split(b"\0") if name and (ROOT / os.fsdecode(name)).is_file()}
+    for path in COPY.rglob("*"):
+        if not path.is_dir() and path.relative_to(COPY) not in wanted:
+            path.unlink()
+    for name in wanted:
+        original, copy = ROOT / name, COPY / name
+        if not copy.exists() or copy.read_bytes() != original.read_bytes():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(original, copy)
+
+
+def run(command, environment, patience=None):
+    """The exit code, None for one that takes too long, and the output."""
+    process = subprocess.Popen(
+        command, cwd=COPY, env=environment, text=True, errors="replace", start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )
+    try:
+        output, _ = process.communicate(timeout=patience)
+        return process.returncode, output
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return None, process.communicate()[0]
+
+
+def attempt(test, patience):
+    """Builds what a test needs and runs it: "passes", "fails" or "hangs", the seconds it took, and its output."""
+    target, *words = test.split()
+    environment = {**os.environ, **PROFILE}
+    builds = []
+    if target == "loom":
+        environment |= {"RUSTFLAGS": "--cfg loom", "CARGO_TARGET_DIR": str(WORK / "loom")}
+        target = "loom_lease"
+    elif target == "ctests":
+        library = WORK / "build/release/libnanomsg.a"
+        builds = [["cargo", "rustc", "-q", "--release", "--lib", "--crate-type", "staticlib"],
+                  ["make", "-s", "link", f"ARCHIVE={library}", f"STAGE={STAGE}"]]
+    chosen = ["--lib"] if target == "unit" else ["--test", target]
+    cargo = ["cargo", "test", "-q", "--release", *chosen]
+    for build in [*builds, [*cargo, "--no-run"]]:
+        code, output = run(build, environment)
+        if code != 0:
+            raise Broken(output)
+    start = time.monotonic()
+    code, output = run([*cargo, "--", *words], environment, patience)
+    seconds = time.monotonic() - start
+    if code == 0 and not re.search(r"ok\. [1-9]\d* passed", output):
+        raise Broken(f"there is no test {test}")
+    return {None: "hangs", 0: "passes"}.get(code, "fails"), seconds, output
+
+
+def mutate(mutation, patience):
+    path = COPY / mutation["file"]
+    text = path.read_text()
+    assert text.count(mutation["old"]) == 1, f"{mutation['file']} has this {text.count(mutation['old'])} times: {mutation['old']}"
+    path.write_text(text.replace(mutation["old"], mutation["new"]))
+    try:
+        return attempt(mutation["test"], patience)
+    finally:
+        path.write_text(text)
+
+
+def chosen(table, names):
+    def fits(title, mutation):
+        return not names or any(name in title or name in mutation.get("rows", []) for name in names)
+
+    return {title: mutation for title, mutation in table.items() if fits(title, mutation)}
+
+
+def main():
+    table = tomllib.loads((ROOT / "tests/mutations/mutations.toml").read_text())
+    mutations = chosen(table, sys.argv[1:])
+    if not mutations:
+        sys.exit("no such mutation")
+    copy_tree()
+    usual = {}
+    for test in dict.fromkeys(mutation["test"] for mutation in mutations.values()):
+        outcome, usual[test], output = attempt(test, None)
+        if outcome != "passes":
+            sys.exit(f"{test} {outcome} as it is\n{output}")
+    unseen = 0
+    for title, mutation in mutations.items():
+        test = mutation["test"]
+        try:
+            outcome, seconds, _ = mutate(mutation, PATIENCE + 3 * usual[test])
+        except Broken as error:
+            outcome, seconds = f"was not tried: {error}", 0
+        unseen += outcome not in ("fails", "hangs")
+        print(f"{outcome:6} {seconds:4.1f} s  {title}: {test}", flush=True)
+    print(f"{len(mutations) - unseen} of {len(mutations)} mutations were seen")
+    sys.exit(unseen > 0)
+
+
+if __name__ == "__main__":
+    main()
