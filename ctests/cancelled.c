@@ -54,12 +54,50 @@ static void run(enum ct_transport t)
     CHECK(ct_took(start, 0, 5000));
 }
 
+struct dialler { int s; char addr[NN_SOCKADDR_MAX]; };
+
+static void *redial(void *arg)
+{
+    struct dialler *d = arg;
+    while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST)) {
+        int endpoint = MUST(nn_connect(d->s, d->addr));
+        MUST(nn_shutdown(d->s, endpoint));
+    }
+    return NULL;
+}
+
+/* And threads in the middle of connecting and closing. */
+static void run_dialling(enum ct_transport t)
+{
+    struct dialler d = {ct_socket(NN_BUS), ""};
+    int bound = ct_socket(NN_BUS);
+    MUST(nn_bind(bound, ct_address(t, d.addr)));
+    for (int i = 0; i < 20; i++) {
+        pthread_t thread;
+        stop = 0;
+        MUST(pthread_create(&thread, NULL, redial, &d));
+        ct_nap(i % 4);
+        pthread_cancel(thread);
+        ct_nap(2);
+        __atomic_store_n(&stop, 1, __ATOMIC_SEQ_CST);
+        pthread_join(thread, NULL);
+    }
+    MUST(nn_connect(d.s, d.addr));
+    EVENTUALLY(ct_stat(d.s, NN_STAT_CURRENT_CONNECTIONS) > 0);
+    int64_t start = ct_now();
+    MUST(nn_close(d.s));
+    MUST(nn_close(bound));
+    CHECK(ct_took(start, 0, 5000));
+}
+
 int main(void)
 {
     ct_dir();
     QUIRK("Q-E4", "a thread that is cancelled takes no socket along") {
         for (enum ct_transport t = INPROC; t <= WS; t++)
             run(t);
+        for (enum ct_transport t = IPC; t <= WS; t++)
+            run_dialling(t);
     }
     return 0;
 }

@@ -68,8 +68,11 @@ def run(command, environment, patience=None):
         output, _ = process.communicate(timeout=patience)
         return process.returncode, output
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        return None, process.communicate()[0]
+        return None, ""
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
 
 def attempt(test, patience):
@@ -80,7 +83,7 @@ def attempt(test, patience):
     if target == "loom":
         environment |= {"RUSTFLAGS": "--cfg loom", "CARGO_TARGET_DIR": str(WORK / "loom")}
         target = "loom_lease"
-    elif target == "ctests":
+    elif target in ("ctests", "interop"):
         library = WORK / "build/release/libnanomsg.a"
         builds = [["cargo", "rustc", "-q", "--release", "--lib", "--crate-type", "staticlib"],
                   ["make", "-s", "link", f"ARCHIVE={library}", f"STAGE={STAGE}"]]
@@ -121,6 +124,8 @@ def main():
     mutations = chosen(table, sys.argv[1:])
     if not mutations:
         sys.exit("no such mutation")
+    # Whoever ends this ends what it runs, and leaves the copy as it was.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     copy_tree()
     usual = {}
     for test in dict.fromkeys(mutation["test"] for mutation in mutations.values()):
