@@ -83,7 +83,7 @@ def attempt(test, patience):
     if target == "loom":
         environment |= {"RUSTFLAGS": "--cfg loom", "CARGO_TARGET_DIR": str(WORK / "loom")}
         target = "loom_lease"
-    elif target in ("ctests", "interop"):
+    elif target == "ctests":
         library = WORK / "build/release/libnanomsg.a"
         builds = [["cargo", "rustc", "-q", "--release", "--lib", "--crate-type", "staticlib"],
                   ["make", "-s", "link", f"ARCHIVE={library}", f"STAGE={STAGE}"]]
