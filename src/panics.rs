@@ -56,6 +56,8 @@ fn report(info: &PanicHookInfo<'_>) {
 pub(crate) enum Place {
     /// Any function of C's.
     Entry,
+    /// With a handle that has no socket yet.
+    Open,
     /// Under a socket's lock.
     Send,
     Receive,

@@ -237,6 +237,16 @@ alone!(every_function_contains_a_panic, 24, || {
     all_is_well(&free_address());
 });
 
+alone!(while_opening, 1, || {
+    let first = socket(NN_PAIR);
+    injected::arm(Place::Open);
+    assert_eq!(told(nn_socket(AF_SP, NN_PAIR)), BROKEN);
+    let second = socket(NN_PAIR);
+    assert_eq!(second, first + 1, "the handle is free again");
+    assert_eq!((nn_close(first), nn_close(second)), (0, 0));
+    all_is_well(&free_address());
+});
+
 alone!(while_sending, 1, || breaks(Place::Send, &free_address(), |s| send(s, b"x", 0)));
 alone!(while_sending_inproc, 1, || breaks(Place::Send, "inproc://a", |s| send(s, b"x", 0)));
 alone!(while_receiving, 1, || breaks(Place::Receive, &free_address(), |s| recv(s, 0)));

@@ -10,7 +10,7 @@ use arc_swap::{ArcSwapOption, Guard};
 use super::Socket;
 use super::library::Library;
 use crate::error::{Error, Result};
-use crate::panics;
+use crate::panics::{self, Place};
 use crate::sys;
 
 /// Handles are 0 to 65,534.
@@ -48,6 +48,18 @@ impl Deref for Found {
     }
 }
 
+/// A handle that is given back unless a socket gets it.
+struct Reserved<'a> {
+    library: &'a Library,
+    handle: usize,
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.library.release(self.handle);
+    }
+}
+
 /// Opens a socket of this type and returns its handle.
 pub(crate) fn open(domain: i32, protocol: i32) -> Result<i32> {
     let library = Library::current();
@@ -59,27 +71,20 @@ pub(crate) fn open(domain: i32, protocol: i32) -> Result<i32> {
         2 => true,
         _ => return Err(Error::UnknownDomain),
     };
-    let handle = library.allocate()?;
-    let protocol = u16::try_from(protocol).map_err(|_| Error::Invalid);
-    let generation = library.generation;
-    let opened =
-        protocol.and_then(|protocol| Socket::new(Arc::clone(&library), generation, protocol, raw, handle.to_string()));
-    match opened {
-        Ok(socket) => {
-            sys::at_exit(at_exit);
-            make_slot(handle).store(Some(socket));
-            if library.refuses_sockets() {
-                // nn_term has come between, and may have passed this slot already.
-                let _ = close(handle as i32);
-                return Err(Error::Terminated);
-            }
-            Ok(handle as i32)
-        }
-        Err(error) => {
-            library.release(handle);
-            Err(error)
-        }
+    let reserved = Reserved { library: &library, handle: library.allocate()? };
+    let handle = reserved.handle;
+    panics::possible_at(Place::Open);
+    let protocol = u16::try_from(protocol).map_err(|_| Error::Invalid)?;
+    let socket = Socket::new(Arc::clone(&library), library.generation, protocol, raw, handle.to_string())?;
+    sys::at_exit(at_exit);
+    make_slot(handle).store(Some(socket));
+    std::mem::forget(reserved);
+    if library.refuses_sockets() {
+        // nn_term has come between, and may have passed this slot already.
+        let _ = close(handle as i32);
+        return Err(Error::Terminated);
     }
+    Ok(handle as i32)
 }
 
 /// The socket behind a handle.
