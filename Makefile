@@ -148,14 +148,20 @@ web: build
 mutations:
 	$(PYTHON) tests/mutations/run.py $(ONLY)
 
-## fuzz          each reader of strangers' bytes for FUZZ_SECONDS (needs a nightly toolchain)
+## fuzz          each reader of strangers' bytes for FUZZ_SECONDS, as many at once as there are processors (needs a nightly toolchain)
+#
+# All programs are built at once, and then only run. What they find on their way stays in fuzz/corpus, which is not kept.
 fuzz:
-	@cargo-fuzz --version >/dev/null 2>&1 || test -x $(TOOLS)/bin/cargo-fuzz || \
-		$(CARGO) install -q --locked --root $(TOOLS) cargo-fuzz
-	@cd fuzz && export PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin" && for target in fuzz_targets/*.rs; do \
-		name=$$(basename $$target .rs) && mkdir -p corpus/$$name && echo "== $$name" && \
-		$(CARGO) +nightly fuzz run $$name corpus/$$name seeds/$$name -- -max_len=6000 -verbosity=0 \
-			-print_final_stats=1 -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+	@if ! $(CARGO) +nightly --version >/dev/null 2>&1; then \
+		echo "skipped: there is no nightly Rust" >&2; test "$$CI" != true; exit; fi; \
+	cargo-fuzz --version >/dev/null 2>&1 || test -x $(TOOLS)/bin/cargo-fuzz || \
+		CARGO_PROFILE_RELEASE_OPT_LEVEL=1 $(CARGO) install -q --locked --root $(TOOLS) cargo-fuzz || exit; \
+	cd fuzz && export PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin" && $(CARGO) +nightly fuzz build || exit; \
+	for target in fuzz_targets/*.rs; do basename $$target .rs; done | xargs -P $$(nproc) -I TARGET sh -c \
+		'mkdir -p corpus/TARGET && log=corpus/TARGET.log && if $(CARGO) +nightly fuzz run TARGET corpus/TARGET seeds/TARGET -- \
+			-max_len=6000 -verbosity=0 -print_final_stats=1 -max_total_time=$(FUZZ_SECONDS) >$$log 2>&1; \
+		then echo "TARGET: $$(sed -n "s/^stat::number_of_executed_units: *//p" $$log) inputs"; \
+		else echo "== TARGET"; cat $$log; exit 255; fi'
 
 ## soak          all patterns and transports at once, with peers that come, go and are killed, for SOAK_SECONDS
 soak:
