@@ -12,6 +12,7 @@ mod ours;
 mod peers;
 mod rows;
 mod sp;
+mod trial;
 mod ws;
 
 use std::time::Duration;

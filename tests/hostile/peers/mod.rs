@@ -10,7 +10,73 @@ use std::time::Duration;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::PATIENCE;
-use crate::ours::{Ours, Over, Place};
+use crate::ours::{
+    BUS, CURRENT, Ours, Over, PAIR, PUB, PULL, PUSH, Place, REP, REQ, RESPONDENT, SUB, SURVEYOR, eventually,
+};
+
+/// Every socket type, and the one it talks to.
+pub(crate) const TYPES: [(i32, i32); 10] = [
+    (PAIR, PAIR),
+    (PUB, SUB),
+    (SUB, PUB),
+    (REQ, REP),
+    (REP, REQ),
+    (PUSH, PULL),
+    (PULL, PUSH),
+    (SURVEYOR, RESPONDENT),
+    (RESPONDENT, SURVEYOR),
+    (BUS, BUS),
+];
+
+/// A peer that has been let in, whatever it speaks.
+pub(crate) trait Speaks {
+    fn send(&mut self, header: &[u8], body: &[u8]);
+    fn recv(&mut self) -> Vec<u8>;
+
+    /// What a socket of this type is for, both ways, with a peer that knows how. What else there is to receive is passed
+    /// over.
+    fn exchange(&mut self, ours: &Ours, what: &str) {
+        let what = what.as_bytes();
+        let id = [0x80, 0x12, 0x34, 0x56];
+        let hears = || while ours.recv(0).expect("a message") != what {};
+        eventually("a peer", || ours.statistic(CURRENT) > 0);
+        match ours.protocol {
+            PUB | PUSH => {
+                ours.send(what);
+                assert_eq!(self.recv(), what);
+            }
+            SUB | PULL => {
+                self.send(b"", what);
+                hears();
+            }
+            PAIR | BUS => {
+                self.send(b"", what);
+                hears();
+                ours.send(what);
+                assert_eq!(self.recv(), what);
+            }
+            REQ | SURVEYOR => {
+                ours.send(what);
+                let asked = self.recv();
+                let (header, body) = asked.split_at(asked.len() - what.len());
+                assert_eq!(body, what);
+                // A raw socket leaves the header to its user, who has put none.
+                self.send(if ours.raw { &id } else { header }, what);
+                hears();
+            }
+            REP | RESPONDENT => {
+                self.send(&id, what);
+                hears();
+                // A raw one would have to be told by a header where to.
+                if !ours.raw {
+                    ours.send(what);
+                    assert_eq!(self.recv(), [&id[..], what].concat());
+                }
+            }
+            other => unreachable!("type {other}"),
+        }
+    }
+}
 
 pub(crate) struct Bare(pub(crate) Socket);
 

@@ -4,22 +4,8 @@ use std::ops::{Deref, DerefMut};
 
 use socket2::SockAddr;
 
-use super::{Bare, Server};
-use crate::ours::{BUS, CURRENT, Ours, Over, PAIR, PUB, PULL, PUSH, REP, REQ, RESPONDENT, SUB, SURVEYOR, eventually};
-
-/// Every socket type, and the one it talks to.
-pub(crate) const TYPES: [(i32, i32); 10] = [
-    (PAIR, PAIR),
-    (PUB, SUB),
-    (SUB, PUB),
-    (REQ, REP),
-    (REP, REQ),
-    (PUSH, PULL),
-    (PULL, PUSH),
-    (SURVEYOR, RESPONDENT),
-    (RESPONDENT, SURVEYOR),
-    (BUS, BUS),
-];
+use super::{Bare, Server, Speaks, TYPES};
+use crate::ours::Over;
 
 pub(crate) fn peer_of(protocol: i32) -> i32 {
     TYPES.iter().find(|(own, _)| *own == protocol).expect("a type").1
@@ -78,64 +64,22 @@ impl Peer {
         assert_eq!(self.read(8).expect("a greeting"), greeting(protocol));
     }
 
-    pub(crate) fn send(&mut self, header: &[u8], body: &[u8]) {
+    pub(crate) fn vanish(self, reset: bool) {
+        self.bare.vanish(reset);
+    }
+}
+
+impl Speaks for Peer {
+    fn send(&mut self, header: &[u8], body: &[u8]) {
         let frame = frame(self.over, [header, body]);
         let piece = if self.drips { 1 } else { frame.len() };
         self.say_in_pieces(&frame, piece);
     }
 
-    pub(crate) fn recv(&mut self) -> Vec<u8> {
+    fn recv(&mut self) -> Vec<u8> {
         let size = head(self.over, 0).len();
         let head = self.read(size).expect("a frame");
         let length = head[head.len() - 8..].iter().fold(0, |length, &byte| length << 8 | usize::from(byte));
         self.read(length).expect("a body")
-    }
-
-    pub(crate) fn vanish(self, reset: bool) {
-        self.bare.vanish(reset);
-    }
-
-    /// What a socket of this type is for, both ways, with a peer that knows how. What else there is to receive is passed
-    /// over.
-    pub(crate) fn exchange(&mut self, ours: &Ours, what: &str) {
-        let what = what.as_bytes();
-        let id = [0x80, 0x12, 0x34, 0x56];
-        let hears = || while ours.recv(0).expect("a message") != what {};
-        eventually("a peer", || ours.statistic(CURRENT) > 0);
-        match ours.protocol {
-            PUB | PUSH => {
-                ours.send(what);
-                assert_eq!(self.recv(), what);
-            }
-            SUB | PULL => {
-                self.send(b"", what);
-                hears();
-            }
-            PAIR | BUS => {
-                self.send(b"", what);
-                hears();
-                ours.send(what);
-                assert_eq!(self.recv(), what);
-            }
-            REQ | SURVEYOR => {
-                ours.send(what);
-                let asked = self.recv();
-                let (header, body) = asked.split_at(asked.len() - what.len());
-                assert_eq!(body, what);
-                // A raw socket leaves the header to its user, who has put none.
-                self.send(if ours.raw { &id } else { header }, what);
-                hears();
-            }
-            REP | RESPONDENT => {
-                self.send(&id, what);
-                hears();
-                // A raw one would have to be told by a header where to.
-                if !ours.raw {
-                    ours.send(what);
-                    assert_eq!(self.recv(), [&id[..], what].concat());
-                }
-            }
-            other => unreachable!("type {other}"),
-        }
     }
 }

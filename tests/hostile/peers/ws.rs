@@ -8,8 +8,8 @@ use base64::prelude::BASE64_STANDARD;
 use sha1::{Digest, Sha1};
 use socket2::SockAddr;
 
-use super::{Bare, Server};
-use crate::ours::Ours;
+use super::{Bare, Server, Speaks};
+use crate::ours::{BUS, Ours, PAIR, PUB, PULL, PUSH, REP, REQ, RESPONDENT, SUB, SURVEYOR};
 
 // Opcodes.
 pub(crate) const CONTINUATION: u8 = 0;
@@ -23,6 +23,23 @@ pub(crate) const PONG: u8 = 10;
 pub(crate) const MASK: Option<[u8; 4]> = Some([0x12, 0x34, 0x56, 0x78]);
 
 pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
+/// What a listening socket of the type is asked for.
+pub(crate) fn name_of(protocol: i32) -> &'static str {
+    match protocol {
+        PAIR => "pair",
+        PUB => "pub",
+        SUB => "sub",
+        REQ => "req",
+        REP => "rep",
+        PUSH => "push",
+        PULL => "pull",
+        SURVEYOR => "surveyor",
+        RESPONDENT => "respondent",
+        BUS => "bus",
+        other => unreachable!("type {other}"),
+    }
+}
 
 /// The headers of a good request, for a socket of the type.
 pub(crate) fn headers(kind: &str) -> Vec<(&'static str, String)> {
@@ -45,21 +62,21 @@ pub(crate) fn get(headers: &[(&str, String)]) -> Vec<u8> {
     request("GET / HTTP/1.1", headers)
 }
 
-pub(crate) fn with(name: &str, value: &str) -> Vec<u8> {
-    let mut headers = headers("pair");
+pub(crate) fn with(kind: &str, name: &str, value: &str) -> Vec<u8> {
+    let mut headers = headers(kind);
     headers.iter_mut().find(|(other, _)| *other == name).expect("a header").1 = value.to_owned();
     get(&headers)
 }
 
-pub(crate) fn without(name: &str) -> Vec<u8> {
-    let mut headers = headers("pair");
+pub(crate) fn without(kind: &str, name: &str) -> Vec<u8> {
+    let mut headers = headers(kind);
     headers.retain(|(other, _)| *other != name);
     get(&headers)
 }
 
 /// A good request of exactly so many bytes.
-pub(crate) fn of_length(length: usize) -> Vec<u8> {
-    let mut headers = headers("pair");
+pub(crate) fn of_length(kind: &str, length: usize) -> Vec<u8> {
+    let mut headers = headers(kind);
     headers.push(("Cookie", String::new()));
     let rest = get(&headers).len();
     headers.last_mut().expect("the cookie").1 = "c".repeat(length - rest);
@@ -159,15 +176,6 @@ impl Raw {
         assert_eq!(header(&reply, "Sec-WebSocket-Version"), "13", "{name}");
     }
 
-    /// A message each way.
-    pub(crate) fn exchange(&mut self, ours: &Ours, what: &str) {
-        let mask = if self.other_is_client { None } else { MASK };
-        self.say(&frame(BINARY, true, what.as_bytes(), mask));
-        assert_eq!(ours.recv(0).map(|body| text(&body)).as_deref(), Some(what));
-        ours.send(what.as_bytes());
-        assert_eq!(self.hears(), (BINARY, what.as_bytes().to_vec()), "{what}");
-    }
-
     pub(crate) fn leave(mut self) {
         let mask = if self.other_is_client { None } else { MASK };
         self.say(&frame(CLOSE, true, &1000u16.to_be_bytes(), mask));
@@ -176,6 +184,19 @@ impl Raw {
 
     pub(crate) fn vanish(self, reset: bool) {
         self.bare.vanish(reset);
+    }
+}
+
+impl Speaks for Raw {
+    fn send(&mut self, header: &[u8], body: &[u8]) {
+        let mask = if self.other_is_client { None } else { MASK };
+        self.say(&frame(BINARY, true, &[header, body].concat(), mask));
+    }
+
+    fn recv(&mut self) -> Vec<u8> {
+        let (opcode, message) = self.hears();
+        assert_eq!(opcode, BINARY);
+        message
     }
 }
 

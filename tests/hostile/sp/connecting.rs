@@ -1,8 +1,8 @@
 //! Our sockets dial those who are wrong: they come back, and bring nothing along from the connection before.
 
 use crate::ours::{BROKEN, DONTWAIT, Over, REQ, SURVEYOR, alone, descriptors, memory};
-use crate::peers::Server;
-use crate::peers::sp::{Peer, TYPES, frame, greeting, head, peer_of};
+use crate::peers::sp::{Peer, frame, greeting, head, peer_of};
+use crate::peers::{Server, Speaks, TYPES};
 
 /// What a server says to whoever connects, instead of what it should; and whether that alone is reason to leave it.
 fn bad_servers(over: Over, protocol: i32) -> Vec<(&'static str, Vec<u8>, bool)> {
@@ -59,7 +59,7 @@ fn servers(over: Over) {
             }
         }
         let grown = memory().resident.saturating_sub(resident);
-        assert!(grown < super::SLACK, "{grown} bytes more");
+        assert!(grown < crate::trial::SLACK, "{grown} bytes more");
     }
 }
 

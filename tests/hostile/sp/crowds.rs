@@ -5,12 +5,13 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::thread;
 use std::time::Duration;
 
-use super::Trial;
 use crate::ours::{
     ACCEPTED, CURRENT, DONTWAIT, Ours, Over, PAIR, PULL, PUSH, RCVBUF, SOL_SOCKET, alone, descriptors, eventually,
     memory,
 };
+use crate::peers::Speaks;
 use crate::peers::sp::{Peer, frame, greeting, peer_of};
+use crate::trial::Trial;
 
 /// 2,000 that come and go, at whatever point of a connection's life.
 #[test]
@@ -155,7 +156,7 @@ fn an_endpoint_that_ends_frees_what_gone_peers_left() {
             }
             eventually("their descriptors are closed", || descriptors() == trial.descriptors);
             let grown = memory().resident.saturating_sub(before);
-            assert!(grown < super::SLACK, "{grown} bytes more");
+            assert!(grown < crate::trial::SLACK, "{grown} bytes more");
         }
     });
 }

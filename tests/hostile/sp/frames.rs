@@ -1,8 +1,9 @@
 //! Lengths that cannot be, and messages that break off.
 
-use super::Trial;
 use crate::ours::{Over, PULL, RCVMAXSIZE, SOL_SOCKET, alone, memory};
+use crate::peers::Speaks;
 use crate::peers::sp::{Peer, frame, head};
+use crate::trial::Trial;
 
 /// One above NN_RCVMAXSIZE, and lengths that no machine has memory for.
 const TOO_LONG: [u64; 8] =

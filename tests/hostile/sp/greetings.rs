@@ -3,9 +3,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Trial;
 use crate::ours::{Over, alone, eventually};
-use crate::peers::sp::{Peer, TYPES, greeting, peer_of};
+use crate::peers::sp::{Peer, greeting, peer_of};
+use crate::peers::{Speaks, TYPES};
+use crate::trial::Trial;
 use crate::{LATE, ours};
 
 /// How long a greeting may take.
@@ -146,7 +147,7 @@ fn half_open_connections_keep_nobody_out() {
             let mut good = trial.guest();
             good.exchange(&trial.ours, "among half-open ones");
             let took = start.elapsed();
-            assert!(took < super::BUSY, "a good client had to wait {took:?}");
+            assert!(took < crate::trial::BUSY, "a good client had to wait {took:?}");
             good.vanish(false);
             // Our end of them is closed while theirs is still open.
             eventually("the half-open ones are closed", || ours::descriptors() == trial.descriptors + half_open.len());

@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::time::Duration;
 
-use super::Trial;
 use crate::ours::{DONTWAIT, Over, REQ, SURVEYOR, SURVEYOR_DEADLINE, alone, eventually, memory};
+use crate::peers::Speaks;
+use crate::trial::Trial;
 use crate::{PATIENCE, is_long};
 
 const TOP: u8 = 0x80;
@@ -70,7 +71,7 @@ fn flood(over: Over) {
             sent += burst.len();
         }
         let grown = memory().resident.saturating_sub(trial.resident);
-        assert!(grown < super::SLACK, "{grown} bytes for a flood of {sent}");
+        assert!(grown < crate::trial::SLACK, "{grown} bytes for a flood of {sent}");
         peer.vanish(true);
         trial.recovers("a flood");
     });

@@ -2,9 +2,10 @@
 
 use std::io::Write;
 
-use crate::ours::{DONTWAIT, Ours, Over::Ws, PAIR, RCVMAXSIZE, SOL_SOCKET};
+use crate::ours::{DONTWAIT, Ours, Over::Ws, PAIR, RCVMAXSIZE, SOL_SOCKET, alone};
 use crate::peers::Server;
 use crate::peers::ws::{BINARY, CLOSE, CONTINUATION, MASK, PING, PONG, Raw, TEXT, frame};
+use crate::trial::Trial;
 
 /// What a peer says, masked or not, and what it is told.
 fn bad_frames(mask: Option<[u8; 4]>) -> Vec<(&'static str, Vec<u8>, u16, &'static str)> {
@@ -100,18 +101,21 @@ fn bad_frames(mask: Option<[u8; 4]>) -> Vec<(&'static str, Vec<u8>, u16, &'stati
 
 #[test]
 fn a_client_that_breaks_the_rules_is_told_which() {
-    let pair = Ours::listening(Ws, PAIR);
-    let mut table = bad_frames(MASK);
-    table.push(("a frame without a mask", frame(BINARY, true, b"x", None), 1002, "Server expects MASK bit to be set."));
-    table.push(("a PING without a mask", frame(PING, true, b"", None), 1002, "Server expects MASK bit to be set."));
-    for (name, bytes, code, reason) in table {
-        let mut offender = Raw::client(pair.at(), "pair");
-        offender.say(&bytes);
-        offender.is_closed(name, code, reason, false);
-        // What was good before that is heard.
-        while pair.recv(DONTWAIT).is_some() {}
-        pair.serves_a_good_client(name);
-    }
+    alone(|| {
+        let mut table = bad_frames(MASK);
+        let reason = "Server expects MASK bit to be set.";
+        table.push(("a frame without a mask", frame(BINARY, true, b"x", None), 1002, reason));
+        table.push(("a PING without a mask", frame(PING, true, b"", None), 1002, reason));
+        Trial::each(Ws, |trial| {
+            for (name, bytes, code, reason) in &table {
+                let mut offender = trial.client();
+                offender.say(bytes);
+                offender.is_closed(name, *code, reason, false);
+                offender.vanish(false);
+                trial.recovers(name);
+            }
+        });
+    });
 }
 
 #[test]
@@ -134,15 +138,19 @@ fn a_server_that_breaks_the_rules_is_told_which() {
 /// With no limit of our own there is still the machine's.
 #[test]
 fn without_a_limit_an_absurd_length_is_refused() {
-    let pair = Ours::listening(Ws, PAIR);
-    pair.set(SOL_SOCKET, RCVMAXSIZE, -1);
-    for length in [1u64 << 45, 1 << 62, i64::MAX as u64, 1 << 63, u64::MAX] {
-        let mut offender = Raw::client(pair.at(), "pair");
-        offender.say(&[&[0x82, 0xff][..], &length.to_be_bytes(), &[0; 4], b"the beginning"].concat());
-        let (code, _) = offender.hears_close(false).expect("a close frame");
-        assert_eq!(code, 1009, "{length}");
-        pair.serves_a_good_client("absurd");
-    }
+    alone(|| {
+        Trial::each(Ws, |trial| {
+            trial.ours.set(SOL_SOCKET, RCVMAXSIZE, -1);
+            for length in [1u64 << 45, 1 << 62, i64::MAX as u64, 1 << 63, u64::MAX] {
+                let mut offender = trial.client();
+                offender.say(&[&[0x82, 0xff][..], &length.to_be_bytes(), &[0; 4], b"the beginning"].concat());
+                let (code, _) = offender.hears_close(false).expect("a close frame");
+                assert_eq!(code, 1009, "{length}");
+                offender.vanish(false);
+                trial.recovers("an absurd length");
+            }
+        });
+    });
 }
 
 /// Pieces come in without end, none of them large: the limit holds for their sum.

@@ -5,8 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::ours::{Ours, Over::Ws, PAIR, PULL, RCVMAXSIZE, SOL_SOCKET, memory};
-use crate::peers::Server;
 use crate::peers::ws::{BINARY, MASK, PING, PONG, Raw, frame, get, headers};
+use crate::peers::{Server, Speaks};
 use crate::{LATE, PATIENCE};
 
 /// How long both sides wait for a handshake.

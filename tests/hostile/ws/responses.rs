@@ -1,8 +1,8 @@
 //! Responses that a connecting socket does not take.
 
 use crate::ours::{Over::Ws, PAIR};
-use crate::peers::Server;
 use crate::peers::ws::{KEY, accept_key, good_response, header};
+use crate::peers::{Server, Speaks};
 
 #[test]
 fn a_response_that_is_none_is_refused_and_the_next_one_taken() {

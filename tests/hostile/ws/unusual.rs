@@ -1,8 +1,9 @@
 //! What is unusual, and right.
 
-use crate::ours::{DONTWAIT, Ours, Over::Ws, PAIR, PUB, REQ, REQ_RESEND_IVL, SUB};
-use crate::peers::Server;
+use crate::ours::{DONTWAIT, Ours, Over::Ws, PAIR, PUB, REQ, REQ_RESEND_IVL, SUB, alone};
 use crate::peers::ws::{BINARY, CLOSE, CONTINUATION, MASK, PING, PONG, Raw, TEXT, frame, get, good_response, headers};
+use crate::peers::{Server, Speaks};
+use crate::trial::Trial;
 
 #[test]
 fn pieces_control_frames_and_text_are_one_message() {
@@ -135,17 +136,20 @@ fn half_a_message_is_forgotten() {
             frame(BINARY, true, b"half", mask)[..3].to_vec(),
         ]
     };
-    let pair = Ours::listening(Ws, PAIR);
-    for half in halves(MASK) {
-        for reset in [false, true] {
-            let mut client = Raw::client(pair.at(), "pair");
-            client.exchange(&pair, "before");
-            client.say(&half);
-            client.vanish(reset);
-            pair.serves_a_good_client("half");
-            assert_eq!(pair.recv(DONTWAIT), None);
-        }
-    }
+    alone(|| {
+        Trial::each(Ws, |trial| {
+            for half in halves(MASK) {
+                for reset in [false, true] {
+                    let mut client = trial.client();
+                    client.exchange(&trial.ours, "before");
+                    client.say(&half);
+                    client.vanish(reset);
+                    trial.has_heard_nothing("half a message");
+                    trial.recovers("half a message");
+                }
+            }
+        });
+    });
     let server = Server::listen(Ws);
     let pair = server.connecting(PAIR);
     for half in halves(None) {
