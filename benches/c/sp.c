@@ -15,6 +15,8 @@
     f (nn_errno) f (nn_strerror) f (nn_symbol) f (nn_socket) f (nn_close) f (nn_setsockopt) f (nn_bind) f (nn_connect) \
         f (nn_send) f (nn_recv) f (nn_allocmsg) f (nn_freemsg) f (nn_device) f (nn_get_statistic)
 
+enum { LARGE = 64 << 10 };
+
 static struct {
 #define MEMBER(name) __typeof__ (name) *name;
     FUNCTIONS (MEMBER)
@@ -79,7 +81,7 @@ static struct side *side_open (const struct args *args, enum role role)
 {
     static const int protocol[4][2] = {{NN_PAIR, NN_PAIR}, {NN_REQ, NN_REP}, {NN_PUSH, NN_PULL}, {NN_PUB, NN_SUB}};
     struct side *side = calloc (1, sizeof *side);
-    int on = 1, unlimited = -1;
+    int on = 1, unlimited = -1, ample = 4 << 20;
 
     side->nnmsg = args->nnmsg;
     side->size = args->size;
@@ -91,6 +93,11 @@ static struct side *side_open (const struct args *args, enum role role)
         refused ("nn_socket", EINVAL);
     if (lib.nn_setsockopt (side->s, NN_SOL_SOCKET, NN_RCVMAXSIZE, &unlimited, sizeof unlimited))
         broken ("NN_RCVMAXSIZE");
+    /* As much as the kernel gives other programs by itself, in whose buffers both of these options take a hand. */
+    if (args->mode == STREAM && args->size >= LARGE && (args->transport == TCP || args->transport == WS) &&
+        (lib.nn_setsockopt (side->s, NN_SOL_SOCKET, NN_SNDBUF, &ample, sizeof ample) ||
+         lib.nn_setsockopt (side->s, NN_SOL_SOCKET, NN_RCVBUF, &ample, sizeof ample)))
+        broken ("NN_SNDBUF and NN_RCVBUF");
     if (args->transport == TCP && lib.nn_setsockopt (side->s, NN_TCP, NN_TCP_NODELAY, &on, sizeof on))
         broken ("NN_TCP_NODELAY");
     if (args->pattern == PUBSUB && role == SIDE_B)

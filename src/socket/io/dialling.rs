@@ -15,11 +15,9 @@ use crate::transport::{Dialer, Target};
 pub(super) struct DialPoint {
     pub dialer: Box<dyn Dialer>,
     pub backoff: Backoff,
-    /// Addresses of the name that were not tried yet.
+    /// Addresses to try, the one in front first or just now. Nothing is kept while there is a connection.
     pub addresses: VecDeque<SockAddr>,
     pub redial: Option<Instant>,
-    /// The address that was tried last.
-    last: Option<SockAddr>,
     manner: Manner,
 }
 
@@ -36,7 +34,7 @@ enum Manner {
 
 impl DialPoint {
     pub(super) fn new(dialer: Box<dyn Dialer>, backoff: Backoff) -> Self {
-        Self { dialer, backoff, addresses: VecDeque::new(), redial: None, last: None, manner: Manner::Offering }
+        Self { dialer, backoff, addresses: VecDeque::new(), redial: None, manner: Manner::Offering }
     }
 
     pub(super) fn offers_forwarding(&self) -> bool {
@@ -44,6 +42,7 @@ impl DialPoint {
     }
 
     pub(super) fn opened(&mut self) {
+        self.addresses = VecDeque::new();
         if self.manner == Manner::Yielding {
             self.manner = Manner::Plain;
         }
@@ -85,14 +84,13 @@ impl Driver<'_> {
         self.dial_next(endpoint);
     }
 
-    /// Tries the next address, or waits before starting over.
+    /// Tries the address in front, and those behind it, or waits before starting over.
     fn dial_next(&mut self, endpoint: i32) {
         let settings = self.settings();
         loop {
             let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
-            let Some(address) = point.addresses.pop_front() else { return self.redial_later(endpoint) };
-            point.last = Some(address.clone());
-            match point.dialer.dial(&address, settings) {
+            let Some(address) = point.addresses.front() else { return self.redial_later(endpoint) };
+            match point.dialer.dial(address, settings) {
                 Ok(stream) => {
                     let source = self.io.sources.vacant_entry().key();
                     match self.poller.add(&stream, Interest::WRITE, source) {
@@ -119,13 +117,14 @@ impl Driver<'_> {
         drop(connection);
         let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
         point.manner = Manner::Yielding;
-        if let Some(address) = point.last.take() {
-            point.addresses.push_front(address);
-        }
         self.dial_next(endpoint);
     }
 
-    fn connect_failed(&self, endpoint: i32, error: &std::io::Error) {
+    /// The address in front was tried in vain.
+    fn connect_failed(&mut self, endpoint: i32, error: &std::io::Error) {
+        if let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) {
+            point.addresses.pop_front();
+        }
         let mut held = self.lock();
         held.stats.connect_errors += 1;
         held.endpoint_error(self.socket, endpoint, error.raw_os_error().unwrap_or(libc::ECONNREFUSED));
