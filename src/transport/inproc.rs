@@ -5,11 +5,12 @@
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
+use super::handoff::{self, Handoff};
 use crate::error::{Error, Result};
 use crate::message::{Body, INLINE_MAX, Message, Outgoing};
 use crate::pipe::{Inbox, PipeId};
@@ -87,11 +88,10 @@ struct End {
 
 /// What a side receives. On cache lines of its own: each one that moves between two processors takes its time.
 #[derive(Default)]
-#[repr(C, align(128))]
+#[repr(C)]
 struct Incoming {
-    /// Zero while the receiver watches and nothing was sent; then the sender's processor, counted from 1. Beside the
-    /// queue's lock, on the line that the sender has to have anyway.
-    arrived: AtomicU32,
+    /// Where a receiver that watches finds the next message.
+    hand: Handoff,
     queue: Mutex<Queue>,
     account: Account,
 }
@@ -124,10 +124,31 @@ struct Account {
     blocked: AtomicBool,
 }
 
+/// What is put into a hand fits into the queue as a small message.
+const _: () = assert!(handoff::MAX <= INLINE_MAX);
+
 /// Empty messages take no bytes of a queue's limit; this many of them fill it all the same.
 const EMPTY_MAX: usize = 64 * 1024;
 
 impl Incoming {
+    /// The queue, for the receiver: with what was put into its hand, which came before all that is in the queue.
+    fn arrivals(&self) -> MutexGuard<'_, Queue> {
+        let mut queue = self.queue.lock();
+        if let Some(given) = self.hand.take() {
+            queue.push_front(given.as_slice());
+        }
+        queue
+    }
+
+    /// The same, and from here on all goes to the queue.
+    fn stop_watching(&self) -> MutexGuard<'_, Queue> {
+        let mut queue = self.queue.lock();
+        if let Some(given) = self.hand.stop_watching() {
+            queue.push_front(given.as_slice());
+        }
+        queue
+    }
+
     /// Whether a message fits: an empty queue takes anything; otherwise the sum has to stay below the limit. What the
     /// receiver has handed out is looked up only if the answer depends on it.
     fn fits(&self, queue: &mut Queue, size: usize) -> bool {
@@ -160,6 +181,16 @@ impl Queue {
     fn push(&mut self, body: Body) {
         self.count(body.len());
         self.messages.push(0, body);
+    }
+
+    /// Queues a short message in front of all others.
+    fn push_front(&mut self, bytes: &[u8]) {
+        self.count(bytes.len());
+        let mut others = (!self.messages.is_empty()).then(|| std::mem::take(&mut self.messages));
+        self.messages.push_small(0, bytes);
+        if let Some(others) = &mut others {
+            self.messages.append(others);
+        }
     }
 
     fn count(&mut self, size: usize) {
@@ -230,6 +261,10 @@ impl Link {
     /// Moves a message over. On an error (no room, no memory) the message is as it was.
     pub(crate) fn send(&self, from: Side, outgoing: &mut Outgoing<'_>, last: bool) -> Result<Sent> {
         let incoming = &self.end(from.other()).incoming;
+        // Who watches has nothing in the queue, and has not left.
+        if incoming.hand.give(&outgoing.header, outgoing.body(), sys::cpu) {
+            return Ok(Sent { announce: false, writable: true });
+        }
         let mut queue = incoming.queue.lock();
         if queue.slot.is_some() || queue.closed {
             return Err(Error::WouldBlock);
@@ -250,18 +285,17 @@ impl Link {
                 incoming.empty_slot(&mut queue);
             }
         }
-        if incoming.arrived.load(Ordering::Relaxed) == 0 {
-            incoming.arrived.store(sys::cpu() + 1, Ordering::Release);
-        }
+        incoming.hand.tell(sys::cpu);
         let announce = !std::mem::replace(&mut queue.announced, true);
         Ok(Sent { announce, writable: queue.slot.is_none() })
     }
 
     /// Takes the oldest message. `taken` belongs to the receiver alone: what it has taken over with one lock.
     pub(crate) fn recv(&self, side: Side, taken: &mut Inbox, message: &mut Message) -> Option<Received> {
-        let Incoming { queue, account, .. } = &self.end(side).incoming;
+        let incoming = &self.end(side).incoming;
+        let account = &incoming.account;
         if taken.is_empty() {
-            taken.append(&mut queue.lock().messages);
+            taken.append(&mut incoming.arrivals().messages);
         }
         if !taken.pop(message) {
             return None;
@@ -271,10 +305,9 @@ impl Link {
         // Seen by whoever sees the next line.
         account.received_bytes.store(bytes, Ordering::Release);
         account.received.store(account.received.load(Ordering::Relaxed) + 1, Ordering::SeqCst);
-        let wake_sender =
-            account.blocked.load(Ordering::SeqCst) && self.end(side).incoming.empty_slot(&mut queue.lock());
+        let wake_sender = account.blocked.load(Ordering::SeqCst) && incoming.empty_slot(&mut incoming.queue.lock());
         if taken.is_empty() {
-            let mut queue = queue.lock();
+            let mut queue = incoming.arrivals();
             taken.append(&mut queue.messages);
             queue.announced = !taken.is_empty();
         }
@@ -289,7 +322,7 @@ impl Link {
         let empty = !queue.announced && !queue.closed;
         if empty {
             queue.announced = true;
-            incoming.arrived.store(0, Ordering::Relaxed);
+            incoming.hand.watch();
         }
         empty
     }
@@ -297,19 +330,19 @@ impl Link {
     /// The processor from which something was sent.
     #[inline]
     pub(crate) fn arrived_from(&self, side: Side) -> Option<u32> {
-        self.end(side).incoming.arrived.load(Ordering::Acquire).checked_sub(1)
+        self.end(side).incoming.hand.given_from()
     }
 
     /// Whether there is something to receive. If not, what comes is announced again.
     pub(crate) fn stop_watching(&self, side: Side) -> bool {
-        let mut queue = self.end(side).incoming.queue.lock();
+        let mut queue = self.end(side).incoming.stop_watching();
         queue.announced = !queue.messages.is_empty();
         queue.announced
     }
 
     /// Moves what waits for a side to what it has taken over already.
     pub(crate) fn take_over(&self, side: Side, taken: &mut Inbox) {
-        taken.append(&mut self.end(side).incoming.queue.lock().messages);
+        taken.append(&mut self.end(side).incoming.arrivals().messages);
     }
 
     /// A side leaves: what it has sent stays with the receiver, what it has not read is dropped.
@@ -322,7 +355,7 @@ impl Link {
             outgoing.push(*waiting);
         }
         drop(outgoing);
-        let mut incoming = self.end(side).incoming.queue.lock();
+        let mut incoming = self.end(side).incoming.stop_watching();
         incoming.closed = true;
         incoming.slot = None;
         incoming.messages = Inbox::default();
@@ -523,6 +556,28 @@ mod tests {
         link.close(Side::Connector);
         let mut taken = Inbox::default();
         assert_eq!(std::iter::from_fn(|| recv(&link, &mut taken)).count(), 2);
+    }
+
+    #[test]
+    fn what_is_put_into_a_hand_comes_first() {
+        let link = link(200);
+        assert!(link.watch(Side::Binder));
+        for body in [b"1", b"2", b"3"] {
+            let sent = link.send(Side::Connector, &mut Outgoing::borrowed(body), true).unwrap();
+            assert!(!sent.announce && sent.writable);
+        }
+        assert!(link.arrived_from(Side::Binder).is_some() && link.stop_watching(Side::Binder));
+        let mut taken = Inbox::default();
+        assert_eq!([b"1", b"2", b"3"].map(|_| recv(&link, &mut taken).unwrap().1), [b"1", b"2", b"3"]);
+        assert!(link.send(Side::Connector, &mut Outgoing::borrowed(b"4"), true).unwrap().announce);
+    }
+
+    #[test]
+    fn a_hand_is_empty_once_its_owner_has_left() {
+        let link = link(200);
+        assert!(link.watch(Side::Binder));
+        link.close(Side::Binder);
+        assert!(!send(&link, 1) && !link.watch(Side::Binder));
     }
 
     #[test]

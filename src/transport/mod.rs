@@ -4,6 +4,7 @@
 
 pub(crate) mod address;
 pub(crate) mod backoff;
+mod handoff;
 pub(crate) mod inproc;
 mod ipc;
 pub(crate) mod resolver;

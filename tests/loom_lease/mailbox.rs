@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use loom::sync::atomic::{AtomicBool, Ordering, fence};
-use loom::sync::{Condvar, Mutex};
+use loom::sync::{Condvar, Mutex, MutexGuard};
 use loom::thread::{self, JoinHandle};
 
 use super::check;
+use super::handoff::Handoff;
 
 #[derive(Default)]
 struct Parker {
@@ -258,20 +259,38 @@ impl Socket {
     }
 }
 
-/// The queue of a link, which its receiver may watch instead of being told.
+/// The way from one socket to its neighbour: a queue, and the hand of a receiver that watches.
+#[derive(Default)]
+struct Link {
+    hand: Handoff,
+    queue: Mutex<Queue>,
+}
+
 #[derive(Default)]
 struct Queue {
-    messages: usize,
+    messages: VecDeque<u8>,
     announced: bool,
 }
 
-type Link = Arc<Mutex<Queue>>;
+impl Link {
+    fn stop_watching(&self) -> MutexGuard<'_, Queue> {
+        let mut queue = self.queue.lock().unwrap();
+        if let Some(given) = self.hand.stop_watching() {
+            queue.messages.push_front(given.as_slice()[0]);
+        }
+        queue
+    }
+}
 
 impl Socket {
     /// A neighbour sends.
-    fn send(&self, link: &Link) {
-        let mut queue = link.lock().unwrap();
-        queue.messages += 1;
+    fn send(&self, link: &Link, message: u8) {
+        if link.hand.give(&[], &[message], || 0) {
+            return;
+        }
+        let mut queue = link.queue.lock().unwrap();
+        queue.messages.push_back(message);
+        link.hand.tell(|| 0);
         let announce = !std::mem::replace(&mut queue.announced, true);
         drop(queue);
         if announce {
@@ -279,20 +298,27 @@ impl Socket {
         }
     }
 
-    /// Watches the link once before it waits, and takes one message. `inbox` says that the pattern knows of some.
-    fn recv_watching(&self, link: &Link) {
+    /// Watches the link before it waits, and takes one message. `inbox` says that the pattern knows of some.
+    fn recv_watching(&self, link: &Link) -> u8 {
         let parker = Arc::default();
         let mut held = self.lock();
         if held.inbox == 0 {
-            let mut queue = link.lock().unwrap();
+            let mut queue = link.queue.lock().unwrap();
             let watches = !std::mem::replace(&mut queue.announced, true);
+            if watches {
+                link.hand.watch();
+            }
             drop(queue);
             if watches {
                 drop(held);
-                thread::yield_now();
+                for _ in 0..2 {
+                    if link.hand.given_from().is_none() {
+                        thread::yield_now();
+                    }
+                }
                 held = self.lock();
-                let mut queue = link.lock().unwrap();
-                queue.announced = queue.messages > 0;
+                let mut queue = link.stop_watching();
+                queue.announced = !queue.messages.is_empty();
                 held.inbox += usize::from(queue.announced);
                 drop(queue);
             }
@@ -300,10 +326,9 @@ impl Socket {
         drop(held);
         self.recv_in_time(&parker);
         let held = self.lock();
-        let mut queue = link.lock().unwrap();
-        assert!(queue.messages > 0, "told for nothing");
-        queue.messages -= 1;
-        queue.announced = queue.messages > 0;
+        let mut queue = link.queue.lock().unwrap();
+        let message = queue.messages.pop_front().expect("told for nothing");
+        queue.announced = !queue.messages.is_empty();
         let more = queue.announced;
         drop(queue);
         drop(held);
@@ -311,6 +336,7 @@ impl Socket {
             // Known already: the pattern reads on.
             self.lock().inbox += 1;
         }
+        message
     }
 }
 
@@ -419,15 +445,14 @@ fn a_receiver_whose_time_is_over_leaves_no_note_unread() {
 fn a_receiver_that_watches_its_neighbour_misses_nothing() {
     check(3, || {
         let socket = Arc::new(Socket::default());
-        let link = Link::default();
+        let link = Arc::new(Link::default());
         let watched = Arc::clone(&link);
         let receiver = start(&socket, move |socket| {
-            socket.recv_watching(&watched);
-            socket.recv_watching(&watched);
+            assert_eq!([socket.recv_watching(&watched), socket.recv_watching(&watched)], [1, 2]);
         });
-        socket.send(&link);
-        socket.send(&link);
+        socket.send(&link, 1);
+        socket.send(&link, 2);
         receiver.join().unwrap();
-        assert_eq!(link.lock().unwrap().messages, 0);
+        assert!(link.stop_watching().messages.is_empty());
     });
 }

@@ -5,7 +5,7 @@
 //! RUSTFLAGS="--cfg loom" cargo test --release --test loom_lease
 //! ```
 //!
-//! The lease is the library's own file. What surrounds it is written again here, as short as it can be and in the same
+//! The lease and the handoff are the library's own files. What surrounds it is written again here, as short as it can be and in the same
 //! order of steps: `socket` follows `src/socket/{wait,turn,close}.rs` and `Held`, `joint` follows `src/socket/joint.rs` and
 //! the loop of `src/socket/device.rs`, `mailbox` follows
 //! `src/socket/neighbours.rs`, `parker` follows `src/sys/park.rs`. A change of those files is a change of this one.
@@ -15,6 +15,8 @@
 
 #![cfg(loom)]
 
+#[path = "../../src/transport/handoff.rs"]
+mod handoff;
 mod joint;
 #[path = "../../src/reactor/lease.rs"]
 mod lease;
