@@ -15,7 +15,7 @@
     f (nn_errno) f (nn_strerror) f (nn_symbol) f (nn_socket) f (nn_close) f (nn_setsockopt) f (nn_bind) f (nn_connect) \
         f (nn_send) f (nn_recv) f (nn_allocmsg) f (nn_freemsg) f (nn_device) f (nn_get_statistic)
 
-enum { LARGE = 64 << 10 };
+enum { LARGE = 1 << 10 };
 
 static struct {
 #define MEMBER(name) __typeof__ (name) *name;

@@ -156,6 +156,7 @@ impl Socket {
             let wrote = write_all(&target, &mut batch);
             held = self.lock();
             presence.end(&mut held);
+            held.pipes.tempo.flushed(Instant::now);
             match wrote {
                 Wrote::All => held.wrote_all(id, batch),
                 Wrote::Part => held.wrote_part(id, batch),

@@ -123,6 +123,15 @@ impl Tempo {
         self.last_end = now;
     }
 
+    /// What waited in a pipe was written: by the sender itself, if nobody had to do it in its place. What the last message
+    /// of a burst has to wait for is no part of it.
+    pub(super) fn flushed(&mut self, now: impl FnOnce() -> Instant) {
+        if self.overtaken || self.falls_quiet() {
+            return;
+        }
+        if self.gathers { self.last_end = now() } else { self.wrote(1, now) }
+    }
+
     /// The caller received something: it converses, and its next message is awaited.
     pub(super) fn received(&mut self) {
         self.end_burst();
@@ -221,6 +230,37 @@ mod tests {
             sender.tempo.send_resumes(sender.now);
         }
         assert_eq!(sender.burst(40, QUICK, WRITE), [true; 40]);
+    }
+
+    /// As with messages that are masked first: they lie in the pipe, and are written from there.
+    #[test]
+    fn a_fast_sender_gathers_whoever_writes() {
+        let mut sender = Sender::new();
+        let mut gathered = 0;
+        for _ in 0..100 {
+            sender.now += QUICK;
+            sender.tempo.send_begins(sender.now);
+            if sender.tempo.gathers() {
+                gathered += 1;
+            } else {
+                sender.now += WRITE * 2;
+                sender.tempo.flushed(|| sender.now);
+            }
+        }
+        assert!(gathered > 80, "{gathered}");
+    }
+
+    #[test]
+    fn to_write_what_was_gathered_is_no_pause() {
+        let mut sender = Sender::new();
+        sender.burst(100, QUICK, WRITE);
+        sender.now += WRITE * 100;
+        sender.tempo.flushed(|| sender.now);
+        assert_eq!(sender.burst(1, QUICK, WRITE), [true]);
+        sender.tempo.overtake();
+        sender.now += WRITE * 100;
+        sender.tempo.flushed(|| sender.now);
+        assert_eq!(sender.burst(1, QUICK, WRITE), [false], "the worker has written it");
     }
 
     #[test]
