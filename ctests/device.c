@@ -122,6 +122,46 @@ static void timeouts(void)
     MUST(nn_close(d.s2));
 }
 
+static long resident(void)
+{
+    long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    CHECK(f && fscanf(f, "%*d %ld", &pages) == 1);
+    fclose(f);
+    return pages * 4096;
+}
+
+/* A message that a device has in hand when it ends. */
+static void what_is_left(void)
+{
+    QUIRK("Q-B21", "what a device could not forward is freed with it") {
+        enum { SIZE = 1 << 20, TIMES = 64 };
+        char *body = calloc(1, SIZE);
+        long before = 0;
+        for (int i = 0; i < TIMES; i++) {
+            int end = ct_socket(NN_PAIR);
+            struct device d = {.s1 = MUST(nn_socket(AF_SP_RAW, NN_PAIR)), .s2 = MUST(nn_socket(AF_SP_RAW, NN_PAIR))};
+            MUST(ct_set(d.s2, NN_SNDTIMEO, 1));
+            MUST(ct_set(d.s2, NN_RCVTIMEO, 1));
+            MUST(nn_bind(d.s1, "inproc://left"));
+            MUST(nn_connect(end, "inproc://left"));
+            CONNECTED(end);
+            MUST(nn_send(end, body, SIZE, 0));
+            start(&d);
+            pthread_join(d.thread, NULL);
+            CHECK(d.rc == -1 && d.error == ETIMEDOUT);
+            CHECK(nn_recv(d.s1, body, SIZE, NN_DONTWAIT) == -1 && nn_errno() == EAGAIN);
+            MUST(nn_close(end));
+            MUST(nn_close(d.s1));
+            MUST(nn_close(d.s2));
+            if (i == 3)
+                before = resident();
+        }
+        CHECK(resident() - before < TIMES * SIZE / 4);
+        free(body);
+    }
+}
+
 /* NN_RCVTIMEO counts anew after each message, and for the last one too. */
 static void after_a_message(enum ct_transport t)
 {
@@ -169,6 +209,7 @@ int main(void)
     loopback();
     printf("-- timeouts\n");
     timeouts();
+    what_is_left();
     for (enum ct_transport t = INPROC; t <= WS; t++)
         after_a_message(t);
     ct_in_child("nn_term", by_term);
