@@ -44,6 +44,9 @@ pub(crate) const DONTWAIT: c_int = 1;
 /// NN_HAUSNUMERO + 54.
 const EFSM: c_int = 156_384_766;
 
+/// Longer than any message in these tests.
+const LONGEST: usize = 2 << 20;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Over {
     Tcp,
@@ -184,7 +187,13 @@ impl Ours {
 
     /// `None` when there is nothing, and DONTWAIT asks for no patience.
     pub(crate) fn recv(&self, flags: c_int) -> Option<Vec<u8>> {
-        let mut body = vec![0; 2 << 20];
+        let mut body = vec![0; LONGEST];
+        let size = self.recv_into(&mut body, flags)?;
+        body.truncate(size);
+        Some(body)
+    }
+
+    fn recv_into(&self, body: &mut [u8], flags: c_int) -> Option<usize> {
         // SAFETY: the body has its length.
         let size = unsafe { ffi::nn_recv(self.socket, body.as_mut_ptr().cast::<c_void>(), body.len(), flags) };
         if size < 0
@@ -194,13 +203,13 @@ impl Ours {
             return None;
         }
         assert!(size >= 0, "nn_recv: {}", error());
-        body.truncate(size as usize);
-        Some(body)
+        Some(size as usize)
     }
 
     /// Receives everything that waits.
     pub(crate) fn drain(&self) {
-        while self.recv(DONTWAIT).is_some() {}
+        let mut body = vec![0; LONGEST];
+        while self.recv_into(&mut body, DONTWAIT).is_some() {}
     }
 
     pub(crate) fn statistic(&self, number: c_int) -> u64 {

@@ -42,11 +42,10 @@ fn thousands_of_short_visits_leave_nothing() {
     });
 }
 
-/// A guest that leaves a message and ends its side.
+/// A guest that leaves a message, right behind its greeting, and ends its side.
 fn leaves_a_message(trial: &mut Trial, number: u32) -> Peer {
     let mut peer = trial.stranger();
-    peer.say(&greeting(PUSH));
-    peer.send(&number.to_be_bytes(), &[b'm'; 96]);
+    peer.say(&[&greeting(PUSH)[..], &frame(trial.over, [&number.to_be_bytes(), &[b'm'; 96]])].concat());
     let _ = peer.0.shutdown(Shutdown::Write);
     peer
 }

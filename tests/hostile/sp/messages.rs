@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::time::Duration;
 
-use crate::ours::{DONTWAIT, Over, REQ, SURVEYOR, SURVEYOR_DEADLINE, alone, eventually, memory};
+use crate::ours::{DONTWAIT, Over, PAIR, PULL, REQ, SURVEYOR, SURVEYOR_DEADLINE, alone, eventually, memory};
 use crate::peers::Speaks;
+use crate::peers::sp::frame;
 use crate::trial::Trial;
 use crate::{PATIENCE, is_long};
 
@@ -63,7 +64,7 @@ fn strange_messages_are_passed_over_over_ipc() {
 fn flood(over: Over) {
     let total: usize = if is_long() { 256 << 20 } else { 12 << 20 };
     Trial::each(over, |trial| {
-        let burst = crate::peers::sp::frame(over, [&[TOP, 0, 0, 1], &[b'f'; 1000]]).repeat(100);
+        let burst = frame(over, [&[TOP, 0, 0, 1], &[b'f'; 1000]]).repeat(100);
         let mut peer = trial.guest();
         peer.0.set_write_timeout(Some(Duration::from_millis(100))).expect("an option");
         let mut sent = 0;
@@ -74,6 +75,31 @@ fn flood(over: Over) {
         assert!(grown < crate::trial::SLACK, "{grown} bytes for a flood of {sent}");
         peer.vanish(true);
         trial.recovers("a flood");
+    });
+}
+
+/// Messages without a byte have their weight too: whoever does not look is not sent them without end.
+#[test]
+fn floods_of_nothing_take_no_memory() {
+    alone(|| {
+        const TOTAL: usize = 128 << 20;
+        for over in [Over::Tcp, Over::Ipc] {
+            for protocol in [PAIR, PULL] {
+                let mut trial = Trial::of(over, protocol, false);
+                let burst = frame(over, [b"", b""]).repeat(100_000);
+                let mut peer = trial.guest();
+                peer.0.set_write_timeout(Some(Duration::from_millis(500))).expect("an option");
+                let mut sent = 0;
+                while sent < TOTAL && peer.0.write_all(&burst).is_ok() {
+                    sent += burst.len();
+                }
+                assert!(sent < TOTAL, "all was taken");
+                let grown = memory().resident.saturating_sub(trial.resident);
+                assert!(grown < crate::trial::SLACK, "{grown} bytes for a flood of {sent}");
+                peer.vanish(true);
+                trial.recovers("a flood of nothing");
+            }
+        }
     });
 }
 
@@ -99,15 +125,13 @@ fn second_answers_are_dropped() {
                 trial.ours.send(b"question");
                 let asked = peer.recv();
                 let id = &asked[..4];
-                peer.send(id, b"first");
-                for other in [b"wrong", b"later"] {
-                    peer.send(&[TOP, 9, 9, 9], other);
-                }
+                let wrong = &[TOP, 9, 9, 9][..];
                 // To a SURVEYOR each answer is one: it has many respondents.
-                if protocol == REQ {
-                    peer.send(id, b"twice");
-                }
-                peer.send(b"", b"?");
+                let second = if protocol == REQ { id } else { wrong };
+                // All at once: none of them is late.
+                let answers: [(&[u8], &[u8]); 5] =
+                    [(id, b"first"), (wrong, b"wrong"), (wrong, b"later"), (second, b"twice"), (b"", b"?")];
+                peer.say(&answers.map(|(header, body)| frame(over, [header, body])).concat());
                 assert_eq!(trial.ours.recv(0).as_deref(), Some(&b"first"[..]));
                 peer.exchange(&trial.ours, "another question");
                 peer.vanish(false);

@@ -4,9 +4,10 @@ use std::io::{self, Read, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::ours::{Ours, Over::Ws, PAIR, PULL, RCVMAXSIZE, SOL_SOCKET, memory};
+use crate::ours::{Ours, Over::Ws, PAIR, PULL, RCVMAXSIZE, SOL_SOCKET, alone, memory};
 use crate::peers::ws::{BINARY, MASK, PING, PONG, Raw, frame, get, headers};
 use crate::peers::{Server, Speaks};
+use crate::trial::Trial;
 use crate::{LATE, PATIENCE};
 
 /// How long both sides wait for a handshake.
@@ -63,6 +64,27 @@ fn a_handshake_has_five_seconds() {
         assert!(took > HANDSHAKE - Duration::from_secs(1) && took < HANDSHAKE + LATE, "closed after {took:?}");
     }
     pair.serves_a_good_client("after all of them");
+}
+
+/// More than the socket takes, as over tcp and ipc.
+#[test]
+fn floods_take_no_memory() {
+    alone(|| {
+        const TOTAL: usize = 12 << 20;
+        Trial::each(Ws, |trial| {
+            let burst = frame(BINARY, true, &[&[0x80, 0, 0, 1][..], &[b'f'; 1000]].concat(), MASK).repeat(100);
+            let mut client = trial.client();
+            client.0.set_write_timeout(Some(Duration::from_millis(100))).expect("an option");
+            let mut sent = 0;
+            while sent < TOTAL && client.0.write_all(&burst).is_ok() {
+                sent += burst.len();
+            }
+            let grown = memory().resident.saturating_sub(trial.resident);
+            assert!(grown < crate::trial::SLACK, "{grown} bytes for a flood of {sent}");
+            client.vanish(true);
+            trial.recovers("a flood");
+        });
+    });
 }
 
 /// A peer that sends PINGs and never reads: its PONGs are not hoarded.
