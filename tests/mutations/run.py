@@ -4,7 +4,7 @@
     tests/mutations/run.py [NAME...]
 
 A NAME is a word of a mutation's title, or a row of tests/hostile/rows.rs that it belongs to; without one all are tried,
-which takes about half an hour. `mutations.toml` has them. All happens in a copy, in target/mutations.
+which takes about an hour. `mutations.toml` has them. All happens in a copy, in target/mutations.
 """
 
 import os
