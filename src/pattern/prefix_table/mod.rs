@@ -2,34 +2,27 @@
 //! one.
 //!
 //! A look-up among many keys is mostly waiting for memory, and a tree makes it wait at each branch. So a key is cut at the
-//! greatest power of two in its length: what is before it is looked up in a hash table, which waits once or twice, and only
+//! greatest power of two in its length: what is before it is looked up in a hash table, which mostly waits once, and only
 //! what is behind it in a tree. There are as many tables as there are such powers: few where keys are of similar length, and
 //! never more than the logarithm of the longest, whatever keys peers choose.
 #![forbid(unsafe_code)]
 
+mod level;
 mod short_bytes;
+mod slots;
 mod tree;
-
-use std::collections::HashMap;
 
 use smallvec::SmallVec;
 
-use short_bytes::ShortBytes;
-use tree::PrefixTree;
+use level::Level;
 
+/// A value of 8 bytes with a niche takes as little memory as none.
 #[derive(Debug)]
 pub(super) struct PrefixTable<V> {
     /// Of the empty key, which many have alone: it needs no search.
     empty: Option<V>,
-    /// By where they cut. Most have one.
+    /// By length. Most have one.
     levels: SmallVec<[Level<V>; 1]>,
-}
-
-/// The keys that are this long and less than twice as long.
-#[derive(Debug)]
-struct Level<V> {
-    length: usize,
-    trees: HashMap<ShortBytes, PrefixTree<V>>,
 }
 
 impl<V> Default for PrefixTable<V> {
@@ -38,53 +31,35 @@ impl<V> Default for PrefixTable<V> {
     }
 }
 
-fn cut(key: &[u8]) -> (&[u8], &[u8]) {
-    key.split_at(key.len().checked_ilog2().map_or(0, |log| 1 << log))
-}
-
-impl<V> PrefixTable<V> {
-    fn level(&self, length: usize) -> Result<usize, usize> {
-        self.levels.binary_search_by_key(&length, |level| level.length)
+impl<V: Copy + PartialEq> PrefixTable<V> {
+    /// The level that a key of that length is in, or where it has to be. None: the key is empty.
+    fn level(&self, length: usize) -> Option<Result<usize, usize>> {
+        let length = 1 << length.checked_ilog2()?;
+        Some(self.levels.binary_search_by_key(&length, Level::length))
     }
 
     /// The value that the key had before.
     pub(super) fn insert(&mut self, key: &[u8], value: V) -> Option<V> {
-        if key.is_empty() {
-            return self.empty.replace(value);
-        }
-        let (upper, lower) = cut(key);
-        let at = self.level(upper.len()).unwrap_or_else(|at| {
-            self.levels.insert(at, Level { length: upper.len(), trees: HashMap::new() });
+        let Some(level) = self.level(key.len()) else { return self.empty.replace(value) };
+        let at = level.unwrap_or_else(|at| {
+            self.levels.insert(at, Level::new(1 << key.len().ilog2()));
             at
         });
-        self.levels[at].trees.entry(upper.into()).or_default().insert(lower, value)
+        self.levels[at].insert(key, value)
     }
 
-    pub(super) fn get(&self, key: &[u8]) -> Option<&V> {
-        if key.is_empty() {
-            return self.empty.as_ref();
-        }
-        let (upper, lower) = cut(key);
-        self.levels[self.level(upper.len()).ok()?].trees.get(upper)?.get(lower)
+    pub(super) fn get(&self, key: &[u8]) -> Option<V> {
+        let Some(level) = self.level(key.len()) else { return self.empty };
+        self.levels[level.ok()?].get(key)
     }
 
     /// Takes out the value of exactly this key.
     pub(super) fn remove(&mut self, key: &[u8]) -> Option<V> {
-        if key.is_empty() {
-            return self.empty.take();
-        }
-        let (upper, lower) = cut(key);
-        let at = self.level(upper.len()).ok()?;
-        let trees = &mut self.levels[at].trees;
-        let tree = trees.get_mut(upper)?;
-        let value = tree.remove(lower)?;
-        if tree.is_empty() {
-            trees.remove(upper);
-            if trees.is_empty() {
-                self.levels.remove(at);
-            } else if trees.len() < trees.capacity() / 8 {
-                trees.shrink_to(trees.len() * 2);
-            }
+        let Some(level) = self.level(key.len()) else { return self.empty.take() };
+        let at = level.ok()?;
+        let value = self.levels[at].remove(key)?;
+        if self.levels[at].is_empty() {
+            self.levels.remove(at);
         }
         Some(value)
     }
@@ -95,11 +70,8 @@ impl<V> PrefixTable<V> {
     }
 
     /// The values of all keys that `text` starts with, the shortest first.
-    pub(super) fn prefixes<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = &'a V> {
-        let levels = self.levels.iter().map_while(|level| Some((level, text.split_at_checked(level.length)?)));
-        self.empty.iter().chain(levels.flat_map(|(level, (upper, lower))| {
-            level.trees.get(upper).into_iter().flat_map(|tree| tree.prefixes(lower))
-        }))
+    pub(super) fn prefixes<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = V> {
+        self.empty.into_iter().chain(self.levels.iter().flat_map(|level| level.prefixes(text)))
     }
 }
 
@@ -118,7 +90,7 @@ mod tests {
         for length in (0..text.len()).rev() {
             table.insert(&text[..length], length);
         }
-        assert!(table.prefixes(&text[..50]).copied().eq(0..=50));
+        assert!(table.prefixes(&text[..50]).eq(0..=50));
         assert_eq!(table.levels.len(), 7, "1, 2, 4 and so on to 64");
     }
 
@@ -133,7 +105,7 @@ mod tests {
             assert_eq!(table.remove(key.as_bytes()), Some(number));
             assert_eq!(table.remove(key.as_bytes()), None);
         }
-        assert!(table.levels[0].trees.capacity() < 100);
+        assert!(table.levels[0].capacity() < 100);
         assert!(table.matches(b"00000000 and more"));
         assert_eq!(table.remove(b"00000000"), Some(0));
         assert!(table.levels.is_empty());
@@ -155,11 +127,11 @@ mod tests {
                 }
                 prop_assert_eq!(table.empty.is_none() && table.levels.is_empty(), list.is_empty());
                 for text in &texts {
-                    let found: Vec<u32> = table.prefixes(text.as_bytes()).copied().collect();
+                    let found: Vec<u32> = table.prefixes(text.as_bytes()).collect();
                     let expected: Vec<u32> = list.iter().filter(|(key, _)| text.starts_with(key.as_str())).map(|(_, &value)| value).collect();
                     prop_assert_eq!(table.matches(text.as_bytes()), !expected.is_empty());
                     prop_assert_eq!(found, expected);
-                    prop_assert_eq!(table.get(text.as_bytes()), list.get(text.as_str()));
+                    prop_assert_eq!(table.get(text.as_bytes()), list.get(text.as_str()).copied());
                 }
             }
         }

@@ -44,7 +44,7 @@ pub(super) struct Audience {
 }
 
 /// A topic that somebody wants, as the search for a message finds it: in as little memory as it takes to go on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Wanted {
     /// The topic's number and one.
     number: NonZero<u32>,
@@ -95,7 +95,7 @@ impl Wanted {
         Self { number: NonZero::<u32>::MIN.saturating_add(number), by }
     }
 
-    fn number(&self) -> u32 {
+    fn number(self) -> u32 {
         self.number.get() - 1
     }
 }
@@ -260,9 +260,9 @@ impl Audience {
     pub(super) fn find(&mut self, message: &[u8], found: &mut Vec<PipeId>) {
         self.stamp += 1;
         for wanted in self.wanted.prefixes(message) {
-            let by = match wanted.by {
-                SEVERAL => &self.topics[wanted.number() as usize].by[..],
-                _ => slice::from_ref(&wanted.by),
+            let by = match &wanted.by {
+                &SEVERAL => &self.topics[wanted.number() as usize].by[..],
+                only => slice::from_ref(only),
             };
             for &slot in by {
                 let Some(peer) = &mut self.peers[slot as usize] else { continue };

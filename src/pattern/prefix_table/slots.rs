@@ -1,0 +1,172 @@
+//! A hash table of small values, laid out for the memory: it is nearly full, and what a search looks at is mostly one
+//! cache line. Its hash has a random key, so that nobody outside can choose keys that collide.
+#![forbid(unsafe_code)]
+
+use std::hash::{BuildHasher, RandomState};
+
+/// In a cache line, where they take 16 bytes each.
+const WAYS: usize = 4;
+
+/// Several values may have the same tag. The default value is that of a free slot.
+#[derive(Debug)]
+pub(super) struct Slots<T> {
+    lines: Box<[Line<T>]>,
+    used: usize,
+    hasher: RandomState,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(align(64))]
+struct Line<T>([Slot<T>; WAYS]);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot<T> {
+    tag: u64,
+    value: T,
+}
+
+const _: () = assert!(size_of::<Line<u64>>() == 64);
+
+impl<T> Default for Slots<T> {
+    fn default() -> Self {
+        Self { lines: Box::default(), used: 0, hasher: RandomState::new() }
+    }
+}
+
+impl<T: Copy + Default + PartialEq> Slots<T> {
+    pub(super) fn len(&self) -> usize {
+        self.used
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.lines.len() * WAYS
+    }
+
+    /// The place of a value with this tag that fits.
+    pub(super) fn find(&self, tag: u64, fits: impl Fn(&T) -> bool) -> Option<usize> {
+        if self.used == 0 {
+            return None;
+        }
+        let mut at = self.home(tag);
+        while !self.is_free(at) {
+            let slot = self.slot(at);
+            if slot.tag == tag && fits(&slot.value) {
+                return Some(at);
+            }
+            at = self.behind(at);
+        }
+        None
+    }
+
+    pub(super) fn at(&self, at: usize) -> &T {
+        &self.slot(at).value
+    }
+
+    pub(super) fn at_mut(&mut self, at: usize) -> &mut T {
+        &mut self.slot_mut(at).value
+    }
+
+    /// One more, which is not the default.
+    pub(super) fn insert(&mut self, tag: u64, value: T) {
+        if self.used >= self.capacity() * 7 / 8 {
+            self.resize((self.used + self.used / 2).max(WAYS));
+        }
+        self.used += 1;
+        self.place(Slot { tag, value });
+    }
+
+    pub(super) fn remove(&mut self, at: usize) {
+        let (mut hole, mut next) = (at, self.behind(at));
+        // From a value's first place to where it is there must be no free slot.
+        while !self.is_free(next) {
+            let home = self.home(self.slot(next).tag);
+            if self.steps(home, next) >= self.steps(hole, next) {
+                *self.slot_mut(hole) = *self.slot(next);
+                hole = next;
+            }
+            next = self.behind(next);
+        }
+        *self.slot_mut(hole) = Slot::default();
+        self.used -= 1;
+        if self.used < self.capacity() / 8 {
+            self.resize(self.used * 2);
+        }
+    }
+
+    /// Makes room for so many.
+    fn resize(&mut self, room: usize) {
+        let lines = vec![Line::default(); room.div_ceil(WAYS) + 1].into();
+        for slot in std::mem::replace(&mut self.lines, lines).iter().flat_map(|line| &line.0) {
+            if slot.value != T::default() {
+                self.place(*slot);
+            }
+        }
+    }
+
+    fn place(&mut self, slot: Slot<T>) {
+        let mut at = self.home(slot.tag);
+        while !self.is_free(at) {
+            at = self.behind(at);
+        }
+        *self.slot_mut(at) = slot;
+    }
+
+    /// The first place to look at.
+    fn home(&self, tag: u64) -> usize {
+        let hash = u128::from(self.hasher.hash_one(tag));
+        ((hash * self.lines.len() as u128) >> 64) as usize * WAYS
+    }
+
+    fn behind(&self, at: usize) -> usize {
+        if at + 1 < self.capacity() { at + 1 } else { 0 }
+    }
+
+    fn steps(&self, from: usize, to: usize) -> usize {
+        if from <= to { to - from } else { to + self.capacity() - from }
+    }
+
+    fn is_free(&self, at: usize) -> bool {
+        self.slot(at).value == T::default()
+    }
+
+    fn slot(&self, at: usize) -> &Slot<T> {
+        &self.lines[at / WAYS].0[at % WAYS]
+    }
+
+    fn slot_mut(&mut self, at: usize) -> &mut Slot<T> {
+        &mut self.lines[at / WAYS].0[at % WAYS]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn it_has_what_a_list_has(steps in proptest::collection::vec((0..60u64, 1..4u8), 0..300)) {
+            let mut slots = Slots::<u8>::default();
+            let mut list = Vec::<(u64, u8)>::new();
+            for (tag, value) in steps {
+                match slots.find(tag, |&there| there == value) {
+                    Some(at) => {
+                        slots.remove(at);
+                        list.retain(|&there| there != (tag, value));
+                    }
+                    None => {
+                        slots.insert(tag, value);
+                        list.push((tag, value));
+                    }
+                }
+                prop_assert_eq!(slots.len(), list.len());
+                prop_assert!(list.len() < slots.capacity() && slots.capacity() <= 8 * list.len() + 2 * WAYS);
+                for (tag, value) in (0..60).flat_map(|tag| (1..4).map(move |value| (tag, value))) {
+                    let found = slots.find(tag, |&there| there == value).map(|at| *slots.at(at));
+                    prop_assert_eq!(found, list.contains(&(tag, value)).then_some(value));
+                }
+            }
+        }
+    }
+}
