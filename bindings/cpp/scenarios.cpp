@@ -151,6 +151,27 @@ static void pubsub_filters_by_topic() {
     CHECK(s[1].recv().view() == "weather: rain");
 }
 
+static void subscriptions_travel_unless_told_not_to() {
+    for (int at_home : {0, NN_PUB, NN_SUB}) {
+        auto pub = open(NN_PUB), sub = open(NN_SUB);
+        for (nanomsg::socket *one : {&pub, &sub}) {
+            CHECK(one->forward_subscriptions());
+            const bool travel = one->get(NN_SOL_SOCKET, NN_PROTOCOL) != at_home;
+            one->forward_subscriptions(travel);
+            CHECK(one->forward_subscriptions() == travel);
+        }
+        const std::string address = new_address();
+        pub.bind(address);
+        sub.subscribe("a");
+        sub.connect(address);
+        for (int round = 0; round < 50; round++) {
+            pub.send("b");
+            publish(pub, sub, "a");
+        }
+        CHECK((pub.statistic(NN_STAT_MESSAGES_FILTERED) > 0) == (at_home == 0));
+    }
+}
+
 static void reqrep_answers_whoever_asked() {
     auto s = star(NN_REP, NN_REQ, 2);
     s[1].send("0");
@@ -329,6 +350,7 @@ int main() {
         SCENARIO(an_empty_message_arrives, everywhere),
         SCENARIO(a_large_message_arrives_whole, everywhere),
         SCENARIO(pubsub_filters_by_topic, everywhere),
+        SCENARIO(subscriptions_travel_unless_told_not_to, everywhere),
         SCENARIO(reqrep_answers_whoever_asked, everywhere),
         SCENARIO(pipeline_gives_each_message_to_one, everywhere),
         SCENARIO(survey_collects_answers_and_ends, everywhere),

@@ -135,6 +135,30 @@ fn pubsub_filters_by_topic() {
     });
 }
 
+#[test]
+fn subscriptions_travel_unless_told_not_to() {
+    everywhere(|at| {
+        for at_home in [None, Some(SocketType::Pub), Some(SocketType::Sub)] {
+            let (publisher, subscriber) = (socket(SocketType::Pub), socket(SocketType::Sub));
+            for (one, kind) in [(&publisher, SocketType::Pub), (&subscriber, SocketType::Sub)] {
+                assert!(one.forward_subscriptions().unwrap());
+                one.set_forward_subscriptions(at_home != Some(kind)).unwrap();
+                assert_eq!(one.forward_subscriptions().unwrap(), at_home != Some(kind));
+            }
+            let address = at.next();
+            publisher.bind(&address).unwrap();
+            subscriber.subscribe("a").unwrap();
+            subscriber.connect(&address).unwrap();
+            for _ in 0..50 {
+                publisher.send("b").unwrap();
+                publish(&publisher, &subscriber, "a");
+            }
+            let filtered = publisher.statistic(Statistic::MessagesFiltered).unwrap();
+            assert_eq!(filtered > 0, at_home.is_none(), "{}: {filtered}", at.transport);
+        }
+    });
+}
+
 /// What was just subscribed to may still be on its way to the publisher: the message is sent until it arrives.
 fn publish(publisher: &Socket, subscriber: &Socket, message: &str) {
     let deadline = Instant::now() + PATIENCE;

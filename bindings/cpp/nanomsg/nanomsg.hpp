@@ -206,6 +206,7 @@ public:
 
 #ifdef NN_SUB_FORWARD
     // PUB, SUB: whether connections to come carry subscriptions, so that a PUB sends only what is wanted.
+    bool forward_subscriptions() const { return get(get(NN_SOL_SOCKET, NN_PROTOCOL), NN_SUB_FORWARD) != 0; }
     void forward_subscriptions(bool forward) { set(get(NN_SOL_SOCKET, NN_PROTOCOL), NN_SUB_FORWARD, forward); }
 #endif
 

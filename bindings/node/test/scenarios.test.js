@@ -118,6 +118,25 @@ scenario('pubsub_filters_by_topic', everywhere, async ({ star }) => {
   assert.equal(await text(weather.recv()), 'weather: rain');
 });
 
+scenario('subscriptions_travel_unless_told_not_to', everywhere, async ({ open, address }) => {
+  for (const atHome of ['nobody', 'pub', 'sub']) {
+    const [place, pub, sub] = [await address(), open('pub'), open('sub')];
+    for (const socket of [pub, sub]) {
+      assert.equal(socket.forwardSubscriptions, 1);
+      socket.forwardSubscriptions = Number(socket.type !== atHome);
+      assert.equal(socket.forwardSubscriptions, Number(socket.type !== atHome));
+    }
+    pub.bind(place);
+    sub.subscribe('a');
+    sub.connect(place);
+    for (let round = 0; round < 50; round++) {
+      await pub.send('b');
+      await publish(pub, sub, 'a');
+    }
+    assert.equal(pub.statistic(constants.NN_STAT_MESSAGES_FILTERED) > 0, atHome === 'nobody');
+  }
+});
+
 // What was just subscribed to may still be on its way to the publisher: the message is sent until it arrives.
 async function publish(pub, sub, message) {
   const patience = sub.recvTimeout;

@@ -95,6 +95,23 @@ def test_pubsub_filters_by_topic(star):
     assert weather.recv() == b"weather: rain"
 
 
+@pytest.mark.skipif("NN_SUB_FORWARD" not in nn.SYMBOLS, reason="with this library subscriptions do not travel")
+@pytest.mark.parametrize("at_home", [None, SocketType.PUB, SocketType.SUB])
+def test_subscriptions_travel_unless_told_not_to(open_socket, address, at_home):
+    pub, sub = open_socket(SocketType.PUB), open_socket(SocketType.SUB)
+    for socket in (pub, sub):
+        assert socket.forward_subscriptions is True
+        socket.forward_subscriptions = socket.type != at_home
+        assert socket.forward_subscriptions is (socket.type != at_home)
+    pub.bind(address)
+    sub.subscribe(b"a")
+    sub.connect(address)
+    for _ in range(50):
+        pub.send(b"b")
+        publish(pub, sub, b"a")
+    assert (pub.statistic(Statistic.MESSAGES_FILTERED) > 0) == (at_home is None)
+
+
 def publish(pub, sub, message):
     # What was just subscribed to may still be on its way to the publisher, so the message is sent until it arrives.
     patience, sub.recv_timeout = sub.recv_timeout, 50
