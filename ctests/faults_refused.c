@@ -94,6 +94,28 @@ static void watches(void)
     }
 }
 
+/* Not when its time for a handshake is over, which is five seconds. */
+static void unwatched(void)
+{
+    char addr[NN_SOCKADDR_MAX], byte;
+    struct timeval limit = {.tv_sec = 3};
+    QUIRK("Q-E2", "a connection that cannot be watched is ended at once") {
+        int s = ct_socket(NN_PAIR);
+        MUST(nn_bind(s, ct_address(WS, addr)));
+        fail_next(&fault_epoll_ctl, ENOMEM, -1);
+        int fd = ct_raw_connect(addr);
+        MUST(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
+        CHECK(read(fd, &byte, 1) == 0);
+        CHECK(fault_hits(&fault_epoll_ctl) > 0);
+        fail_next(&fault_epoll_ctl, 0, 0);
+        close(fd);
+        fd = ct_raw_connect(addr);
+        ct_raw_enter(addr, fd, s);
+        close(fd);
+        MUST(nn_close(s));
+    }
+}
+
 /* accept hands over what went wrong on the way, and lacks what the system lacks. */
 static void accepting(void)
 {
@@ -203,6 +225,7 @@ int main(void)
     ct_in_child("threads", threads);
     ct_in_child("resolver", resolver);
     ct_in_child("watches", watches);
+    ct_in_child("unwatched", unwatched);
     ct_in_child("accept", accepting);
     ct_in_child("sockets", sockets);
     return 0;

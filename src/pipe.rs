@@ -321,6 +321,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_queued_during_a_write_comes_behind_what_that_leaves() {
+        let mut outbox = Outbox::default();
+        outbox.push_bytes([b"first", b"", b""]);
+        let mut taken = outbox.take();
+        outbox.push_bytes([b"second", b"", b""]);
+        taken.write(|_| Ok::<_, ()>(2)).unwrap();
+        outbox.restore(taken);
+        let mut seen = Vec::new();
+        while !outbox.is_empty() {
+            let gather = |slices: &[IoSlice<'_>]| {
+                let before = seen.len();
+                slices.iter().for_each(|slice| seen.extend_from_slice(slice));
+                Ok::<_, ()>(seen.len() - before)
+            };
+            outbox.write(gather).unwrap();
+        }
+        assert_eq!(seen, b"rstsecond");
+    }
+
+    #[test]
     fn an_outbox_that_is_never_empty_does_not_grow() {
         let mut outbox = Outbox::default();
         for _ in 0..10_000 {

@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A pause of a publisher, so that there is something to be heard between what is dropped.
 const PACE: Duration = Duration::from_millis(1);
 
+/// Of a survey.
+const DEADLINE: Duration = Duration::from_millis(50);
+
 const COUNTS: [&str; 8] = ["pushed", "replies", "heard", "surveys", "bus", "echoes", "sockets", "killed"];
 
 /// What a run has seen.
@@ -177,7 +180,7 @@ impl Hubs {
         requester.set_recv_timeout(Some(PATIENCE)).unwrap();
         let publisher = hub("pub", SocketType::Pub);
         let surveyor = hub("survey", SocketType::Surveyor);
-        surveyor.set_survey_deadline(Some(Duration::from_millis(50))).unwrap();
+        surveyor.set_survey_deadline(Some(DEADLINE)).unwrap();
         let (bus, echo) = (hub("bus", SocketType::Bus), hub("pair", SocketType::Pair));
         let (sent, next) = Default::default();
         Self { transport, addresses, pull, requester, publisher, surveyor, bus, echo, sent, next }
@@ -329,6 +332,10 @@ impl Hubs {
             let respondent = connected(SocketType::Respondent, self.address("survey"), board);
             for _ in 0..random.below(20) {
                 if let Ok(question) = respondent.recv() {
+                    // Now and then too late: the next survey runs.
+                    if random.below(20) == 0 {
+                        thread::sleep(DEADLINE + PACE);
+                    }
                     respondent.send(&*question).unwrap();
                 }
             }
