@@ -1,5 +1,6 @@
 //! Peers written by hand, who say and hear bytes.
 
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
@@ -115,6 +116,32 @@ fn a_subscriber_tells_all_and_then_what_changes() {
     subscriber.unsubscribe("a").unwrap();
     subscriber.unsubscribe("a").unwrap();
     assert_eq!((hear(&mut stream), hear(&mut stream)), (b"\x01c".to_vec(), b"\0a".to_vec()));
+}
+
+/// There is much to tell, in small portions, and suddenly much room for it: one write after the other, none within another.
+#[test]
+fn what_waited_for_room_is_told_as_there_is_some() {
+    const TOPICS: usize = 100_000;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let subscriber = subscriber(&[]);
+    subscriber.connect(&format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
+    let mut stream = accept(&listener);
+    assert_eq!(hear_header(&mut stream), SUB_FORWARDING);
+    stream.write_all(&header(PUB_FORWARDING)).unwrap();
+    assert_eq!(hear(&mut stream), b"\x02");
+    // The kernel keeps what it had.
+    subscriber.set_send_buffer(16).unwrap();
+    let topics: BTreeSet<String> = (0..TOPICS).map(|number| format!("topic {number:0100}")).collect();
+    for topic in &topics {
+        subscriber.subscribe(topic).unwrap();
+    }
+    let told: BTreeSet<String> = (0..TOPICS)
+        .map(|_| match &hear(&mut stream)[..] {
+            [1, topic @ ..] => String::from_utf8(topic.to_vec()).unwrap(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(told == topics);
 }
 
 /// What a listener may do to an offer it does not know.
