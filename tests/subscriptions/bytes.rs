@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -220,4 +220,50 @@ fn a_peer_of_another_kind_is_not_dialled_again_at_once() {
         assert_eq!(stream.read(&mut [0]).unwrap(), 0);
     }
     wait_until("the losses are counted", || count(&socket, Statistic::BrokenConnections) == 2);
+}
+
+#[test]
+fn another_kind_of_peer_at_the_same_address_costs_one_attempt() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let subscriber = subscriber(&["a"]);
+    subscriber.set_reconnect_interval(Duration::from_millis(10)).unwrap();
+    subscriber.connect(&format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
+    let mut agreed = accept(&listener);
+    assert_eq!(hear_header(&mut agreed), SUB_FORWARDING);
+    agreed.write_all(&header(PUB_FORWARDING)).unwrap();
+    assert_eq!([hear(&mut agreed), hear(&mut agreed)], [&b"\x01a"[..], b"\x02"]);
+    drop(agreed);
+    let mut declined = accept(&listener);
+    assert_eq!(hear_header(&mut declined), SUB_FORWARDING, "what was agreed once is offered again");
+    declined.write_all(&header(PUB)).unwrap();
+    for message in ["a1", "a2", "a3"] {
+        let mut plain = accept(&listener);
+        assert_eq!(hear_header(&mut plain), SUB);
+        plain.write_all(&[&header(PUB)[..], &frame(b"b"), &frame(message.as_bytes())].concat()).unwrap();
+        assert_eq!(subscriber.recv().unwrap(), message);
+        subscriber.subscribe(message).unwrap();
+        plain.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(plain.read(&mut [0]).unwrap(), 0, "it is told nothing");
+    }
+    assert_eq!(count(&subscriber, Statistic::ConnectErrors), 0);
+}
+
+#[test]
+fn switched_off_while_an_offer_is_answered_it_is_off_from_the_next_connection_on() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let subscriber = subscriber(&["a"]);
+    subscriber.set_reconnect_interval(Duration::from_millis(10)).unwrap();
+    subscriber.connect(&format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
+    let mut first = accept(&listener);
+    assert_eq!(hear_header(&mut first), SUB_FORWARDING);
+    subscriber.set_forward_subscriptions(false).unwrap();
+    first.write_all(&header(PUB_FORWARDING)).unwrap();
+    assert_eq!([hear(&mut first), hear(&mut first)], [&b"\x01a"[..], b"\x02"]);
+    subscriber.subscribe("b").unwrap();
+    assert_eq!(hear(&mut first), b"\x01b", "or else it would not be sent");
+    drop(first);
+    let mut second = accept(&listener);
+    assert_eq!(hear_header(&mut second), SUB);
+    second.write_all(&[&header(PUB)[..], &frame(b"b1")].concat()).unwrap();
+    assert_eq!(subscriber.recv().unwrap(), "b1");
 }
