@@ -10,6 +10,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::table;
 use crate::error::{Error, Result};
+use crate::message;
 use crate::pattern;
 use crate::reactor::worker::Worker;
 use crate::sys;
@@ -157,6 +158,9 @@ impl Library {
         let mut handles = self.handles.lock();
         handles.free.push(handle);
         handles.open -= 1;
+        if handles.open == 0 {
+            message::spare::clear();
+        }
     }
 }
 

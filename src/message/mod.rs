@@ -4,6 +4,8 @@
 //! and taken back without a copy.
 #![forbid(unsafe_code)]
 
+pub(crate) mod spare;
+
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -35,7 +37,7 @@ impl Chunk {
     pub(crate) fn with_capacity(capacity: usize) -> Result<Self> {
         let start = LEAD + HEADROOM;
         let total = capacity.checked_add(start).ok_or(Error::NoMemory)?;
-        let mut bytes = Vec::new();
+        let mut bytes = spare::take(total).unwrap_or_default();
         bytes.try_reserve_exact(total).map_err(|_| Error::NoMemory)?;
         bytes.resize(start, 0);
         Ok(Self { bytes, start })
@@ -48,8 +50,8 @@ impl Chunk {
     }
 
     /// The vector and the offset of the data in it: what `ffi` needs to turn a chunk into a pointer.
-    pub(crate) fn into_parts(self) -> (Vec<u8>, usize) {
-        (self.bytes, self.start)
+    pub(crate) fn into_parts(mut self) -> (Vec<u8>, usize) {
+        (std::mem::take(&mut self.bytes), self.start)
     }
 
     /// The inverse of [`Chunk::into_parts`]. `start` must leave the headroom free and lie inside `bytes`.
@@ -108,6 +110,13 @@ impl Chunk {
         self.bytes[start..self.start].copy_from_slice(data);
         self.start = start;
         true
+    }
+}
+
+impl Drop for Chunk {
+    #[inline]
+    fn drop(&mut self) {
+        spare::keep(std::mem::take(&mut self.bytes));
     }
 }
 
