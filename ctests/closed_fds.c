@@ -1,8 +1,11 @@
 /* A process that closes all its descriptors, ours as well, as some do when they
-   become daemons: calls fail, nothing spins, and everything can still be closed. */
+   become daemons: calls fail, nothing spins, everything can still be closed, and
+   those who are blocked in a call meanwhile return from it. */
 
 #include "ctest.h"
 #include "faults.h"
+
+#include <sys/syscall.h>
 
 static void close_all(void)
 {
@@ -42,6 +45,17 @@ static void terminating(void)
     nn_term();
 }
 
+/* Their numbers are other files' by now. */
+static void terminating_late(void)
+{
+    int s[8];
+    open_all(s);
+    close_all();
+    while (MUST(open("/dev/null", O_RDONLY)) < 100)
+        continue;
+    nn_term();
+}
+
 static void exiting(void)
 {
     int s[8];
@@ -50,28 +64,162 @@ static void exiting(void)
     exit(0);
 }
 
+/* A thread in a call without a time limit. */
+struct blocked {
+    enum { RECV, SEND, POLL, POLL_BOTH, DEVICE } call;
+    int s[2];
+    volatile pid_t id;
+    pthread_t thread;
+};
+
+static void *block(void *arg)
+{
+    struct blocked *b = arg;
+    struct nn_pollfd fds[2] = {{b->s[0], NN_POLLIN, 0}, {b->s[1], NN_POLLIN, 0}};
+    char buf[8];
+    b->id = (pid_t) syscall(SYS_gettid);
+    switch (b->call) {
+    case RECV: CHECK(nn_recv(b->s[0], buf, sizeof buf, 0) == -1); break;
+    case SEND: CHECK(nn_send(b->s[0], "x", 1, 0) == -1); break;
+    case POLL: CHECK(nn_poll(fds, 1, -1) <= 0); return NULL;
+    case POLL_BOTH: CHECK(nn_poll(fds, 2, -1) <= 0); return NULL;
+    case DEVICE: CHECK(nn_device(b->s[0], b->s[1]) == -1); break;
+    }
+    CHECK(nn_errno() == EBADF || nn_errno() == ETERM);
+    return NULL;
+}
+
+static int sleeps(pid_t id)
+{
+    char path[64], line[256] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int) id);
+    FILE *file = fopen(path, "r");
+    if (file) {
+        char *got = fgets(line, sizeof line, file), *name_ends = got ? strrchr(line, ')') : NULL;
+        fclose(file);
+        return name_ends && name_ends[1] == ' ' && name_ends[2] == 'S';
+    }
+    return 0;
+}
+
+static int raw_socket(int type)
+{
+    char addr[NN_SOCKADDR_MAX];
+    int s = MUST(nn_socket(AF_SP_RAW, type));
+    MUST(nn_bind(s, ct_address(TCP, addr)));
+    return s;
+}
+
+/* All who are blocked return: because their sockets are closed, because the
+   library is, or because there is nothing left to wait for. */
+static void returning(int how)
+{
+    int s[8], push = ct_socket(NN_PUSH), front = raw_socket(NN_PULL), back = raw_socket(NN_PUSH);
+    char addr[NN_SOCKADDR_MAX];
+    open_all(s);
+    MUST(nn_bind(push, ct_address(TCP, addr)));
+    struct blocked all[] = {
+        {.call = RECV, .s = {s[2 * TCP]}},
+        {.call = RECV, .s = {s[2 * TCP]}},
+        {.call = SEND, .s = {push}},
+        {.call = POLL, .s = {s[2 * IPC]}},
+        {.call = POLL_BOTH, .s = {s[2 * WS], s[2 * WS + 1]}},
+        {.call = DEVICE, .s = {front, back}},
+    };
+    int many = sizeof all / sizeof all[0];
+    for (int i = 0; i < many; i++) {
+        MUST(pthread_create(&all[i].thread, NULL, block, &all[i]));
+        while (!all[i].id || !sleeps(all[i].id))
+            ct_nap(1);
+    }
+    close_all();
+    int64_t start = ct_now();
+    if (how == 1)
+        for (int i = 0; i < many; i++)
+            CHECK(nn_close(all[i].s[0]) == 0 || nn_errno() == EBADF);
+    if (how == 2)
+        nn_term();
+    for (int i = 0; i < many; i++)
+        pthread_join(all[i].thread, NULL);
+    CHECK(ct_took(start, 0, 5000));
+}
+
+static void returning_by_themselves(void) { returning(0); }
+static void returning_from_closed_sockets(void) { returning(1); }
+static void returning_from_the_library(void) { returning(2); }
+
+/* Sockets within the process work, and a thread that has polled before can do so
+   again: at most one call says that something was closed. */
+static void polling_again(void)
+{
+    int s[4];
+    ct_pair(INPROC, s);
+    ct_pair(INPROC, s + 2);
+    struct nn_pollfd fds[2] = {{s[0], NN_POLLIN, 0}, {s[2], NN_POLLIN, 0}};
+    CHECK(nn_poll(fds, 2, 1) == 0);
+    close_all();
+    int before = fault_cpu(), result = nn_poll(fds, 2, 400);
+    CHECK(result == 0 || nn_errno() == EBADF);
+    CHECK(nn_poll(fds, 2, 400) == 0);
+    CHECK(fault_cpu() - before < 100);
+    CHECK(nn_send(s[3], "x", 1, 0) == 1 && nn_poll(fds, 2, 1000) == 1);
+    for (int i = 0; i < 4; i++)
+        CHECK(nn_close(s[i]) == 0);
+}
+
+/* What a daemon does first. The thread has polled before, in the parent. */
+static void starting_anew(void)
+{
+    int s[4];
+    close_all();
+    ct_pair(INPROC, s);
+    ct_pair(TCP, s + 2);
+    struct nn_pollfd fds[2] = {{s[0], NN_POLLIN, 0}, {s[2], NN_POLLIN, 0}};
+    CHECK(nn_poll(fds, 2, 1) == 0);
+    CHECK(nn_send(s[3], "x", 1, 0) == 1 && nn_poll(fds, 2, 1000) == 1 && fds[1].revents == NN_POLLIN);
+    nn_term();
+}
+
 int main(void)
 {
-    static void (*const ways[])(void) = {closing, terminating, exiting};
-    static const char *const names[] = {"nn_close", "nn_term", "exit"};
-    for (int i = 0; i < 3; i++) {
-        char text[128];
-        snprintf(text, sizeof text, "%s ends although its descriptors were closed", names[i]);
-        QUIRK("Q-E5", text) {
+    int s[4];
+    struct nn_pollfd fds[2] = {{.events = NN_POLLIN}, {.events = NN_POLLIN}};
+    static const struct {
+        void (*run)(void);
+        const char *text;
+    } ways[] = {
+        {closing, "nn_close ends although its descriptors were closed"},
+        {terminating, "nn_term ends although its descriptors were closed"},
+        {terminating_late, "nn_term ends although its descriptors are other files"},
+        {exiting, "exit ends although its descriptors were closed"},
+        {returning_by_themselves, "callers return although the descriptors they wait for were closed"},
+        {returning_from_closed_sockets, "nn_close wakes callers although their descriptors were closed"},
+        {returning_from_the_library, "nn_term wakes callers although their descriptors were closed"},
+        {polling_again, "nn_poll can wait again after its descriptors were closed"},
+        {starting_anew, "after fork a child may close everything and begin anew"},
+    };
+    ct_pair(INPROC, s);
+    ct_pair(INPROC, s + 2);
+    fds[0].fd = s[0];
+    fds[1].fd = s[2];
+    CHECK(nn_poll(fds, 2, 1) == 0);
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
+        QUIRK("Q-E5", ways[i].text) {
             int status;
             int64_t start = ct_now();
             fflush(stdout);
             pid_t pid = MUST(fork());
             if (pid == 0) {
                 alarm(30);
-                ways[i]();
+                ways[i].run();
                 fflush(stdout);
                 _exit(!ct_all_hold);
             }
             MUST(waitpid(pid, &status, 0));
             CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-            CHECK(ct_took(start, 0, 5000));
+            CHECK(ct_took(start, 0, 10000));
         }
-    }
+    ct_close_pair(s);
+    ct_close_pair(s + 2);
     return 0;
 }

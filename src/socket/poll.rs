@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use super::presence::panics_since;
 use super::state::State;
+use super::turn::wait_failed;
 use super::wait::{Limit, Want};
 use super::{Socket, table};
 use crate::error::{Error, Result};
 use crate::panics::{self, Place};
-use crate::sys::{Parker, current_parker, poll_readable};
+use crate::sys::{Parker, current_parker, forget_parker, poll_readable};
 
 /// One entry of nn_poll.
 #[derive(Debug, Clone, Copy)]
@@ -138,9 +139,9 @@ fn wait_one(socket: &Socket, entries: &mut [Entry], limit: Limit) -> Result<()> 
     if result.is_err() {
         (held, result) = socket.wait_until(held, want, limit, look);
     }
-    drop(held);
     match result {
-        Ok(()) | Err(Error::WouldBlock | Error::TimedOut | Error::BadSocket) => Ok(()),
+        Ok(()) | Err(Error::WouldBlock | Error::TimedOut) => Ok(()),
+        Err(Error::BadSocket) if held.closing => Ok(()),
         Err(error) => Err(error),
     }
 }
@@ -247,7 +248,12 @@ fn watch_all(watches: &mut [Watch], entries: &mut [Entry], limit: Limit, parker:
         let timeout = next.map(|next| next.saturating_duration_since(Instant::now()));
         let polled = poll_readable(&fds, timeout);
         parker.end_polling();
-        let polled = polled.map_err(|_| Error::Interrupted)?;
+        let polled = polled.map_err(|error| wait_failed(&error));
+        if polled == Err(Error::BadSocket) {
+            // The program has closed our descriptors, maybe the one that wakes this thread.
+            forget_parker();
+        }
+        let polled = polled?;
         if polled[0] {
             event.clear();
         }

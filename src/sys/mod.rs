@@ -8,7 +8,7 @@ mod random;
 mod socket;
 mod watch;
 
-pub(crate) use park::{Parker, Unparked, cpu, current_parker};
+pub(crate) use park::{Parker, Unparked, cpu, current_parker, forget_parker};
 pub(crate) use poller::{Events, Interest, JointSet, Poller};
 pub(crate) use process::{Uncancelled, at_exit, generation, on_fork, without_signals};
 pub(crate) use random::random;

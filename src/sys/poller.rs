@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::EventFd;
 use super::process::handles_signals;
-use super::socket::direct;
+use super::socket::{LONGEST_WAIT, direct};
 
 #[derive(Debug)]
 pub(crate) struct Poller {
@@ -127,10 +127,8 @@ fn control(
 }
 
 fn wait(epoll: &OwnedFd, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
-    let millis = timeout.map_or(-1, |limit| {
-        let rest = u64::from(limit.subsec_nanos().div_ceil(1_000_000));
-        limit.as_secs().saturating_mul(1000).saturating_add(rest).min(i32::MAX as u64) as i32
-    });
+    let limit = LONGEST_WAIT.min(timeout.unwrap_or(LONGEST_WAIT));
+    let millis = limit.as_nanos().div_ceil(1_000_000) as libc::c_int;
     events.list.clear();
     events.list.reserve(BATCH);
     // SAFETY: the buffer has room for BATCH events, as just reserved, and belongs to the caller for the whole call.
@@ -207,8 +205,9 @@ impl Poller {
         self.control(libc::EPOLL_CTL_DEL, fd.as_fd(), Interest::READ, 0)
     }
 
-    /// Waits until a source is ready, somebody notifies, or the time is over (`None`: no limit). A signal handler that
-    /// ran meanwhile is `ErrorKind::Interrupted`. Returns whether anything at all happened.
+    /// Waits until a source is ready, somebody notifies, or the time is over (`None`: no limit), but for no longer than
+    /// [`LONGEST_WAIT`]. A signal handler that ran meanwhile is `ErrorKind::Interrupted`. Returns whether anything at all
+    /// happened.
     pub(crate) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<bool> {
         wait(&self.epoll, events, timeout)?;
         if events.list.iter().any(|event| event.u64 == NOTIFY) {

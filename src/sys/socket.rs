@@ -89,18 +89,22 @@ pub(crate) fn unsent(socket: &Socket) -> usize {
     if result < 0 { 0 } else { usize::try_from(count).unwrap_or(0) }
 }
 
-/// Waits until one of the descriptors is readable. `None` waits without limit.
+/// No wait for descriptors is longer than this. A program that closes all it has closes ours too, and with them what
+/// would interrupt a wait: the kernel goes on with it, on something that nobody can reach any more. The next one fails.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// Waits until one of the descriptors is readable, for `timeout` or [`LONGEST_WAIT`] at most. Fails if one is closed.
 pub(crate) fn poll_readable(fds: &[BorrowedFd<'_>], timeout: Option<Duration>) -> io::Result<Vec<bool>> {
     let mut list: Vec<libc::pollfd> =
         fds.iter().map(|fd| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 }).collect();
-    let mut limit = timeout.map(|limit| libc::timespec {
-        tv_sec: libc::time_t::try_from(limit.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_nsec: limit.subsec_nanos() as _,
-    });
-    let limit = limit.as_mut().map_or(std::ptr::null_mut(), std::ptr::from_mut);
+    let limit = LONGEST_WAIT.min(timeout.unwrap_or(LONGEST_WAIT));
+    let mut limit = libc::timespec { tv_sec: limit.as_secs() as _, tv_nsec: limit.subsec_nanos() as _ };
     let no_mask = std::ptr::null::<libc::sigset_t>();
     // SAFETY: pointer and length describe `list`; it and the limit live until after the call.
-    unsafe { direct!(SYS_ppoll, list.as_mut_ptr(), list.len(), limit, no_mask, size_of::<u64>())? };
+    unsafe { direct!(SYS_ppoll, list.as_mut_ptr(), list.len(), &raw mut limit, no_mask, size_of::<u64>())? };
+    if list.iter().any(|entry| entry.revents & libc::POLLNVAL != 0) {
+        return Err(io::Error::from_raw_os_error(libc::EBADF));
+    }
     Ok(list.iter().map(|entry| entry.revents != 0).collect())
 }
 

@@ -37,7 +37,8 @@ impl Nest {
     }
 
     pub(crate) fn remove(&self, poller: &Poller) {
-        if self.poller.delete(poller).is_err_and(|error| error.raw_os_error() == Some(libc::EBADF)) {
+        // What was removed before is not found; anything else is no poller of ours any more.
+        if self.poller.delete(poller).is_err_and(|error| error.kind() != io::ErrorKind::NotFound) {
             self.deaf.store(true, Ordering::Relaxed);
         }
     }

@@ -48,7 +48,7 @@ address | thread)
 *) echo "what is $watcher?" >&2 && exit 2 ;;
 esac
 asan=detect_stack_use_after_return=1:allocator_may_return_null=1:exitcode=99
-export TSAN_OPTIONS=exitcode=99:halt_on_error=0
+export TSAN_OPTIONS=exitcode=99:halt_on_error=0:allocator_may_return_null=1
 
 # Whether exceptions.txt names the program ($2) under this watcher for something ($1).
 excepted() {
