@@ -29,10 +29,12 @@ SOAK_SECONDS ?= 30
 # Programs of ctests/ under valgrind and the sanitizers in little time; with nothing here all of them.
 CHECKED ?= memory ownership iovec msghdr_control cmsg pair_sizes inproc_queue pipeline pubsub bus reqrep_cooked \
         wire_frames ws_types
+# Programs of ctests/ that do more, or for longer, with NN_LONG=1.
+LONG ?= threads fork_traffic linger_exit faults_dns faults_network faults_peer
 PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 valgrind
 
 .PHONY: help deps build link header check-header test unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom mutations fuzz \
-        soak sanitize valgrind lint bench bench-quick icount \
+        soak long sanitize sanitize-thread valgrind lint bench bench-quick icount \
         networks demo hello prices man install deb uninstall clean
 
 help:
@@ -167,9 +169,18 @@ fuzz:
 soak:
 	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --release --test soak -- --nocapture
 
+## long          what `make test` does in little: stress for a minute, the network cut for one (needs root), floods, bursts
+long: build
+	NN_LONG=1 $(CARGO) test --release --test ctests -- --nocapture $(addprefix program::,$(LONG))
+	NN_LONG=1 $(CARGO) test --release --test hostile -- messages
+
 ## sanitize      C programs under AddressSanitizer and LeakSanitizer (CHECKED= for all; needs a nightly toolchain)
 sanitize:
 	tests/checked/run.sh address $(CHECKED)
+
+## sanitize-thread  C programs under ThreadSanitizer (THREADED= for some; needs a nightly toolchain with rust-src; long)
+sanitize-thread:
+	tests/checked/run.sh thread $(THREADED)
 
 ## valgrind      C programs under valgrind's memcheck (CHECKED= for all)
 valgrind: build
