@@ -173,9 +173,10 @@ static void starting_anew(void)
     int s[4];
     close_all();
     ct_pair(INPROC, s);
-    ct_pair(TCP, s + 2);
-    struct nn_pollfd fds[2] = {{s[0], NN_POLLIN, 0}, {s[2], NN_POLLIN, 0}};
+    struct nn_pollfd fds[2] = {{s[0], NN_POLLIN, 0}, {s[1], NN_POLLIN, 0}};
     CHECK(nn_poll(fds, 2, 1) == 0);
+    ct_pair(TCP, s + 2);
+    fds[1].fd = s[2];
     CHECK(nn_send(s[3], "x", 1, 0) == 1 && nn_poll(fds, 2, 1000) == 1 && fds[1].revents == NN_POLLIN);
     nn_term();
 }

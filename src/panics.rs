@@ -21,6 +21,16 @@ pub(crate) fn contain<T>(body: impl FnOnce() -> T) -> Option<T> {
     })
 }
 
+/// Runs what a destructor does. In a thread that unwinds a panic that left the destructor would end the process: there
+/// this one goes no further, either.
+pub(crate) fn in_destructor(body: impl FnOnce()) {
+    if thread::panicking() {
+        contain(body);
+    } else {
+        body();
+    }
+}
+
 thread_local! {
     /// True while this thread is inside `contain`. A panic outside of it is none of ours.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
@@ -63,6 +73,7 @@ pub(crate) enum Place {
     Receive,
     Note,
     /// Between two holds of it.
+    LetGo,
     WriteThrough,
     Flush,
     Wait,
@@ -85,28 +96,35 @@ pub(crate) fn possible_at(_place: Place) {
     injected::at(_place);
 }
 
-/// One panic at a place of choice, for the whole process: a test that uses it is run in a process of its own.
+/// Panics at places of choice, one after the other, for the whole process: a test that uses it is run in a process of its
+/// own.
 #[cfg(test)]
 pub(crate) mod injected {
+    use std::collections::VecDeque;
+
     use parking_lot::Mutex;
 
     use super::Place;
 
-    static NEXT: Mutex<Option<Place>> = Mutex::new(None);
+    static NEXT: Mutex<VecDeque<Place>> = Mutex::new(VecDeque::new());
 
     pub(crate) fn arm(place: Place) {
-        *NEXT.lock() = Some(place);
+        arm_all(&[place]);
     }
 
-    /// Whether it is still to come.
+    pub(crate) fn arm_all(places: &[Place]) {
+        *NEXT.lock() = places.iter().copied().collect();
+    }
+
+    /// Whether any is still to come.
     pub(crate) fn is_armed() -> bool {
-        NEXT.lock().is_some()
+        !NEXT.lock().is_empty()
     }
 
     pub(super) fn at(place: Place) {
         let mut next = NEXT.lock();
-        if *next == Some(place) {
-            *next = None;
+        if next.front() == Some(&place) {
+            next.pop_front();
             drop(next);
             panic!("injected at {place:?}");
         }

@@ -163,8 +163,13 @@ fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// One of two joined sockets does something, and is broken by that.
 fn breaks(place: Place, address: &str, act: impl FnOnce(c_int) -> c_int) {
+    breaks_in(&[place], address, act);
+}
+
+/// The same, with more panics on the way out.
+fn breaks_in(places: &[Place], address: &str, act: impl FnOnce(c_int) -> c_int) {
     let [a, b] = joined(address);
-    injected::arm(place);
+    injected::arm_all(places);
     assert_eq!(told(act(a)), BROKEN);
     assert!(!injected::is_armed());
     is_broken(a);
@@ -262,6 +267,27 @@ alone!(while_polling_several, 1, || {
     let [a, b] = joined(&address);
     injected::arm(Place::Poll);
     assert_eq!(told(poll(&[a, b], 10_000)), BROKEN);
+    is_broken(a);
+    is_broken(b);
+    all_is_well(&address);
+});
+
+// As often as a thread can panic on its way out of the first.
+alone!(again_while_letting_go, 2, || {
+    breaks_in(&[Place::Send, Place::LetGo], &free_address(), |s| send(s, b"x", 0));
+});
+alone!(again_while_waiting, 3, || {
+    breaks_in(&[Place::Wait, Place::LetGo, Place::LetGo], &free_address(), |s| recv(s, 0));
+});
+alone!(again_while_driving, 2, || {
+    breaks_in(&[Place::Turn, Place::LetGo], &free_address(), |s| recv(s, 0));
+});
+alone!(again_while_polling_several, 4, || {
+    let address = free_address();
+    let [a, b] = joined(&address);
+    injected::arm_all(&[Place::Poll, Place::LetGo, Place::LetGo, Place::LetGo]);
+    assert_eq!(told(poll(&[a, b], 10_000)), BROKEN);
+    assert!(!injected::is_armed());
     is_broken(a);
     is_broken(b);
     all_is_well(&address);
@@ -392,7 +418,10 @@ alone!(in_the_worker_between_two_sockets, 1, || {
     all_is_well(&address);
 });
 
-alone!(in_a_device, 1, || {
+alone!(in_a_device, 1, || breaks_a_device(&[Place::Joint]));
+alone!(again_in_a_device, 3, || breaks_a_device(&[Place::Joint, Place::LetGo, Place::LetGo]));
+
+fn breaks_a_device(places: &[Place]) {
     let addresses = [free_address(), free_address()];
     let front = nn_socket(AF_SP_RAW, NN_PULL);
     let back = nn_socket(AF_SP_RAW, NN_PUSH);
@@ -401,14 +430,14 @@ alone!(in_a_device, 1, || {
     assert!(connect(from, &addresses[0]) > 0 && connect(to, &addresses[1]) > 0);
     let device = thread::spawn(move || told(nn_device(front, back)));
     assert_eq!((send(from, b"x", 0), recv(to, 0)), (1, 1));
-    injected::arm(Place::Joint);
+    injected::arm_all(places);
     assert_eq!(send(from, b"x", 0), 1);
     assert_eq!(device.join().unwrap(), BROKEN);
     is_broken_off(front);
     is_broken_off(back);
     assert_eq!((nn_close(from), nn_close(to)), (0, 0));
     all_is_well(&addresses[0]);
-});
+}
 
 fn is_broken_off(socket: c_int) {
     assert_eq!(told(set(socket, NN_LINGER, 1)), BROKEN);

@@ -13,7 +13,7 @@ struct Claim<'a>(&'a Socket);
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        self.0.lock().closing_since = None;
+        panics::in_destructor(|| self.0.lock().closing_since = None);
     }
 }
 

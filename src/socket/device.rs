@@ -11,6 +11,7 @@ use super::table;
 use super::wait::Limit;
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
+use crate::panics;
 use crate::pattern::{self, Demand};
 
 /// Forwards messages between two raw sockets, or back into one (the other handle negative), headers included. Returns
@@ -195,7 +196,7 @@ impl Way {
 
 impl Drop for Way {
     fn drop(&mut self) {
-        self.stop_following();
+        panics::in_destructor(|| self.stop_following());
     }
 }
 

@@ -125,16 +125,20 @@ impl Joint {
 impl Drop for Joint {
     fn drop(&mut self) {
         for socket in &self.sockets {
-            if let Some(reactor) = socket.reactor.get() {
-                let mut io = reactor.io.lock();
-                reactor.poller.part();
-                io.move_watches(socket, &reactor.poller);
-            }
-            if panics_since(self.unwinding) {
-                // In which of the two, nobody knows.
-                socket.lock().break_off(socket);
-            }
-            leave(socket);
+            panics::in_destructor(|| {
+                if panics_since(self.unwinding) {
+                    // In which of the two, nobody knows.
+                    socket.lock().break_off(socket);
+                }
+            });
+            panics::in_destructor(|| {
+                if let Some(reactor) = socket.reactor.get() {
+                    let mut io = reactor.io.lock();
+                    reactor.poller.part();
+                    io.move_watches(socket, &reactor.poller);
+                }
+            });
+            panics::in_destructor(|| leave(socket));
         }
     }
 }

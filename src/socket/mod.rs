@@ -95,9 +95,10 @@ impl DerefMut for Held<'_> {
 impl Drop for Held<'_> {
     #[inline]
     fn drop(&mut self) {
-        let Some(mut state) = self.guard.take() else { return };
+        let Some(state) = self.guard.take() else { return };
         if presence::panics_since(self.unwinding) {
-            state.break_off(self.socket);
+            self.socket.break_off_and_let_go(state, self.reads_mail);
+            return;
         }
         if state.pipes.first_post.is_some() || state.pipes.after.is_some() || state.needs_turn() {
             self.socket.let_go(state);
@@ -175,6 +176,15 @@ impl Socket {
         }
     }
 
+    #[cold]
+    fn break_off_and_let_go(&self, mut state: MutexGuard<'_, State>, reads_mail: bool) {
+        panics::in_destructor(|| {
+            state.break_off(self);
+            self.let_go(state);
+            self.look_for_mail(reads_mail);
+        });
+    }
+
     /// Unlocks, and does what was noted.
     #[inline(never)]
     fn let_go(&self, mut state: MutexGuard<'_, State>) {
@@ -208,6 +218,7 @@ impl Socket {
         for parker in after.wakes {
             parker.wake();
         }
+        panics::possible_at(Place::LetGo);
         for (neighbour, note) in after.posts {
             neighbour.post(note);
         }

@@ -174,18 +174,20 @@ struct Staying<'a> {
 
 impl Drop for Staying<'_> {
     fn drop(&mut self) {
-        for watch in &mut *self.watches {
-            let mut held = watch.socket.lock();
-            if panics_since(self.unwinding) {
-                // In which of them, nobody knows.
-                held.break_off(&watch.socket);
-            }
-            held.waiters.remove(self.parker);
-            held.inside -= 1;
-            if watch.leading {
-                held.leave_lease();
-            }
-            held.pass_on();
+        for watch in &*self.watches {
+            panics::in_destructor(|| {
+                let mut held = watch.socket.lock();
+                if panics_since(self.unwinding) {
+                    // In which of them, nobody knows.
+                    held.break_off(&watch.socket);
+                }
+                held.waiters.remove(self.parker);
+                held.inside -= 1;
+                if watch.leading {
+                    held.leave_lease();
+                }
+                held.pass_on();
+            });
         }
     }
 }

@@ -9,6 +9,7 @@ use std::thread;
 use super::state::State;
 use super::{Held, Socket};
 use crate::error::Error;
+use crate::panics;
 use crate::pattern;
 
 /// The calling thread is counted as inside. It ends with [`Presence::end`]; dropped otherwise, by a panic, it takes back
@@ -36,12 +37,14 @@ impl Presence<'_> {
 
 impl Drop for Presence<'_> {
     fn drop(&mut self) {
-        let mut held = self.socket.lock();
-        held.inside -= 1;
-        if self.leads {
-            held.lease.abandon();
-        }
-        held.break_off(self.socket);
+        panics::in_destructor(|| {
+            let mut held = self.socket.lock();
+            held.inside -= 1;
+            if self.leads {
+                held.lease.abandon();
+            }
+            held.break_off(self.socket);
+        });
     }
 }
 
