@@ -1,11 +1,14 @@
-//! A hash table of small values, laid out for the memory: it is nearly full, and what a search looks at is mostly one
-//! cache line. Its hash has a random key, so that nobody outside can choose keys that collide.
+//! A hash table of small values, laid out for the memory: what a search looks at is mostly one cache line. Its hash has
+//! a random key, so that nobody outside can choose keys that collide.
 #![forbid(unsafe_code)]
 
 use std::hash::{BuildHasher, RandomState};
 
 /// In a cache line, where they take 16 bytes each.
 const WAYS: usize = 4;
+
+/// So many lines are searched as fast as a tag is hashed.
+const FEW: usize = 2;
 
 /// Several values may have the same tag. The default value is that of a free slot.
 #[derive(Debug)]
@@ -68,8 +71,8 @@ impl<T: Copy + Default + PartialEq> Slots<T> {
 
     /// One more, which is not the default.
     pub(super) fn insert(&mut self, tag: u64, value: T) {
-        if self.used >= self.capacity() * 7 / 8 {
-            self.resize((self.used + self.used / 2).max(WAYS));
+        if self.used >= self.capacity() * 3 / 4 {
+            self.resize((self.used * 5 / 3).max(WAYS));
         }
         self.used += 1;
         self.place(Slot { tag, value });
@@ -113,6 +116,9 @@ impl<T: Copy + Default + PartialEq> Slots<T> {
 
     /// The first place to look at.
     fn home(&self, tag: u64) -> usize {
+        if self.lines.len() <= FEW {
+            return 0;
+        }
         let hash = u128::from(self.hasher.hash_one(tag));
         ((hash * self.lines.len() as u128) >> 64) as usize * WAYS
     }
