@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use slab::Slab;
 use smallvec::SmallVec;
@@ -104,6 +104,14 @@ pub(super) struct StreamEnd {
 
 /// Bytes gathered before their sender writes them itself.
 const GATHER: usize = 64 * 1024;
+
+/// Gathered output older than this is written by the worker.
+const GATHER_AGE: Duration = Duration::from_micros(80);
+
+/// A sender that is still at it is left alone for as long as writing will take, if that is longer: for each pipe about
+/// so long, but this at most.
+const WRITE: Duration = Duration::from_micros(5);
+const GATHER_AGE_MAX: Duration = Duration::from_micros(500);
 
 /// Messages above this size are never worth gathering.
 const GATHER_MAX: usize = 8 * 1024;
@@ -296,6 +304,14 @@ impl PipeTable {
         }
     }
 
+    /// How old gathered output may become.
+    pub(super) fn gather_age(&self, now: Instant) -> Duration {
+        if !self.tempo.gathers_since(now.checked_sub(GATHER_AGE)) {
+            return GATHER_AGE;
+        }
+        (WRITE * self.gathered.len() as u32).clamp(GATHER_AGE, GATHER_AGE_MAX)
+    }
+
     /// Undertakes to write all gathered output that is older than `before` (all of it, if `None`). False: some is left.
     pub(super) fn flush_gathered(&mut self, before: Option<Instant>) -> bool {
         let mut kept = Vec::new();
@@ -447,5 +463,27 @@ impl pattern::Pipes for PipeTable {
                 Some(more)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_sends_to_many_is_left_alone_for_as_long_as_writing_takes() {
+        let start = Instant::now();
+        let mut pipes = PipeTable::default();
+        let ages = |pipes: &mut PipeTable, now| {
+            [1, 16, 20, 50, 100, 1000].map(|count| {
+                pipes.gathered = vec![PipeId { slot: 0, serial: 0 }; count];
+                pipes.gather_age(now).as_micros()
+            })
+        };
+        assert_eq!(ages(&mut pipes, start), [80; 6], "nobody sends");
+        (0..20).for_each(|_| pipes.tempo.send_begins(start));
+        assert!(pipes.tempo.gathers());
+        assert_eq!(ages(&mut pipes, start + GATHER_AGE), [80, 80, 100, 250, 500, 500]);
+        assert_eq!(ages(&mut pipes, start + GATHER_AGE * 2), [80; 6], "the sender has fallen quiet");
     }
 }

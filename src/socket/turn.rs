@@ -43,9 +43,6 @@ impl Reactor {
     }
 }
 
-/// Gathered output older than this is written by the worker.
-const GATHER_AGE: Duration = Duration::from_micros(80);
-
 /// A sender that is in a hurry looks no more often for what its peers say.
 const HEARING_PAUSE: Duration = Duration::from_micros(20);
 
@@ -246,7 +243,8 @@ impl Driven for Socket {
         }
         let mut pace = None;
         if held.gather_watched {
-            let before = Instant::now().checked_sub(GATHER_AGE);
+            let now = Instant::now();
+            let before = now.checked_sub(held.pipes.gather_age(now));
             held.pipes.tempo.overtake();
             held.gather_watched = !held.pipes.flush_gathered(before) || held.pipes.tempo.gathers_since(before);
             pace = held.gather_watched.then_some(Pace::Fast);
