@@ -51,7 +51,7 @@ class Measurement:
             if peer.missing or peer.name in self.state:
                 continue
             slowest = self.rates.get(peer.name, 0)
-            count = first if number == 0 else int(min(most, max(least, slowest * options.seconds)))
+            count = first if number == 0 else int(min(most, max(least, slowest * self.row.lasts(options.seconds))))
             try:
                 result = run_once(peer, self.row, count, options)
                 took = seconds_of(self.row, result)
@@ -130,7 +130,7 @@ def option_parser():
     parser.add_argument("--lib", default=DEFAULT_LIB, help="our library (default: target/lib/libnanomsg.so.6)")
     parser.add_argument("--nanomsg", default="libnanomsg.so.5", help="the original (default: %(default)s)")
     parser.add_argument("--rounds", type=int, help="default: 5; quick: 2")
-    parser.add_argument("--seconds", type=float, help="length of a run; default: 0.1; quick: 0.03")
+    parser.add_argument("--seconds", type=float, help="length of a run, of one with topics ten times that; default: 0.1; quick: 0.03")
     parser.add_argument("--quick", action="store_true", help="the headlines only, short runs; under a minute")
     parser.add_argument("--only", metavar="REGEX", help="rows whose name contains this, e.g. rtt/tcp or 64B.*pinned")
     parser.add_argument("--syscalls", action="store_true", help="only count system calls and context switches")
