@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 from pathlib import Path
@@ -77,8 +78,14 @@ def run(command, environment, patience=None):
 
 def attempt(test, patience):
     """Builds what a test needs and runs it: "passes", "fails" or "hangs", the seconds it took, and its output."""
+    # Who is killed leaves its files.
+    with tempfile.TemporaryDirectory() as scratch:
+        return attempt_in(scratch, test, patience)
+
+
+def attempt_in(scratch, test, patience):
     target, *words = test.split()
-    environment = {**os.environ, **PROFILE}
+    environment = {**os.environ, **PROFILE, "TMPDIR": scratch}
     builds = []
     if target == "loom":
         environment |= {"RUSTFLAGS": "--cfg loom", "CARGO_TARGET_DIR": str(WORK / "loom")}
