@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::pipe::PipeId;
-pub(crate) use pubsub::Demand;
+pub(crate) use pubsub::{Demand, DeviceId};
 
 /// A socket type's number: its family times 16, plus the role.
 pub(crate) type Protocol = u16;
@@ -136,16 +136,16 @@ pub(crate) trait Pattern: Send {
     fn forward(&mut self, _pipes: &mut dyn Pipes) {}
 
     /// For a device, at the end that sends: starts or stops to note how what is wanted changes.
-    fn watch_demand(&mut self, _on: bool) {}
+    fn watch_demand(&mut self, _device: DeviceId, _on: bool) {}
     /// Whether it has changed since the last [`Pattern::take_demand`].
-    fn demand_changed(&self) -> bool {
+    fn demand_changed(&self, _device: DeviceId) -> bool {
         false
     }
-    fn take_demand(&mut self) -> Option<Demand> {
+    fn take_demand(&mut self, _device: DeviceId) -> Option<Demand> {
         None
     }
-    /// At the end that receives: what is wanted, and what has changed about it. `None`: no device any more.
-    fn set_demand(&mut self, _demand: Option<Demand>) {}
+    /// At the end that receives: what is wanted, and what has changed about it. `None`: this device is gone.
+    fn set_demand(&mut self, _device: DeviceId, _demand: Option<Demand>) {}
 
     /// Messages that were not sent to a peer which had not asked for them, counted for each.
     fn filtered(&self) -> u64 {

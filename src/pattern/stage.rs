@@ -5,10 +5,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::{Demand, Pattern, Pipes, Priorities, Refused};
+use super::{Demand, DeviceId, Pattern, Pipes, Priorities, Refused};
 use crate::error::{Error, Result};
 use crate::message::{Body, Message, Outgoing};
 use crate::pipe::PipeId;
+
+/// Where there is only one.
+pub(super) const DEVICE: DeviceId = 0;
 
 pub(super) const A: PipeId = PipeId { slot: 0, serial: 10 };
 pub(super) const B: PipeId = PipeId { slot: 1, serial: 11 };
@@ -101,7 +104,11 @@ impl<P: Pattern> Stage<P> {
 
     /// What a device has heard at its other end.
     pub(super) fn set_demand(&mut self, demand: Option<Demand>) {
-        self.pattern.set_demand(demand);
+        self.set_demand_of(DEVICE, demand);
+    }
+
+    pub(super) fn set_demand_of(&mut self, device: DeviceId, demand: Option<Demand>) {
+        self.pattern.set_demand(device, demand);
         self.pattern.forward(&mut self.desk);
     }
 

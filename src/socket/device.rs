@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Socket;
 use super::joint::Joint;
@@ -12,7 +13,7 @@ use super::wait::Limit;
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::panics;
-use crate::pattern::{self, Demand};
+use crate::pattern::{self, Demand, DeviceId};
 
 /// Forwards messages between two raw sockets, or back into one (the other handle negative), headers included. Returns
 /// only when no direction works any more, with the error that ended the one from `first` to `second`.
@@ -49,6 +50,9 @@ fn raw(socket: &Arc<Socket>) -> Result<Arc<Socket>> {
     if socket.raw { Ok(Arc::clone(socket)) } else { Err(Error::Invalid) }
 }
 
+/// The name of the next device.
+static DEVICES: AtomicU64 = AtomicU64::new(0);
+
 /// Steps of one direction before the other has its turn.
 const TURN: usize = 32;
 
@@ -65,15 +69,15 @@ struct Way {
     /// Until when the present step may take: NN_RCVTIMEO or NN_SNDTIMEO, counted from its start.
     limit: Option<Limit>,
     ended: Option<Error>,
-    /// What is wanted may be less than all.
-    follows: bool,
+    /// Under this name, where what is wanted may be less than all.
+    follows: Option<DeviceId>,
 }
 
 impl Way {
     fn new(from: &Arc<Socket>, to: &Arc<Socket>) -> Self {
-        let follows = pattern::forwarding(from.protocol).is_some();
-        if follows {
-            to.lock().pattern.watch_demand(true);
+        let follows = pattern::forwarding(from.protocol).map(|_| DEVICES.fetch_add(1, Ordering::Relaxed));
+        if let Some(device) = follows {
+            to.lock().pattern.watch_demand(device, true);
         }
         Self {
             from: Arc::clone(from),
@@ -88,31 +92,31 @@ impl Way {
     }
 
     /// Passes on how what is wanted has changed.
-    fn follow(&mut self) {
+    fn follow(&mut self, device: DeviceId) {
         let mut held = self.to.lock();
         if held.closing {
             drop(held);
             // The next message will tell.
             return self.stop_following();
         }
-        let demand = held.pattern.take_demand();
+        let demand = held.pattern.take_demand(device);
         drop(held);
         if demand.is_some() {
-            self.demand(demand);
+            self.demand(device, demand);
         }
     }
 
     fn stop_following(&mut self) {
-        if std::mem::take(&mut self.follows) {
-            self.to.lock().pattern.watch_demand(false);
-            self.demand(None);
+        if let Some(device) = self.follows.take() {
+            self.to.lock().pattern.watch_demand(device, false);
+            self.demand(device, None);
         }
     }
 
-    fn demand(&self, demand: Option<Demand>) {
+    fn demand(&self, device: DeviceId, demand: Option<Demand>) {
         let mut held = self.from.lock();
         if !held.closing {
-            held.pattern.set_demand(demand);
+            held.pattern.set_demand(device, demand);
             held.forward(&self.from);
         }
     }
@@ -120,8 +124,8 @@ impl Way {
     /// Moves messages until one has to wait, the direction ends, or the other one shall have its turn. True: there may
     /// be more.
     fn go(&mut self) -> bool {
-        if self.follows {
-            self.follow();
+        if let Some(device) = self.follows {
+            self.follow(device);
         }
         for _ in 0..TURN {
             let step = if self.pending.is_none() { self.pass() } else { self.send_pending() };
@@ -181,7 +185,8 @@ impl Way {
             Some(_) => Arc::ptr_eq(&self.to, socket) && state.pattern.can_send(),
             None => Arc::ptr_eq(&self.from, socket) && state.pattern.can_recv(),
         };
-        self.ready |= self.ended.is_none() && Arc::ptr_eq(&self.to, socket) && state.pattern.demand_changed();
+        let changed = self.follows.is_some_and(|device| state.pattern.demand_changed(device));
+        self.ready |= self.ended.is_none() && Arc::ptr_eq(&self.to, socket) && changed;
         self.ready
     }
 
@@ -190,7 +195,7 @@ impl Way {
             Some(_) => Entry::sendable(&self.to),
             None => Entry::receivable(&self.from),
         };
-        [Some(entry), self.follows.then(|| Entry::changing(&self.to))].into_iter().flatten()
+        [Some(entry), self.follows.map(|device| Entry::changing(&self.to, device))].into_iter().flatten()
     }
 }
 

@@ -12,6 +12,7 @@ use super::wait::{Limit, Want};
 use super::{Socket, table};
 use crate::error::{Error, Result};
 use crate::panics::{self, Place};
+use crate::pattern::DeviceId;
 use crate::sys::{Parker, current_parker, forget_parker, poll_readable};
 
 /// One entry of nn_poll.
@@ -56,7 +57,7 @@ pub(super) struct Entry {
     want: (bool, bool),
     can: (bool, bool),
     /// For a device: one wants to know when what subscribers want changes, and it has.
-    want_changes: bool,
+    want_changes: Option<DeviceId>,
     changed: bool,
 }
 
@@ -66,8 +67,8 @@ impl Entry {
     }
 
     /// Ready when what its subscribers want has changed.
-    pub(super) fn changing(socket: &Arc<Socket>) -> Self {
-        Self { want_changes: true, ..Self::idle(socket) }
+    pub(super) fn changing(socket: &Arc<Socket>, device: DeviceId) -> Self {
+        Self { want_changes: Some(device), ..Self::idle(socket) }
     }
 
     fn idle(socket: &Arc<Socket>) -> Self {
@@ -75,7 +76,7 @@ impl Entry {
             socket: Arc::clone(socket),
             want: (false, false),
             can: (false, false),
-            want_changes: false,
+            want_changes: None,
             changed: false,
         }
     }
@@ -90,7 +91,7 @@ impl Entry {
 
     fn look(&mut self, state: &State) {
         self.can = (self.want.0 && state.pattern.can_recv(), self.want.1 && state.pattern.can_send());
-        self.changed = self.want_changes && state.pattern.demand_changed();
+        self.changed = self.want_changes.is_some_and(|device| state.pattern.demand_changed(device));
     }
 }
 

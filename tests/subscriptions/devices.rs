@@ -29,13 +29,13 @@ impl Link {
 }
 
 /// Ends the devices with the scene, and with one that fails: the scope waits for their threads.
-struct Running<'a>(&'a [Link]);
+struct Running<'a>(Vec<&'a Socket>);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        for link in self.0 {
+        for front in &self.0 {
             // Where a device has ended by itself its test says what is wrong.
-            let _ = link.front.close();
+            let _ = front.close();
         }
     }
 }
@@ -55,7 +55,7 @@ fn front_to_back(transports: &[&str; 3], topics: &[&str], scene: impl Fn(&Socket
         for link in &links {
             threads.spawn(|| device(&link.front, &link.back));
         }
-        let _devices = Running(&links);
+        let _devices = Running(links.iter().map(|link| &link.front).collect());
         wait_for_connections(&publisher, 1);
         wait_for_connections(&links[0].back, 1);
         scene(&publisher, third, &links);
@@ -153,4 +153,49 @@ fn without_its_device_a_raw_subscriber_asks_for_its_own() {
     });
     link.front.set_recv_timeout(Some(PATIENCE)).unwrap();
     wait_until_heard(&publisher, &link.front, "a3");
+}
+
+#[test]
+fn several_devices_into_one_socket_each_follow_and_go_on_without_the_others() {
+    for transport in TRANSPORTS {
+        let places = [0; 3].map(|_| address(transport));
+        let [one, other, joined] = [0, 1, 2].map(|place| places[place].0.as_str());
+        let publishers = [one, other].map(|place| {
+            let publisher = open(SocketType::Pub);
+            publisher.bind(place).unwrap();
+            publisher
+        });
+        let back = Socket::raw(SocketType::Pub).unwrap();
+        back.bind(joined).unwrap();
+        let fronts = [one, other].map(|place| {
+            let front = Socket::raw(SocketType::Sub).unwrap();
+            front.subscribe("").unwrap();
+            front.connect(place).unwrap();
+            front
+        });
+        thread::scope(|threads| {
+            let devices = fronts.each_ref().map(|front| threads.spawn(|| device(front, &back)));
+            let _devices = Running(fronts.iter().collect());
+            publishers.iter().for_each(|publisher| wait_for_connections(publisher, 1));
+            let sub = subscriber(&["first"]);
+            sub.connect(joined).unwrap();
+            for publisher in &publishers {
+                wait_until_heard(publisher, &sub, "first");
+            }
+            for topic in ["second", "third"] {
+                sub.subscribe(topic).unwrap();
+                for publisher in &publishers {
+                    wait_until_heard(publisher, &sub, topic);
+                }
+            }
+            let [front, remaining] = &fronts;
+            front.close().unwrap();
+            let [device, last] = devices;
+            assert!(device.join().is_ok());
+            sub.subscribe("fourth").unwrap();
+            wait_until_heard(&publishers[1], &sub, "fourth");
+            remaining.close().unwrap();
+            assert!(last.join().is_ok());
+        });
+    }
 }

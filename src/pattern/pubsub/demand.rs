@@ -7,6 +7,9 @@ use std::sync::Arc;
 /// A prefix of messages.
 pub(super) type Topic = Arc<[u8]>;
 
+/// Names one direction of an `nn_device` among all.
+pub(crate) type DeviceId = u64;
+
 /// What is wanted, or what has changed about that.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Demand {

@@ -12,7 +12,7 @@ mod subscriber;
 mod topics;
 mod upstream;
 
-pub(crate) use demand::Demand;
+pub(crate) use demand::{Demand, DeviceId};
 pub(crate) use frame::TOPIC_MAX;
 pub(super) use publisher::Pub;
 pub(super) use subscriber::Sub;

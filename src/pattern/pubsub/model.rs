@@ -11,7 +11,7 @@ use super::frame::Frame;
 use super::subscriber::{SUBSCRIBE, UNSUBSCRIBE};
 use super::{Pub, Sub};
 use crate::pattern::Pattern;
-use crate::pattern::stage::Stage;
+use crate::pattern::stage::{DEVICE, Stage};
 use crate::pipe::PipeId;
 
 const HOUR: u64 = 3_600_000;
@@ -279,7 +279,7 @@ impl Chain {
         };
         chain.publisher.connect_forwarding(UPSTREAM);
         chain.front.connect_forwarding(UPSTREAM);
-        chain.back.pattern.watch_demand(true);
+        chain.back.pattern.watch_demand(DEVICE, true);
         chain
     }
 
@@ -338,8 +338,8 @@ impl Chain {
 
     /// The device, and the wire before it.
     fn follow(&mut self) {
-        let changed = self.back.pattern.demand_changed();
-        let demand = self.back.pattern.take_demand();
+        let changed = self.back.pattern.demand_changed(DEVICE);
+        let demand = self.back.pattern.take_demand(DEVICE);
         assert_eq!(changed, demand.is_some());
         if demand.is_some() {
             self.front.set_demand(demand);

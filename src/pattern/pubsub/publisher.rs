@@ -10,7 +10,7 @@ use super::{FORWARD, switch};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::pattern::routing::distributor::Distributor;
-use crate::pattern::{Pattern, Pipes, Priorities, Refused};
+use crate::pattern::{DeviceId, Pattern, Pipes, Priorities, Refused};
 use crate::pipe::PipeId;
 
 #[derive(Debug)]
@@ -163,16 +163,16 @@ impl Pattern for Pub {
         self.filtered
     }
 
-    fn watch_demand(&mut self, on: bool) {
-        self.audience.watch(on);
+    fn watch_demand(&mut self, device: DeviceId, on: bool) {
+        self.audience.watch(device, on);
     }
 
-    fn demand_changed(&self) -> bool {
-        self.audience.has_news(self.everything())
+    fn demand_changed(&self, device: DeviceId) -> bool {
+        self.audience.has_news(device, self.everything())
     }
 
-    fn take_demand(&mut self) -> Option<Demand> {
-        self.audience.news(self.everything())
+    fn take_demand(&mut self, device: DeviceId) -> Option<Demand> {
+        self.audience.news(device, self.everything())
     }
 
     fn set_option(&mut self, option: i32, value: &[u8]) -> Result<()> {
@@ -193,7 +193,7 @@ impl Pattern for Pub {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pattern::stage::{A, B, C, Stage};
+    use crate::pattern::stage::{A, B, C, DEVICE, Stage};
 
     #[test]
     fn everyone_gets_what_is_published() {
@@ -430,7 +430,7 @@ mod tests {
     }
 
     fn demand(publisher: &mut Stage<Pub>) -> Option<Demand> {
-        let mut demand = publisher.pattern.take_demand();
+        let mut demand = publisher.pattern.take_demand(DEVICE);
         if let Some(demand) = &mut demand {
             demand.topics.sort();
         }
@@ -446,14 +446,14 @@ mod tests {
     fn a_device_hears_what_is_wanted_and_what_changes() {
         let mut publisher = asked(&[b"a", b"b"], &[b"b"]);
         assert_eq!(demand(&mut publisher), None, "nobody has asked");
-        publisher.pattern.watch_demand(true);
+        publisher.pattern.watch_demand(DEVICE, true);
         assert_eq!(demand(&mut publisher), told(true, false, &[("a", true), ("b", true)]));
         assert_eq!(demand(&mut publisher), None);
         publisher.arrive(A, b"\0b");
-        assert!(!publisher.pattern.demand_changed(), "B still wants it");
+        assert!(!publisher.pattern.demand_changed(DEVICE), "B still wants it");
         publisher.remove(B);
         publisher.arrive(A, b"\x01c");
-        assert!(publisher.pattern.demand_changed());
+        assert!(publisher.pattern.demand_changed(DEVICE));
         assert_eq!(demand(&mut publisher), told(false, false, &[("b", false), ("c", true)]));
         publisher.connect(C);
         assert_eq!(demand(&mut publisher), told(false, true, &[]), "C cannot tell");
@@ -462,9 +462,28 @@ mod tests {
     }
 
     #[test]
+    fn each_of_several_devices_hears_what_changes() {
+        let mut publisher = asked(&[b"a"], &[]);
+        let news = |publisher: &mut Stage<Pub>, device| publisher.pattern.take_demand(device);
+        for device in [1, 2] {
+            publisher.pattern.watch_demand(device, true);
+            assert_eq!(news(&mut publisher, device), told(true, false, &[("a", true)]));
+        }
+        publisher.arrive(A, b"\x01b");
+        for device in [1, 2] {
+            assert!(publisher.pattern.demand_changed(device));
+            assert_eq!(news(&mut publisher, device), told(false, false, &[("b", true)]));
+        }
+        publisher.pattern.watch_demand(1, false);
+        publisher.arrive(A, b"\0b");
+        assert_eq!(news(&mut publisher, 1), None);
+        assert_eq!(news(&mut publisher, 2), told(false, false, &[("b", false)]));
+    }
+
+    #[test]
     fn a_device_that_does_not_listen_is_told_all_again() {
         let mut publisher = asked(&[b"a"], &[]);
-        publisher.pattern.watch_demand(true);
+        publisher.pattern.watch_demand(DEVICE, true);
         demand(&mut publisher);
         for number in 0..70_000u32 {
             for kind in [1, 0] {

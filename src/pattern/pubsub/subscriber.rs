@@ -13,7 +13,7 @@ use super::{FORWARD, switch};
 use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::pattern::routing::fair_queue::FairQueue;
-use crate::pattern::{Pattern, Pipes, Priorities, Refused};
+use crate::pattern::{DeviceId, Pattern, Pipes, Priorities, Refused};
 use crate::pipe::PipeId;
 
 pub(super) const SUBSCRIBE: i32 = 1;
@@ -24,8 +24,8 @@ pub(in crate::pattern) struct Sub {
     publishers: FairQueue,
     /// How often each is subscribed to.
     subscriptions: Topics<usize>,
-    /// Behind a device: what those want to whom it goes on.
-    downstream: Option<Downstream>,
+    /// Behind devices: what those want to whom it goes on.
+    downstreams: BTreeMap<DeviceId, Downstream>,
     /// The publishers that want to know what we want.
     upstreams: BTreeMap<PipeId, Upstream>,
     forward: bool,
@@ -50,7 +50,7 @@ impl Sub {
         Self {
             publishers: FairQueue::default(),
             subscriptions: Topics::default(),
-            downstream: None,
+            downstreams: BTreeMap::new(),
             upstreams: BTreeMap::new(),
             forward,
         }
@@ -81,12 +81,17 @@ impl Sub {
         if self.upstreams.is_empty() {
             return;
         }
-        let narrower: Vec<Topic> = match &self.downstream {
+        let narrower: Vec<Topic> = match self.downstream() {
             Some(downstream) => downstream.topics.below(topic).map(Arc::clone).collect(),
             None => Vec::new(),
         };
         self.refresh(topic);
         narrower.iter().for_each(|topic| self.refresh(topic));
+    }
+
+    /// What is wanted behind the only device. Of several it is open which gets a message, so all may be needed.
+    fn downstream(&self) -> Option<&Downstream> {
+        self.downstreams.values().next().filter(|_| self.downstreams.len() == 1)
     }
 
     /// Whether publishers have to send what starts with this topic. Behind a device, that is what both the application
@@ -97,7 +102,7 @@ impl Sub {
             TOPIC_MAX => self.subscriptions.below(topic).next().is_some(),
             _ => self.subscriptions.contains(topic),
         };
-        match &self.downstream {
+        match self.downstream() {
             Some(Downstream { everything: false, topics }) => {
                 subscribed && topics.matches(topic) || topics.contains(topic) && self.subscriptions.matches(topic)
             }
@@ -108,7 +113,7 @@ impl Sub {
     /// All topics that publishers have to know.
     fn wanted(&self) -> HashSet<Topic> {
         let own = self.subscriptions.iter().map(travelling);
-        let downstream = self.downstream.iter().flat_map(|downstream| downstream.topics.iter()).map(Arc::clone);
+        let downstream = self.downstream().into_iter().flat_map(|downstream| downstream.topics.iter()).map(Arc::clone);
         own.chain(downstream).filter(|topic| self.wants(topic)).collect()
     }
 
@@ -192,14 +197,14 @@ impl Pattern for Sub {
         self.publishers.can_recv()
     }
 
-    fn set_demand(&mut self, demand: Option<Demand>) {
+    fn set_demand(&mut self, device: DeviceId, demand: Option<Demand>) {
         let Some(Demand { whole, everything, topics }) = demand else {
-            if self.downstream.take().is_some() {
+            if self.downstreams.remove(&device).is_some() {
                 self.refresh_all();
             }
             return;
         };
-        let before = self.downstream.take().filter(|_| !whole);
+        let before = self.downstreams.remove(&device).filter(|_| !whole);
         let again = before.as_ref().is_none_or(|before| before.everything != everything);
         let mut downstream = before.unwrap_or_default();
         downstream.everything = everything;
@@ -210,7 +215,7 @@ impl Pattern for Sub {
                 downstream.topics.remove(topic);
             }
         }
-        self.downstream = Some(downstream);
+        self.downstreams.insert(device, downstream);
         if again {
             return self.refresh_all();
         }
@@ -422,10 +427,63 @@ mod tests {
         sub.set_option(UNSUBSCRIBE, b"a").unwrap();
         sub.desk.room.insert(A, 2);
         sub.writable(A);
-        assert_eq!(told(&mut sub), [b"\0a", b"\x01c"]);
+        assert_eq!(told(&mut sub), [b"\x01c", b"\0a"]);
         sub.desk.room.insert(A, 9);
         sub.writable(A);
         assert_eq!(told(&mut sub), [b"\x02"]);
+    }
+
+    #[test]
+    fn what_takes_the_place_of_a_topic_is_told_before_that_is_taken_back() {
+        let mut sub = teller(&[b""]);
+        told(&mut sub);
+        sub.desk.room.insert(A, 0);
+        sub.pattern.blocked(A);
+        for topic in [b"a", b"b", b"c"] {
+            sub.set_option(SUBSCRIBE, topic).unwrap();
+        }
+        sub.set_option(UNSUBSCRIBE, b"").unwrap();
+        sub.desk.room.insert(A, 2);
+        sub.writable(A);
+        assert_eq!(told(&mut sub), [b"\x01a", b"\x01b"]);
+        // In the middle of that b gives way to a longer one: that has to be known before b goes, and c before the rest.
+        sub.set_option(SUBSCRIBE, b"bb").unwrap();
+        sub.set_option(UNSUBSCRIBE, b"b").unwrap();
+        sub.set_option(UNSUBSCRIBE, b"c").unwrap();
+        sub.desk.room.insert(A, 9);
+        sub.writable(A);
+        assert_eq!(told(&mut sub), [&b"\x01c"[..], b"\0", b"\x01bb", b"\0b", b"\0c"]);
+        assert_eq!(sub.pattern.waiting(A), 0);
+    }
+
+    #[test]
+    fn what_is_wanted_again_before_it_was_taken_back_is_not_told() {
+        let mut sub = teller(&[b"a", b"b"]);
+        told(&mut sub);
+        sub.desk.room.insert(A, 1);
+        for topic in [b"a", b"b"] {
+            sub.pattern.set_option(UNSUBSCRIBE, topic).unwrap();
+        }
+        sub.pattern.forward(&mut sub.desk);
+        assert_eq!((told(&mut sub), sub.pattern.waiting(A)), (vec![b"\0a".to_vec()], 1));
+        sub.set_option(SUBSCRIBE, b"b").unwrap();
+        assert_eq!(sub.pattern.waiting(A), 0);
+    }
+
+    #[test]
+    fn a_busy_publisher_and_ever_new_topics_take_no_more_than_two_rounds() {
+        let mut sub = teller(&[]);
+        told(&mut sub);
+        let topic = |number: u32| number.to_be_bytes();
+        for number in 0..1000 {
+            sub.set_option(SUBSCRIBE, &topic(number)).unwrap();
+            if number >= 10 {
+                sub.set_option(UNSUBSCRIBE, &topic(number - 10)).unwrap();
+            }
+            sub.desk.room.insert(A, 1);
+            sub.writable(A);
+            assert!(sub.pattern.waiting(A) <= 50, "{} at {number}", sub.pattern.waiting(A));
+        }
     }
 
     #[test]
@@ -456,7 +514,7 @@ mod tests {
         let mut sub = teller(&[b"news", b"weather.rain"]);
         told(&mut sub);
         sub.set_demand(Some(Demand { whole: true, ..wanted(&[(b"news.sport", true), (b"x", true)]) }));
-        assert_eq!(told(&mut sub), [&b"\0news"[..], b"\x01news.sport", b"\0weather.rain"]);
+        assert_eq!(told(&mut sub), [&b"\x01news.sport"[..], b"\0news", b"\0weather.rain"]);
         sub.set_demand(Some(wanted(&[(b"weather", true)])));
         assert_eq!(told(&mut sub), [b"\x01weather.rain"]);
         sub.set_demand(Some(wanted(&[(b"news.sport", false), (b"weather", false), (b"", true)])));
@@ -472,12 +530,27 @@ mod tests {
         let mut sub = teller(&[b"a", b"b"]);
         told(&mut sub);
         sub.set_demand(Some(Demand { whole: true, ..wanted(&[(b"ax", true)]) }));
-        assert_eq!(told(&mut sub), [&b"\0a"[..], b"\x01ax", b"\0b"]);
+        assert_eq!(told(&mut sub), [&b"\x01ax"[..], b"\0a", b"\0b"]);
         sub.set_demand(Some(Demand { everything: true, ..wanted(&[]) }));
-        assert_eq!(told(&mut sub), [&b"\x01a"[..], b"\0ax", b"\x01b"]);
+        assert_eq!(told(&mut sub), [&b"\x01a"[..], b"\x01b", b"\0ax"]);
         sub.set_demand(Some(wanted(&[])));
-        assert_eq!(told(&mut sub), [&b"\0a"[..], b"\x01ax", b"\0b"]);
+        assert_eq!(told(&mut sub), [&b"\x01ax"[..], b"\0a", b"\0b"]);
         sub.set_demand(None);
-        assert_eq!(told(&mut sub), [&b"\x01a"[..], b"\0ax", b"\x01b"], "no device any more");
+        assert_eq!(told(&mut sub), [&b"\x01a"[..], b"\x01b", b"\0ax"], "no device any more");
+    }
+
+    #[test]
+    fn with_several_devices_all_the_application_has_subscribed_is_asked_for() {
+        let mut sub = teller(&[b"a", b"b"]);
+        told(&mut sub);
+        let whole = |topic| Some(Demand { whole: true, ..wanted(&[(topic, true)]) });
+        sub.set_demand_of(1, whole(b"a"));
+        assert_eq!(told(&mut sub), [b"\0b"]);
+        sub.set_demand_of(2, whole(b"b"));
+        assert_eq!(told(&mut sub), [b"\x01b"], "it is open which of them gets a message");
+        sub.set_demand_of(1, None);
+        assert_eq!(told(&mut sub), [b"\0a"]);
+        sub.set_demand_of(2, None);
+        assert_eq!(told(&mut sub), [b"\x01a"]);
     }
 }

@@ -11,12 +11,17 @@ use crate::message::Outgoing;
 use crate::pattern::Pipes;
 use crate::pipe::PipeId;
 
-/// What the publisher knows and what it does not know yet. A topic that changes again before it was told takes no more
-/// room, so that all of it is as large as the subscriptions are, however slow the publisher reads.
+/// What the publisher knows and what it does not know yet, told in rounds: what is wanted at the beginning of one first,
+/// and then what is wanted no more. So the publisher never knows less than what was wanted all the time: what takes the
+/// place of a topic is there before that is taken back. A topic that changes again before its round takes no more room,
+/// so that all of it is as large as the subscriptions are, however slow the publisher reads.
 #[derive(Debug, Default)]
 pub(super) struct Upstream {
     told: HashSet<Topic>,
-    /// Topics of which the publisher has to be told the opposite of what it knows.
+    /// The rest of the present round.
+    adding: BTreeSet<Topic>,
+    removing: BTreeSet<Topic>,
+    /// For the next: topics of which the publisher will then have to be told the opposite of what it knows.
     pending: BTreeSet<Topic>,
     writable: bool,
     /// It knows that it was told all.
@@ -26,7 +31,10 @@ pub(super) struct Upstream {
 impl Upstream {
     /// The publisher shall know whether this topic is wanted.
     pub(super) fn set(&mut self, topic: &Topic, wanted: bool) {
-        if self.told.contains(topic) == wanted {
+        if wanted {
+            self.removing.remove(topic);
+        }
+        if self.will_know(topic) == wanted {
             self.pending.remove(topic);
         } else {
             self.pending.insert(Arc::clone(topic));
@@ -35,13 +43,22 @@ impl Upstream {
 
     /// The publisher shall know these topics, and no others.
     pub(super) fn set_all(&mut self, wanted: &HashSet<Topic>) {
-        self.pending = self.told.symmetric_difference(wanted).map(Arc::clone).collect();
+        self.removing.retain(|topic| !wanted.contains(topic));
+        let known = self.told.iter().chain(&self.adding).filter(|&topic| !self.removing.contains(topic));
+        let pending = known.filter(|&topic| !wanted.contains(topic)).map(Arc::clone).collect::<BTreeSet<Topic>>();
+        let new = wanted.iter().filter(|&topic| !self.will_know(topic)).map(Arc::clone);
+        self.pending = pending.into_iter().chain(new).collect();
+    }
+
+    /// After this round.
+    fn will_know(&self, topic: &Topic) -> bool {
+        self.adding.contains(topic) || self.told.contains(topic) && !self.removing.contains(topic)
     }
 
     /// How much there is that the publisher has not heard.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
-        self.pending.len()
+        self.adding.len() + self.removing.len() + self.pending.len()
     }
 
     pub(super) fn set_writable(&mut self, writable: bool) {
@@ -50,18 +67,25 @@ impl Upstream {
 
     /// Tells as much as the pipe takes.
     pub(super) fn tell(&mut self, pipe: PipeId, pipes: &mut dyn Pipes) {
-        while self.writable
-            && let Some(topic) = self.pending.pop_first()
-        {
-            let wanted = !self.told.contains(&topic);
-            if !self.send(frame::topic(&topic, wanted), pipe, pipes) {
-                self.pending.insert(topic);
-                return;
+        while self.writable {
+            if self.adding.is_empty() && self.removing.is_empty() {
+                let pending = std::mem::take(&mut self.pending);
+                (self.removing, self.adding) = pending.into_iter().partition(|topic| self.told.contains(topic));
             }
-            if wanted {
+            if let Some(topic) = self.adding.pop_first() {
+                if !self.send(frame::topic(&topic, true), pipe, pipes) {
+                    self.adding.insert(topic);
+                    return;
+                }
                 self.told.insert(topic);
-            } else {
+            } else if let Some(topic) = self.removing.pop_first() {
+                if !self.send(frame::topic(&topic, false), pipe, pipes) {
+                    self.removing.insert(topic);
+                    return;
+                }
                 self.told.remove(&topic);
+            } else {
+                break;
             }
         }
         if self.writable && !self.complete {
