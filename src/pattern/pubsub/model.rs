@@ -1,8 +1,9 @@
 //! Publishers, subscribers and devices against a model, over pretend wires that are slow and short, for hours of a pretend
 //! clock.
 //!
-//! The model knows of each connection what the publisher must have heard: what has not changed since the subscriber had
-//! last said all it had to say, and all of it had arrived. What has changed since may have arrived, or not.
+//! The model knows of each connection what the subscriber has wanted since it had last said all it had to say, and all of
+//! it had arrived. What was wanted all the time has to be sent, by whichever topics; what never was must not be; the rest
+//! may have been heard of, or not.
 #![forbid(unsafe_code)]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -49,10 +50,8 @@ struct Wire {
     length: usize,
     /// The publisher knows that it was told all.
     complete: bool,
-    /// Topics that have changed since the publisher knew all.
-    unsettled: BTreeSet<Vec<u8>>,
-    /// What the subscriber wanted then.
-    settled: BTreeSet<Vec<u8>>,
+    /// What the subscriber wanted when the publisher last knew all, and after each change since.
+    history: Vec<BTreeSet<Vec<u8>>>,
 }
 
 struct World {
@@ -103,8 +102,8 @@ impl World {
             return self.unsubscribe();
         }
         self.subscribers[who].set_option(SUBSCRIBE, &topic).unwrap();
-        *self.wanted[who].entry(topic.clone()).or_default() += 1;
-        self.unsettle(who, &topic);
+        *self.wanted[who].entry(topic).or_default() += 1;
+        self.remember(who);
     }
 
     fn unsubscribe(&mut self) {
@@ -120,12 +119,13 @@ impl World {
         if *count == 0 {
             self.wanted[who].remove(&topic);
         }
-        self.unsettle(who, &topic);
+        self.remember(who);
     }
 
-    fn unsettle(&mut self, subscriber: usize, topic: &[u8]) {
+    fn remember(&mut self, subscriber: usize) {
+        let wanted: BTreeSet<Vec<u8>> = self.wanted[subscriber].keys().cloned().collect();
         for wire in self.wires.iter_mut().filter(|wire| wire.subscriber == subscriber) {
-            wire.unsettled.insert(topic.to_vec());
+            wire.history.push(wanted.clone());
         }
     }
 
@@ -145,8 +145,7 @@ impl World {
             frames: VecDeque::new(),
             length,
             complete: false,
-            unsettled: self.wanted[subscriber].keys().cloned().collect(),
-            settled: BTreeSet::new(),
+            history: vec![self.wanted[subscriber].keys().cloned().collect()],
         });
         self.publishers[publisher].connect_forwarding(pipe);
         self.subscribers[subscriber].desk.room.insert(pipe, length);
@@ -199,8 +198,7 @@ impl World {
         for wire in &mut self.wires {
             let said_all = self.subscribers[wire.subscriber].pattern.waiting(wire.pipe) == 0;
             if wire.complete && wire.frames.is_empty() && said_all {
-                wire.unsettled.clear();
-                wire.settled = self.wanted[wire.subscriber].keys().cloned().collect();
+                wire.history.drain(..wire.history.len() - 1);
             }
         }
     }
@@ -215,9 +213,10 @@ impl World {
         for wire in self.wires.iter().filter(|wire| wire.publisher == who) {
             connected += 1;
             let times = sent.iter().filter(|&&pipe| pipe == wire.pipe).count();
-            let topics = || (0..=message.len()).map(|length| &message[..length]);
-            let wanted = topics().any(|topic| wire.settled.contains(topic) && !wire.unsettled.contains(topic));
-            let unclear = topics().any(|topic| wire.unsettled.contains(topic));
+            let fits =
+                |topics: &BTreeSet<Vec<u8>>| (0..=message.len()).any(|length| topics.contains(&message[..length]));
+            let wanted = wire.history.iter().all(fits);
+            let unclear = !wanted && wire.history.iter().any(fits);
             match (wire.complete, wanted, unclear) {
                 (false, ..) | (_, true, _) => assert_eq!(times, 1, "{message:?} is wanted"),
                 (_, _, false) => assert_eq!(times, 0, "{message:?} is not wanted"),
@@ -336,28 +335,38 @@ impl Chain {
         }
     }
 
-    /// The device, and the wire before it.
-    fn follow(&mut self) {
+    fn wants(&self, message: &[u8]) -> bool {
+        let fits = |topic: &Vec<u8>| message.starts_with(topic);
+        let mut downstream = self.downstream.values();
+        self.own.keys().any(fits)
+            && downstream.any(|downstream| downstream.classic || downstream.wanted.iter().any(fits))
+    }
+
+    fn sends(&mut self, message: &[u8]) -> bool {
+        self.publisher.desk.sent.clear();
+        self.publisher.send(message).unwrap();
+        !self.publisher.desk.sent.is_empty()
+    }
+
+    /// The device, and the wire before it. All the while the publisher sends what was wanted all the time.
+    fn follow(&mut self, steady: Option<&[u8]>) {
         let changed = self.back.pattern.demand_changed(DEVICE);
         let demand = self.back.pattern.take_demand(DEVICE);
         assert_eq!(changed, demand.is_some());
         if demand.is_some() {
             self.front.set_demand(demand);
         }
-        for (_, frame) in self.front.desk.sent.drain(..) {
+        for (_, frame) in std::mem::take(&mut self.front.desk.sent) {
             self.publisher.arrive(UPSTREAM, &frame);
+            if let Some(message) = steady {
+                assert!(self.sends(message), "{message:?} behind {frame:?}");
+            }
         }
     }
 
     fn check(&mut self) {
         let message = self.dice.word(6);
-        let starts = |topic: &Vec<u8>| message.starts_with(topic);
-        let own = self.own.keys().any(starts);
-        let wanted =
-            self.downstream.values().any(|downstream| downstream.classic || downstream.wanted.iter().any(starts));
-        self.publisher.desk.sent.clear();
-        self.publisher.send(&message).unwrap();
-        assert_eq!(!self.publisher.desk.sent.is_empty(), own && wanted, "{message:?}");
+        assert_eq!(self.sends(&message), self.wants(&message), "{message:?}");
     }
 }
 
@@ -365,12 +374,15 @@ impl Chain {
 fn a_device_asks_for_what_is_wanted_and_nothing_else() {
     for seed in 1..=40 {
         let mut chain = Chain::new(seed);
-        chain.follow();
+        chain.follow(None);
         for _ in 0..3000 {
+            let message = chain.dice.word(6);
+            let mut steady = chain.wants(&message);
             for _ in 0..chain.dice.roll(4) {
                 chain.step();
+                steady &= chain.wants(&message);
             }
-            chain.follow();
+            chain.follow(steady.then_some(&message));
             chain.check();
         }
     }
