@@ -80,36 +80,36 @@ link:
 
 ## header        the headers in include/ anew from the Rust source
 header:
-	UPDATE_HEADERS=1 $(CARGO) test --release --test headers -- --nocapture
+	UPDATE_HEADERS=1 $(CARGO) test --profile checks --test headers -- --nocapture
 
 ## check-header  whether they are up to date
 check-header:
-	$(CARGO) test --release --test headers
+	$(CARGO) test --profile checks --test headers
 
 ## test          everything: rooms, headers, exports, C programs, nanocat, other libraries, interleavings, bindings, web
 test: build
-	$(CARGO) test --release --features cli
+	$(CARGO) test --profile checks --features cli
 	$(MAKE) loom sanitize valgrind pytest pip-install nodetest thirdparty dropin web networks
 
 ## unit          the tests inside the rooms
 unit:
-	$(CARGO) test --release --lib
+	$(CARGO) test --profile checks --lib
 
 ## ctest         C programs that print the same on Debian's libnanomsg and on this one
 ctest: build
-	$(CARGO) test --release --test ctests
+	$(CARGO) test --profile checks --test ctests
 
 ## compat        the same, with headers, exports, Debian's nanocat and ours
 compat: build
-	$(CARGO) test --release --features cli --test headers --test exports --test ctests --test nanocat --test nanocat_options
+	$(CARGO) test --profile checks --features cli --test headers --test exports --test ctests --test nanocat --test nanocat_options
 
 ## interop       this library and libnng or Debian's libnanomsg, in two processes over tcp, ipc and ws
 interop: build
-	$(CARGO) test --release --test interop
+	$(CARGO) test --profile checks --test interop
 
 ## loom          every interleaving of the lease, the mailbox and a device's wait for two sockets
 loom:
-	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --release --test loom_lease
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --profile checks --test loom_lease
 
 ## pytest        the Python binding
 pytest: build
@@ -167,12 +167,12 @@ fuzz:
 
 ## soak          all patterns and transports at once, with peers that come, go and are killed, for SOAK_SECONDS
 soak:
-	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --release --test soak -- --nocapture
+	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --profile checks --test soak -- --nocapture
 
 ## long          what `make test` does in little: stress for a minute, the network cut for one (needs root), floods, bursts
 long: build
-	NN_LONG=1 $(CARGO) test --release --test ctests -- --nocapture $(addprefix program::,$(LONG))
-	NN_LONG=1 $(CARGO) test --release --test hostile -- messages
+	NN_LONG=1 $(CARGO) test --profile checks --test ctests -- --nocapture $(addprefix program::,$(LONG))
+	NN_LONG=1 $(CARGO) test --profile checks --test hostile -- messages
 
 ## sanitize      C programs under AddressSanitizer and LeakSanitizer (CHECKED= for all; needs a nightly toolchain)
 sanitize:
@@ -189,7 +189,7 @@ valgrind: build
 ## lint          formatting and clippy
 lint:
 	$(CARGO) fmt --check
-	$(CARGO) clippy --release --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --profile checks --all-targets --all-features -- -D warnings
 
 ## bench         against libnanomsg, libnng, libzmq and bare sockets; writes docs/benchmarks.md and docs/plots
 bench: build

@@ -36,12 +36,12 @@ address | thread)
         test -d "$(rustc +nightly --print sysroot)/lib/rustlib/src/rust/library" || skip "there is no rust-src"
         std=(-Zbuild-std)
     fi
-    RUSTFLAGS="-Zsanitizer=$watcher -Cdebug-assertions" CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-        CARGO_TARGET_DIR=$out cargo +nightly rustc -q "${std[@]}" --release --lib --target "$host" --crate-type staticlib
+    RUSTFLAGS="-Zsanitizer=$watcher" \
+        CARGO_TARGET_DIR=$out cargo +nightly rustc -q "${std[@]}" --profile checks --lib --target "$host" --crate-type staticlib
     runtime=$(rustc +nightly --print target-libdir --target "$host")/librustc-nightly_rt.${watcher:0:1}san.a
     flags+=("-fsanitize=$watcher")
     # The runtime that belongs to the Rust compiler serves gcc's code too; the other way round names are missing.
-    link=("$out/$host/release/libnanomsg.a" -fno-sanitize=all -Wl,--whole-archive "$runtime" -Wl,--no-whole-archive
+    link=("$out/$host/checks/libnanomsg.a" -fno-sanitize=all -Wl,--whole-archive "$runtime" -Wl,--no-whole-archive
         -Wl,--export-dynamic -lm -ldl -lrt -lresolv)
     run=(env)
     ;;

@@ -2,7 +2,7 @@
 //! deadlock that loom reports.
 //!
 //! ```text
-//! RUSTFLAGS="--cfg loom" cargo test --release --test loom_lease
+//! RUSTFLAGS="--cfg loom" cargo test --profile checks --test loom_lease
 //! ```
 //!
 //! The lease and the handoff are the library's own files. What surrounds it is written again here, as short as it can be and in the same

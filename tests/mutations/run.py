@@ -23,16 +23,7 @@ WORK = ROOT / "target/mutations"
 COPY = WORK / "tree"
 STAGE = WORK / "lib"
 
-# Little to wait for after each change; otherwise the library as it is shipped.
-PROFILE = {
-    "CARGO_TARGET_DIR": str(WORK / "build"),
-    "CARGO_PROFILE_RELEASE_LTO": "off",
-    "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16",
-    "CARGO_PROFILE_RELEASE_OPT_LEVEL": "1",
-    "CARGO_PROFILE_RELEASE_DEBUG": "false",
-    "CARGO_PROFILE_RELEASE_INCREMENTAL": "true",
-    "NN_LIB_DIR": str(STAGE),
-}
+ENVIRONMENT = {"CARGO_TARGET_DIR": str(WORK / "build"), "NN_LIB_DIR": str(STAGE)}
 
 # A test that takes so much longer than it did as it is hangs, and that is seen too. Most tests that fail do so after they
 # have waited for something in vain.
@@ -85,17 +76,17 @@ def attempt(test, patience):
 
 def attempt_in(scratch, test, patience):
     target, *words = test.split()
-    environment = {**os.environ, **PROFILE, "TMPDIR": scratch}
+    environment = {**os.environ, **ENVIRONMENT, "TMPDIR": scratch}
     builds = []
     if target == "loom":
         environment |= {"RUSTFLAGS": "--cfg loom", "CARGO_TARGET_DIR": str(WORK / "loom")}
         target = "loom_lease"
     elif target == "ctests":
-        library = WORK / "build/release/libnanomsg.a"
-        builds = [["cargo", "rustc", "-q", "--release", "--lib", "--crate-type", "staticlib"],
+        library = WORK / "build/checks/libnanomsg.a"
+        builds = [["cargo", "rustc", "-q", "--profile", "checks", "--lib", "--crate-type", "staticlib"],
                   ["make", "-s", "link", f"ARCHIVE={library}", f"STAGE={STAGE}"]]
     chosen = ["--lib"] if target == "unit" else ["--test", target]
-    cargo = ["cargo", "test", "-q", "--release", *chosen]
+    cargo = ["cargo", "test", "-q", "--profile", "checks", *chosen]
     for build in [*builds, [*cargo, "--no-run"]]:
         code, output = run(build, environment)
         if code != 0:
