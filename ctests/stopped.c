@@ -1,21 +1,32 @@
 /* A process that is stopped and goes on (Ctrl-Z and fg, a debugger) has handled no
-   signal: a call that waits goes on waiting. */
+   signal: a call that waits goes on waiting, also in a program that has handlers. */
 
 #include "ctest.h"
 
 static enum ct_transport transport;
 static int ready[2];
 
+static void handler(int sig)
+{
+    (void) sig;
+}
+
 static void wait_for_nothing(void)
 {
+    signal(SIGUSR1, handler);
     char addr[NN_SOCKADDR_MAX], buf[8];
     int s = ct_socket(NN_PAIR);
     MUST(nn_bind(s, ct_address(transport, addr)));
     MUST(ct_set(s, NN_RCVTIMEO, 1000));
     CHECK(write(ready[1], "x", 1) == 1);
     CALL(nn_recv(s, buf, sizeof buf, 0));
-    struct nn_pollfd fd = {.fd = s, .events = NN_POLLIN};
-    CALL(nn_poll(&fd, 1, 100));
+    /* Two, which are waited for in another way. */
+    int other = ct_socket(NN_PAIR);
+    MUST(nn_bind(other, ct_address(transport, addr)));
+    struct nn_pollfd fds[] = {{.fd = s, .events = NN_POLLIN}, {.fd = other, .events = NN_POLLIN}};
+    CALL(nn_poll(fds, 1, 300));
+    CALL(nn_poll(fds, 2, 300));
+    MUST(nn_close(other));
     MUST(nn_close(s));
 }
 
@@ -25,7 +36,7 @@ static void *stop_and_go(void *arg)
     pid_t child = *(pid_t *) arg;
     char x;
     CHECK(read(ready[0], &x, 1) == 1);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 25; i++) {
         int status;
         ct_nap(50);
         kill(child, SIGSTOP);
@@ -44,7 +55,6 @@ int main(void)
         fflush(stdout);
         pid_t child = MUST(fork());
         if (child == 0) {
-            /* With a handler of any kind ours cannot tell one from the other. */
             signal(SIGALRM, SIG_DFL);
             alarm(45);
             wait_for_nothing();

@@ -94,15 +94,15 @@ static void run(enum ct_transport t)
     CONNECTED(s);
     printf("a byte every 5 ms: accepted\n");
 
-    /* One too many for a PAIR is greeted, and then closed. */
-    int second = ct_raw_connect(addr);
-    ct_raw_write(second, PAIR_HEADER, 8);
-    CHECK(ct_raw_read(second, header, 8) == 8);
-    ct_print_hex("a second peer is sent", header, 8);
-    CHECK(ct_raw_closed(second, CT_PATIENCE));
-    printf("and closed\n");
-    close(second);
-    CHECK(PEERS(s) == 1);
+    /* The original greets one too many for a PAIR, and then closes it: what that one has sent by then is lost. */
+    QUIRK("PAIR second", "a second peer of a PAIR is closed before it is greeted") {
+        int second = ct_raw_connect(addr);
+        ct_raw_write(second, PAIR_HEADER, 8);
+        CHECK(ct_raw_read(second, header, 8) == 0);
+        CHECK(ct_raw_closed(second, CT_PATIENCE));
+        close(second);
+        CHECK(PEERS(s) == 1);
+    }
     close(fd);
     ALONE(s);
 

@@ -44,7 +44,8 @@ programs! {
     // Sending, receiving, waiting.
     send_errors iovec ownership msghdr_control timeouts poll event_fds event_fd_pace
     // PAIR over the transports.
-    pair_sizes pair_reconnect pair_second_peer inproc_queue inproc_again
+    pair_sizes pair_reconnect pair_second_peer pair_successor gone_peers first_event reader_beside_writer inproc_queue
+    inproc_again
     wire_greeting wire_frames wire_limits wire_last_words ipc_files ipc_permissions os_sockets backoff
     // All types.
     types_fresh types_compatible options_patterns options_all_types statistic_priority
@@ -54,7 +55,7 @@ programs! {
     statistics print_errors term wake signals stopped threads linger linger_exit fork fork_traffic exhaustion device
     // What the system refuses, and what a process does to itself.
     faults_refused faults_dns faults_peer faults_memory faults_disk faults_network
-    closed_fds cancelled
+    closed_fds cancelled idle
 }
 
 /// What a program printed, or why it does not apply here.

@@ -87,8 +87,17 @@ pub(crate) trait Pattern: Send {
     fn readable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, now: Instant);
     /// The pipe takes messages (again).
     fn writable(&mut self, _pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {}
-    /// The pipe takes no messages for now, or never again: its peer has gone and only what came in is left.
+    /// The pipe takes no messages for now.
     fn blocked(&mut self, _pipe: PipeId) {}
+    /// The peer has gone. What it sent is still there to be received, and that is all that is left of the pipe: it holds no
+    /// place that another one could have.
+    fn orphaned(&mut self, pipe: PipeId) {
+        self.blocked(pipe);
+    }
+    /// Whether [`Pattern::add`] would take another pipe now.
+    fn has_room(&self) -> bool {
+        true
+    }
 
     /// Whether what peers have said decides where the next message goes.
     fn heeds_peers(&self) -> bool {
@@ -192,6 +201,11 @@ pub(crate) fn forwarding(protocol: Protocol) -> Option<Protocol> {
 /// Whether sockets of these two types may talk to each other.
 pub(crate) fn compatible(ours: Protocol, peer: Protocol) -> bool {
     peer == peer_of(ours)
+}
+
+/// Whether a socket of this type may have no room for another peer.
+pub(crate) fn is_limited(protocol: Protocol) -> bool {
+    protocol == PAIR
 }
 
 /// The only type that talks to this one.

@@ -35,6 +35,14 @@ impl Pattern for Pair {
         self.peer.blocked(pipe);
     }
 
+    fn orphaned(&mut self, pipe: PipeId) {
+        self.peer.orphaned(pipe);
+    }
+
+    fn has_room(&self) -> bool {
+        self.peer.has_room()
+    }
+
     fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
         self.peer.send(message, pipes)
     }
@@ -129,9 +137,38 @@ mod tests {
     fn a_gone_peer_still_delivers_what_it_had_sent() {
         let mut pair = connected();
         pair.arrive(A, b"last");
-        pair.pattern.blocked(A);
+        pair.pattern.orphaned(A);
         assert_eq!(pair.send(b"x"), Err(Error::WouldBlock));
         assert_eq!(pair.body(), b"last");
+    }
+
+    #[test]
+    fn what_a_gone_peer_left_unread_comes_before_what_the_next_one_sends() {
+        let mut pair = connected();
+        pair.arrive(A, b"1");
+        pair.arrive(A, b"2");
+        assert!(!pair.pattern.has_room());
+        pair.pattern.orphaned(A);
+        assert!(pair.pattern.has_room());
+        pair.connect(B);
+        pair.send(b"to the next").unwrap();
+        assert_eq!(pair.sent_to(B), [b"to the next"]);
+        pair.arrive(B, b"3");
+        let received: Vec<Vec<u8>> = (0..3).map(|_| pair.body().to_vec()).collect();
+        assert_eq!(received, [b"1", b"2", b"3"]);
+        assert!(!pair.pattern.can_recv());
+        pair.remove(A);
+        assert!(pair.pattern.can_send());
+    }
+
+    #[test]
+    fn what_a_gone_peer_left_goes_with_its_pipe() {
+        let mut pair = connected();
+        pair.arrive(A, b"1");
+        pair.pattern.orphaned(A);
+        pair.remove(A);
+        assert!(!pair.pattern.can_recv());
+        assert_eq!(pair.recv(), Err(Error::WouldBlock));
     }
 
     #[test]

@@ -33,8 +33,8 @@ pub(crate) struct Lease {
 }
 
 /// So many ticks an asleep caller stays on the tick list: one that soon leaves need not report, which would wake the
-/// worker each time. At the worker's slowest pace they are about a tenth of a second.
-const ASLEEP_TICKS: u8 = if cfg!(loom) { 0 } else { 16 };
+/// worker each time. At the worker's slowest pace (2 ms) they are about a tenth of a second.
+const ASLEEP_TICKS: u8 = if cfg!(loom) { 0 } else { 64 };
 
 /// What whoever left the lease has to do once the lock is free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,10 +138,11 @@ impl Lease {
     }
 
     /// The worker was told of an event by its watch, which is spent. True: the lease is the worker's. Otherwise a caller
-    /// has it, or had it a moment ago, and the socket belongs on the tick list.
+    /// has it, or had it a moment ago, and the socket belongs on the tick list. Only while the socket is on that list does
+    /// `used` mean "a moment ago": otherwise no tick has cleared it, however long the caller has been away.
     pub(crate) fn fired(&mut self) -> bool {
         self.armed = false;
-        if self.is_free() && !self.used {
+        if self.is_free() && !(self.used && self.ticking) {
             self.holder = Holder::Worker;
             true
         } else {
@@ -244,8 +245,17 @@ mod tests {
     }
 
     #[test]
-    fn an_event_just_after_the_caller_left_waits_for_the_tick() {
+    fn an_event_after_the_caller_left_is_the_workers_at_once() {
         let mut lease = Lease::new();
+        lease.take();
+        lease.leave(false);
+        assert!(lease.fired(), "no tick is coming that would find the caller gone");
+    }
+
+    #[test]
+    fn an_event_just_after_the_caller_left_waits_for_a_tick_that_is_coming() {
+        let mut lease = Lease::new();
+        lease.start_ticking();
         lease.take();
         lease.leave(false);
         assert!(!lease.fired());

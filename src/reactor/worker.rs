@@ -44,7 +44,7 @@ pub(crate) enum Pace {
 
 const FAST_TICK: Duration = Duration::from_micros(100);
 const SLOW_TICK: Duration = Duration::from_millis(1);
-const SLOWEST_TICK: Duration = Duration::from_millis(8);
+const SLOWEST_TICK: Duration = Duration::from_millis(2);
 
 enum Request {
     Register(usize, Weak<dyn Driven>),
@@ -371,7 +371,7 @@ mod tests {
     #[test]
     fn a_registered_socket_is_served_and_the_thread_ends_with_its_last_owner() {
         let worker = Worker::start().unwrap();
-        let poller = Poller::new().unwrap();
+        let poller = Poller::new(None).unwrap();
         let (calls, heard) = mpsc::channel();
         let probe: Arc<Probe> = Arc::new(Probe { calls: Mutex::new(calls), answer: Mutex::default() });
         let weak: Weak<Probe> = Arc::downgrade(&probe);

@@ -117,7 +117,7 @@ impl Socket {
                 (presence, held) = held.stay(true);
                 (held, _) = self.turn(held, Some(pause));
                 presence.end(&mut held);
-                held.leave_lease();
+                held.leave_lease(false);
             }
             drop(held);
             std::thread::sleep(pause);

@@ -118,6 +118,8 @@ impl Way {
         if !held.closing {
             held.pattern.set_demand(device, demand);
             held.forward(&self.from);
+            drop(held);
+            self.from.library.has_subscribed();
         }
     }
 

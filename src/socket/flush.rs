@@ -116,7 +116,7 @@ impl Socket {
             held.wrote_part(target.pipe, Outbox::default());
             let limit = Limit::Until(Instant::now() + PATIENCE).min(stop);
             let waited;
-            (held, waited) = self.wait_until(held, Want::Send, limit, |state| {
+            (held, waited) = self.wait_until(held, Want::Room(target.pipe), limit, |state| {
                 let stuck = state.pipes.stream(target.pipe).is_some_and(|stream| stream.stuck);
                 if stuck { Err(Error::WouldBlock) } else { Ok(()) }
             });

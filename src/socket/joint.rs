@@ -147,12 +147,14 @@ fn take(socket: &Socket) -> bool {
     let mut held = socket.lock();
     let taken = !held.closing && held.drives() && held.lease.take();
     held.inside += usize::from(taken);
+    held.joint |= taken;
     taken
 }
 
 fn leave(socket: &Socket) {
     let mut held = socket.lock();
     held.inside -= 1;
-    held.leave_lease();
+    held.joint = false;
+    held.leave_lease(false);
     held.pass_on();
 }

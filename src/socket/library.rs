@@ -1,7 +1,7 @@
 //! The library's life: from the first socket to nn_term, and over a fork; and what all sockets of a process share.
 #![forbid(unsafe_code)]
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::message;
 use crate::pattern;
 use crate::reactor::worker::Worker;
-use crate::sys;
+use crate::sys::{self, Tripwire};
 use crate::transport::inproc::Registry;
 use crate::transport::resolver::Resolver;
 
@@ -23,10 +23,12 @@ pub(crate) struct Library {
     handles: Mutex<Handles>,
     changed: Condvar,
     worker: Mutex<Weak<Worker>>,
+    tripwire: Mutex<Weak<Tripwire>>,
     pub(super) names: Registry,
     pub(super) resolver: Arc<Resolver>,
     print_errors: AtomicBool,
     forward_subscriptions: AtomicBool,
+    subscriptions: AtomicU64,
     many_cpus: bool,
 }
 
@@ -84,10 +86,12 @@ impl Library {
             handles: Mutex::default(),
             changed: Condvar::new(),
             worker: Mutex::default(),
+            tripwire: Mutex::default(),
             names: Registry::new(pattern::compatible),
             resolver,
             print_errors: AtomicBool::new(false),
             forward_subscriptions: AtomicBool::new(true),
+            subscriptions: AtomicU64::new(0),
             many_cpus: std::thread::available_parallelism().is_ok_and(|count| count.get() > 1),
         }
     }
@@ -103,6 +107,17 @@ impl Library {
         Ok(started)
     }
 
+    /// What tells waiting threads that the program has closed our descriptors. `None`: there is none left for it.
+    pub(super) fn tripwire(&self) -> Option<Arc<Tripwire>> {
+        let mut known = self.tripwire.lock();
+        if let Some(tripwire) = known.upgrade().filter(|tripwire| tripwire.is_whole()) {
+            return Some(tripwire);
+        }
+        let made = Arc::new(Tripwire::new().ok()?);
+        *known = Arc::downgrade(&made);
+        Some(made)
+    }
+
     pub(super) fn prints_errors(&self) -> bool {
         self.print_errors.load(Ordering::Relaxed)
     }
@@ -110,6 +125,16 @@ impl Library {
     /// Whether subscriptions travel where no option says otherwise.
     pub(super) fn forwards_subscriptions(&self) -> bool {
         self.forward_subscriptions.load(Ordering::Relaxed)
+    }
+
+    /// A socket of this process has told its peers what it subscribes to.
+    pub(super) fn has_subscribed(&self) {
+        self.subscriptions.fetch_add(1, Ordering::Release);
+    }
+
+    /// How often that has happened.
+    pub(super) fn subscribed(&self) -> u64 {
+        self.subscriptions.load(Ordering::Acquire)
     }
 
     /// Whether two threads of ours can run at the same time.

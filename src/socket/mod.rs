@@ -255,7 +255,7 @@ impl Socket {
         if held.pattern.heeds_peers() {
             held = self.hear_peers(held);
             if held.closing {
-                return Err(Error::BadSocket);
+                return Err(held.farewell());
             }
         }
         // A reading of the clock is a fortieth of a short message's way.
@@ -332,6 +332,9 @@ impl Socket {
         if level == i32::from(self.protocol) {
             held.pattern.set_option(option, given.bytes)?;
             held.forward(self);
+            drop(held);
+            // What was written down is on its way now.
+            self.library.has_subscribed();
             return Ok(());
         }
         held.options.set(level, option, given)?;

@@ -159,9 +159,6 @@ impl State {
     }
 
     fn attach(&mut self, link: &Arc<Link>, side: Side) -> Attached {
-        if side == Side::Binder && self.pipes.is_crowded() {
-            return Attached::Refused;
-        }
         let end = PipeEnd::Inproc { link: Arc::clone(link), side, taken: Inbox::default() };
         let Some(id) = self.add_pipe(link.endpoint(side), end, link.forwards()) else { return Attached::Refused };
         if link.attach(side, id, self.options.recv_buffer as usize) { Attached::As(id) } else { Attached::Left(id) }

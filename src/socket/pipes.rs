@@ -122,7 +122,8 @@ const MASKED_DIRECT: usize = 256;
 /// What a peer that has gone counts for, besides the messages it has left.
 const REMAINS: usize = 512;
 
-/// How many times NN_RCVBUF peers that have gone may leave behind.
+/// How many times NN_RCVBUF peers that have gone may leave behind, together. What one leaves beyond that is dropped: it
+/// must not keep others out, and memory is bounded. The last one kept may exceed this by what one peer can leave.
 const REMAINS_MAX: usize = 64;
 
 #[derive(Default)]
@@ -221,6 +222,9 @@ impl PipeTable {
             }
             PipeEnd::Remains(_) => return true,
         };
+        if self.remains >= REMAINS_MAX.saturating_mul(self.recv_buffer.max(REMAINS)) {
+            inbox = Inbox::default();
+        }
         inbox.shrink_to_fit();
         let unread = !inbox.is_empty();
         self.remains += REMAINS + inbox.weight();
@@ -228,11 +232,6 @@ impl PipeTable {
             pipe.end = PipeEnd::Remains(inbox);
         }
         unread
-    }
-
-    /// Peers that have gone have left so much unread that no new ones are let in.
-    pub(super) fn is_crowded(&self) -> bool {
-        self.remains >= REMAINS_MAX * self.recv_buffer.max(REMAINS)
     }
 
     /// The kernel takes bytes again.

@@ -1,9 +1,12 @@
 //! nn_poll: waiting for several sockets in one thread. nn_device waits in the same way.
 #![forbid(unsafe_code)]
 
+use std::collections::HashMap;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
 
 use super::presence::panics_since;
 use super::state::State;
@@ -13,7 +16,7 @@ use super::{Socket, table};
 use crate::error::{Error, Result};
 use crate::panics::{self, Place};
 use crate::pattern::DeviceId;
-use crate::sys::{Parker, current_parker, forget_parker, poll_readable};
+use crate::sys::{Parker, Polled, current_parker, forget_parker, poll_readable};
 
 /// One entry of nn_poll.
 #[derive(Debug, Clone, Copy)]
@@ -95,23 +98,16 @@ impl Entry {
     }
 }
 
-/// Looks at the entries of a socket whose lock is held.
-fn any_ready(entries: &mut [Entry], socket: &Arc<Socket>, state: &State) -> bool {
-    let mut ready = false;
-    for entry in entries.iter_mut().filter(|entry| Arc::ptr_eq(&entry.socket, socket)) {
-        entry.look(state);
-        ready |= entry.is_ready();
-    }
-    ready
-}
-
 /// Waits until an entry is ready, the time is over, or one of the sockets is closed.
 pub(super) fn wait(entries: &mut [Entry], limit: Limit) -> Result<()> {
     let mut watches: Vec<Watch> = Vec::new();
-    for entry in &*entries {
-        if !watches.iter().any(|watch| Arc::ptr_eq(&watch.socket, &entry.socket)) {
-            watches.push(Watch { socket: Arc::clone(&entry.socket), leading: false });
-        }
+    let mut known: HashMap<u64, usize> = HashMap::with_capacity(entries.len());
+    for (at, entry) in entries.iter().enumerate() {
+        let watch = *known.entry(entry.socket.id).or_insert_with(|| {
+            watches.push(Watch::new(&entry.socket));
+            watches.len() - 1
+        });
+        watches[watch].entries.push(at);
     }
     match &watches[..] {
         [only] => wait_one(&only.socket, entries, limit),
@@ -150,8 +146,18 @@ fn wait_one(socket: &Socket, entries: &mut [Entry], limit: Limit) -> Result<()> 
 /// A socket under nn_poll.
 struct Watch {
     socket: Arc<Socket>,
+    /// Those of its entries.
+    entries: SmallVec<[usize; 2]>,
     /// We have its lease.
     leading: bool,
+    /// One of its entries is ready.
+    ready: bool,
+}
+
+impl Watch {
+    fn new(socket: &Arc<Socket>) -> Self {
+        Self { socket: Arc::clone(socket), entries: SmallVec::new(), leading: false, ready: false }
+    }
 }
 
 /// Several sockets: takes every lease that is free, waits for all their pollers at once, and turns those that are ready.
@@ -185,7 +191,7 @@ impl Drop for Staying<'_> {
                 held.waiters.remove(self.parker);
                 held.inside -= 1;
                 if watch.leading {
-                    held.leave_lease();
+                    held.leave_lease(watch.ready);
                 }
                 held.pass_on();
             });
@@ -200,6 +206,7 @@ fn watched_ends(state: &State) -> Result<()> {
 
 fn watch_all(watches: &mut [Watch], entries: &mut [Entry], limit: Limit, parker: &Arc<Parker>) -> Result<()> {
     let mut turning = vec![true; watches.len()];
+    let tripwire = watches.first().and_then(|watch| watch.socket.library.tripwire());
     loop {
         parker.prepare();
         let mut next: Option<Instant> = limit.deadline();
@@ -228,10 +235,15 @@ fn watch_all(watches: &mut [Watch], entries: &mut [Entry], limit: Limit, parker:
                 }
             }
             held.expire(&watch.socket);
+            watch.ready = false;
+            for &at in &watch.entries {
+                entries[at].look(&held);
+                watch.ready |= entries[at].is_ready();
+            }
+            ready |= watch.ready;
             next = [next, held.pattern_deadline()].into_iter().flatten().min();
-            ready |= any_ready(entries, &watch.socket, &held);
-            let mine = |entry: &Entry| Arc::ptr_eq(&entry.socket, &watch.socket);
-            held.waiters.add(parker, wanted(entries.iter().filter(|entry| mine(entry))));
+            let want = wanted(watch.entries.iter().map(|&at| &entries[at]));
+            held.waiters.add(parker, want);
             if watch.leading {
                 held.lease.sleep();
                 held.sleeps_until = held.next_deadline();
@@ -247,22 +259,25 @@ fn watch_all(watches: &mut [Watch], entries: &mut [Entry], limit: Limit, parker:
         }
         let led: Vec<usize> = (0..watches.len()).filter(|&at| watches[at].leading).collect();
         let pollers = led.iter().filter_map(|&at| watches[at].socket.reactor.get());
-        let fds: Vec<_> = std::iter::once(event.as_fd()).chain(pollers.map(|reactor| reactor.poller.as_fd())).collect();
+        let sources = std::iter::once(event.as_fd())
+            .chain(pollers.map(|reactor| reactor.poller.as_fd()))
+            .chain(tripwire.as_ref().map(|tripwire| tripwire.source()));
+        let mut fds: Vec<Polled> = sources.map(Polled::new).collect();
         let timeout = next.map(|next| next.saturating_duration_since(Instant::now()));
-        let polled = poll_readable(&fds, timeout);
+        let polled = poll_readable(&mut fds, timeout, tripwire.is_some());
         parker.end_polling();
         let polled = polled.map_err(|error| wait_failed(&error));
         if polled == Err(Error::BadSocket) {
             // The program has closed our descriptors, maybe the one that wakes this thread.
             forget_parker();
         }
-        let polled = polled?;
-        if polled[0] {
+        polled?;
+        if fds[0].is_ready() {
             event.clear();
         }
         let due = next.is_some_and(|next| next <= Instant::now());
-        for (&at, &readable) in led.iter().zip(&polled[1..]) {
-            turning[at] = readable || due;
+        for (&at, polled) in led.iter().zip(&fds[1..]) {
+            turning[at] = polled.is_ready() || due;
         }
     }
 }

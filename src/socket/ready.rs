@@ -71,7 +71,7 @@ impl Socket {
         held.pipes.after().readiness = true;
         // From now on the worker hears of every event, also right after a caller has left.
         if self.reactor.get().is_some() && held.lease.take() {
-            held.leave_lease();
+            held.leave_lease(false);
         }
         Ok(fd)
     }

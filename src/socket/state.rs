@@ -56,8 +56,15 @@ pub(super) struct State {
     pub gather_watched: bool,
     /// A thread posts what a neighbour's notes have led to, and looks into the mailbox when it has.
     pub answering: bool,
-    /// When a sender last looked for what its peers say.
-    pub heard: Option<Instant>,
+    /// When a sender last looked for what its peers say, and how often sockets of this process had subscribed by then.
+    pub heard: Option<(Instant, u64)>,
+    /// Turns that have ended, and threads that wait for the next one.
+    pub turns: u64,
+    pub turn_waiters: Vec<Arc<Parker>>,
+    /// A dialer of ours has introduced itself, and the peer may agree: a place that others could take is kept for it.
+    pub promised: bool,
+    /// A device has the lease; it looks before it sends.
+    pub joint: bool,
     /// NN_SNDFD or NN_RCVFD was handed out.
     pub shows_readiness: bool,
 }
@@ -94,6 +101,10 @@ impl State {
             gather_watched: false,
             answering: false,
             heard: None,
+            turns: 0,
+            turn_waiters: Vec::new(),
+            promised: false,
+            joint: false,
             shows_readiness: false,
         }
     }
@@ -137,6 +148,11 @@ impl State {
         Some(id)
     }
 
+    /// Whether a connection that is agreed on now would be taken.
+    pub(super) fn has_room(&self) -> bool {
+        !self.promised && self.pattern.has_room()
+    }
+
     /// The pipe takes messages from now on.
     pub(super) fn pipe_writable(&mut self, socket: &Socket, id: PipeId) {
         let Some(pipe) = self.pipes.get(id).filter(|pipe| pipe.attached && !pipe.has_ended()) else { return };
@@ -158,15 +174,23 @@ impl State {
         self.changed();
     }
 
-    /// The peer has gone. What it sent can still be received.
+    /// The peer has gone. What it sent can still be received, and holds no place: not the pattern's, not an endpoint's, not
+    /// one in a statistic.
     pub(super) fn end_pipe(&mut self, socket: &Socket, id: PipeId) {
-        if self.pipes.get(id).is_none() {
-            return;
-        }
+        let Some(pipe) = self.pipes.get(id).filter(|pipe| !pipe.has_ended()) else { return };
+        let (endpoint, attached, confirmed) = (pipe.endpoint, pipe.attached, pipe.confirmed);
         let unread = self.pipes.end(id);
-        self.pattern.blocked(id);
-        if !unread {
+        self.stats.current_connections -= u64::from(attached);
+        if unread && attached {
+            self.pattern.orphaned(id);
+            self.retry_neighbours(socket, confirmed);
+            self.unlink(socket, endpoint);
+        } else {
             self.remove_pipe(socket, id);
+            if attached {
+                self.retry_neighbours(socket, confirmed);
+            }
+            self.unlink(socket, endpoint);
         }
         self.changed();
     }
@@ -176,22 +200,28 @@ impl State {
         let Some(pipe) = self.pipes.get(id) else { return };
         if std::mem::take(&mut pipe.attached) {
             let now = Instant::now();
-            self.stats.current_connections -= 1;
-            let confirmed = pipe.confirmed;
+            let (confirmed, ended) = (pipe.confirmed, pipe.has_ended());
             self.pattern.remove(id, &mut self.pipes, now);
             self.follow_deadline();
-            self.retry_neighbours(socket, confirmed);
+            // One that has ended gave its place back then.
+            if !ended {
+                self.stats.current_connections -= 1;
+                self.retry_neighbours(socket, confirmed);
+            }
         }
     }
 
     pub(super) fn remove_pipe(&mut self, socket: &Socket, id: PipeId) {
         self.detach_pipe(socket, id);
         let Some(pipe) = self.pipes.remove(id) else { return };
-        if let PipeEnd::Inproc { link, side, .. } = pipe.end {
-            link.close(side);
-            self.pipes.post(link.about_peer(side, Note::Gone));
+        match pipe.end {
+            PipeEnd::Inproc { link, side, .. } => {
+                link.close(side);
+                self.pipes.post(link.about_peer(side, Note::Gone));
+                self.unlink(socket, pipe.endpoint);
+            }
+            PipeEnd::Stream(_) | PipeEnd::Remains(_) => {}
         }
-        self.unlink(socket, pipe.endpoint);
     }
 
     /// Tells publishers what has changed about what we want.
@@ -282,15 +312,17 @@ impl State {
         }
     }
 
-    /// A caller gives the lease back.
-    pub(super) fn leave_lease(&mut self) {
-        let urgent = self.shows_readiness || self.unsettled > 0 || self.pipes.stuck > 0;
+    /// A caller gives the lease back. `came`: it has got what it waited for, and most likely comes again at once. Otherwise
+    /// the next event is the worker's.
+    pub(super) fn leave_lease(&mut self, came: bool) {
+        let urgent = !came || self.shows_readiness || self.unsettled > 0 || self.pipes.stuck > 0;
         match self.lease.leave(urgent) {
             Leave::Nothing => {}
             Leave::Arm => self.pipes.after().worker.arm = true,
             Leave::Report => self.pipes.after().worker.report = true,
         }
         self.tell_deadline();
+        self.wake_turn_waiters();
         self.wake_closer();
     }
 

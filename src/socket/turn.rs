@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::panics::{self, Place};
 use crate::reactor::lease::Tick;
 use crate::reactor::worker::{Driven, Next, Pace, Registration};
-use crate::sys::Poller;
+use crate::sys::{Poller, current_parker};
 
 /// What a socket has once it has descriptors.
 pub(super) struct Reactor {
@@ -43,8 +43,12 @@ impl Reactor {
     }
 }
 
-/// A sender that is in a hurry looks no more often for what its peers say.
-const HEARING_PAUSE: Duration = Duration::from_micros(20);
+/// A sender that is in a hurry looks no more often for what its peers say: about as long as it takes another process to
+/// know of a subscription and to have this one publish what it asks for.
+const HEARING_PAUSE: Duration = Duration::from_micros(10);
+
+/// How long a sender waits at most for another thread that reads what its peers say.
+const HEARING_TIME: Duration = Duration::from_millis(10);
 
 impl Socket {
     /// Makes poller and worker, if this is the first time they are needed.
@@ -52,7 +56,7 @@ impl Socket {
         if self.reactor.get().is_some() {
             return Ok(());
         }
-        let poller = Poller::new()?;
+        let poller = Poller::new(self.library.tripwire())?;
         let socket: std::sync::Weak<Self> = self.me.clone();
         let registration = self.library.worker()?.register(socket, &poller)?;
         // If another thread was faster, ours goes as it came.
@@ -86,6 +90,10 @@ impl Socket {
         let (deadline, unsettled) = (io.next_deadline(), io.unsettled());
         drop(io);
         let mut held = self.lock();
+        held.turns = held.turns.wrapping_add(1);
+        if !held.turn_waiters.is_empty() {
+            held.wake_turn_waiters();
+        }
         held.lease.wake();
         held.io_deadline = deadline;
         held.unsettled = unsettled;
@@ -93,24 +101,61 @@ impl Socket {
         held
     }
 
-    /// What peers have said before a message is sent decides where it goes, even if the worker has not read it yet. So the
-    /// sender reads it, unless somebody drives or has just looked.
+    /// What peers have said before a message is sent decides where it goes, even if nobody has read it yet. So the sender
+    /// reads it, or waits until the thread that drives has. It does not look again if it has just looked and no socket of
+    /// this process has subscribed to anything since.
     #[cold]
     pub(super) fn hear_peers<'a>(&'a self, mut held: Held<'a>) -> Held<'a> {
-        if !held.drives() {
+        if !held.drives() || held.joint {
             return held;
         }
         let now = Instant::now();
-        let just_heard = held.heard.is_some_and(|heard| now.saturating_duration_since(heard) < HEARING_PAUSE);
-        if just_heard || !held.lease.take() {
+        let subscribed = self.library.subscribed();
+        let just_heard = held.heard.is_some_and(|(heard, changes)| {
+            changes == subscribed && now.saturating_duration_since(heard) < HEARING_PAUSE
+        });
+        if just_heard {
             return held;
         }
-        held.heard = Some(now);
-        held.inside += 1;
-        let (mut held, _) = self.turn(held, Some(Duration::ZERO));
-        held.inside -= 1;
-        held.leave_lease();
+        held.heard = Some((now, subscribed));
+        if held.lease.take() {
+            let presence;
+            (presence, held) = held.stay(true);
+            (held, _) = self.turn(held, Some(Duration::ZERO));
+            presence.end(&mut held);
+            held.leave_lease(false);
+            held.pass_on();
+            return held;
+        }
+        self.wait_for_turns(held, now + HEARING_TIME)
+    }
+
+    /// Another thread has the lease. The turn that it is in may have passed what has come since, so the next one has to end
+    /// as well.
+    fn wait_for_turns<'a>(&'a self, mut held: Held<'a>, until: Instant) -> Held<'a> {
+        let parker = current_parker();
+        let start = held.turns;
+        let presence;
+        (presence, held) = held.stay(false);
+        while !held.closing && !held.lease.is_free() && held.turns.wrapping_sub(start) < 2 && Instant::now() < until {
+            parker.prepare();
+            held.turn_waiters.push(std::sync::Arc::clone(&parker));
+            held.interrupt();
+            drop(held);
+            parker.park(Some(until));
+            held = self.lock();
+        }
+        held.turn_waiters.retain(|waiter| !std::sync::Arc::ptr_eq(waiter, &parker));
+        presence.end(&mut held);
         held.pass_on();
+        if !held.closing && held.lease.take() {
+            let presence;
+            (presence, held) = held.stay(true);
+            (held, _) = self.turn(held, Some(Duration::ZERO));
+            presence.end(&mut held);
+            held.leave_lease(false);
+            held.pass_on();
+        }
         held
     }
 
@@ -129,7 +174,7 @@ impl Socket {
             }
         }
         presence.end(&mut held);
-        held.leave_lease();
+        held.leave_lease(false);
         held.wake_ready();
         if held.lease.is_free() {
             held.wake_leader();
@@ -151,6 +196,7 @@ impl Socket {
         if held.lease.leave_armed() {
             held.pipes.after().worker.arm = true;
         }
+        held.wake_turn_waiters();
         held.wake_closer();
         held.wake_leader();
         held
@@ -194,6 +240,14 @@ impl State {
             self.pattern.expire(&mut self.pipes, now);
             self.settle(socket);
             self.changed();
+        }
+    }
+
+    /// Threads that wait for turns to end, or for the lease.
+    pub(super) fn wake_turn_waiters(&mut self) {
+        if !self.turn_waiters.is_empty() {
+            let waiters = std::mem::take(&mut self.turn_waiters);
+            self.pipes.after().wakes.extend(waiters);
         }
     }
 

@@ -14,6 +14,7 @@ use super::state::State;
 use super::{Held, Socket};
 use crate::error::{Error, Result};
 use crate::panics::{self, Place};
+use crate::pipe::PipeId;
 use crate::sys::{Parker, Unparked, current_parker};
 
 /// What a caller waits for.
@@ -23,6 +24,8 @@ pub(super) enum Want {
     Recv,
     /// Either; the caller only looks (nn_poll).
     Both,
+    /// The kernel's room for the rest of a message on this pipe.
+    Room(PipeId),
 }
 
 /// How long a caller waits.
@@ -95,11 +98,16 @@ impl Waiters {
     }
 
     pub(super) fn wake_receiver(&mut self, wakes: &mut Wakes) {
-        self.wake(wakes, |want| want != Want::Send);
+        self.wake(wakes, |want| matches!(want, Want::Recv | Want::Both));
     }
 
     pub(super) fn wake_sender(&mut self, wakes: &mut Wakes) {
-        self.wake(wakes, |want| want != Want::Recv);
+        self.wake(wakes, |want| matches!(want, Want::Send | Want::Both));
+    }
+
+    /// The kernel takes bytes of this pipe again.
+    pub(super) fn wake_writer(&mut self, pipe: PipeId, wakes: &mut Wakes) {
+        self.wake(wakes, |want| want == Want::Room(pipe));
     }
 
     /// The one that has waited longest: it takes the lead.
@@ -189,7 +197,7 @@ impl Socket {
         let leads = presence.leads;
         presence.end(&mut held);
         if leads {
-            held.leave_lease();
+            held.leave_lease(result.is_ok());
         }
         held.pass_on();
         (held, result)

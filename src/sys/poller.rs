@@ -1,5 +1,8 @@
-//! A socket's own poller: epoll, level-triggered, one system call for each wait. An eventfd in the set interrupts a
+//! A socket's own poller: epoll, level-triggered, one system call for each look. An eventfd in the set interrupts a
 //! sleeping wait from another thread.
+//!
+//! The sleep itself is ppoll's, on the set and on a tripwire. Unlike epoll_wait, that goes on after the process was stopped
+//! and continued, and it ends when the program closes our descriptors.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -8,14 +11,14 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::EventFd;
-use super::process::handles_signals;
-use super::socket::{LONGEST_WAIT, direct};
+use super::socket::direct;
+use super::{EventFd, Polled, Tripwire, poll_readable};
 
 #[derive(Debug)]
 pub(crate) struct Poller {
     epoll: OwnedFd,
     notify: EventFd,
+    tripwire: Option<Arc<Tripwire>>,
     joint: Mutex<Option<(Arc<JointSet>, u64)>>,
 }
 
@@ -37,6 +40,9 @@ impl Interest {
         if self.write {
             bits |= libc::EPOLLOUT;
         }
+        if !self.read {
+            bits |= libc::EPOLLRDHUP;
+        }
         bits as u32
     }
 }
@@ -56,14 +62,14 @@ const NOTIFY: u64 = 1 << 63;
 const SECOND: u64 = 1 << 62;
 
 impl Events {
-    /// The keys found ready, each with what it is ready for. An error or a hang-up counts as both.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, Interest)> {
+    /// The keys found ready, each with what it is ready for. An error or a hang-up counts as both; the end of what the peer
+    /// sends counts as something to read, also where reading is not asked for.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, Interest)> {
         self.list.iter().filter(|event| event.u64 & NOTIFY == 0).map(|event| {
             let bits = event.events as i32;
             let broken = bits & (libc::EPOLLERR | libc::EPOLLHUP) != 0;
-            let ready =
-                Interest { read: broken || bits & libc::EPOLLIN != 0, write: broken || bits & libc::EPOLLOUT != 0 };
-            (event.u64 as usize, ready)
+            let read = broken || bits & (libc::EPOLLIN | libc::EPOLLRDHUP) != 0;
+            (event.u64, Interest { read, write: broken || bits & libc::EPOLLOUT != 0 })
         })
     }
 
@@ -81,9 +87,9 @@ impl Events {
     }
 
     /// The same of a joint set: those of the first poller, or of the second.
-    pub(crate) fn of(&self, second: bool) -> impl Iterator<Item = (usize, Interest)> {
-        let own = move |&(key, _): &(usize, Interest)| (key as u64 & SECOND != 0) == second;
-        self.iter().filter(own).map(|(key, ready)| (key & !(SECOND as usize), ready))
+    pub(crate) fn of(&self, second: bool) -> impl Iterator<Item = (u64, Interest)> {
+        let own = move |&(key, _): &(u64, Interest)| (key & SECOND != 0) == second;
+        self.iter().filter(own).map(|(key, ready)| (key & !SECOND, ready))
     }
 }
 
@@ -98,7 +104,7 @@ impl JointSet {
 
     /// As [`Poller::wait`], for both.
     pub(crate) fn wait(&self, pollers: [&Poller; 2], events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
-        wait(&self.0, events, timeout)?;
+        wait(&self.0, pollers[0].tripwire.as_deref(), events, timeout)?;
         for (poller, tag) in pollers.into_iter().zip([0, SECOND]) {
             if events.list.iter().any(|event| event.u64 == NOTIFY | tag) {
                 poller.notify.clear();
@@ -126,23 +132,32 @@ fn control(
     Ok(())
 }
 
-fn wait(epoll: &OwnedFd, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
-    let limit = LONGEST_WAIT.min(timeout.unwrap_or(LONGEST_WAIT));
-    let millis = limit.as_nanos().div_ceil(1_000_000) as libc::c_int;
+fn wait(
+    epoll: &OwnedFd,
+    tripwire: Option<&Tripwire>,
+    events: &mut Events,
+    timeout: Option<Duration>,
+) -> io::Result<()> {
     events.list.clear();
+    if timeout != Some(Duration::ZERO) {
+        let set = Polled::new(epoll.as_fd());
+        match tripwire {
+            Some(tripwire) => poll_readable(&mut [set, Polled::new(tripwire.source())], timeout, true)?,
+            None => poll_readable(&mut [set], timeout, false)?,
+        }
+    }
+    look(epoll, events)
+}
+
+/// What is ready now.
+fn look(epoll: &OwnedFd, events: &mut Events) -> io::Result<()> {
     events.list.reserve(BATCH);
     // SAFETY: the buffer has room for BATCH events, as just reserved, and belongs to the caller for the whole call.
     let found = unsafe {
         let no_mask = std::ptr::null::<libc::sigset_t>();
         let list = events.list.as_mut_ptr();
-        direct!(SYS_epoll_pwait, epoll.as_raw_fd(), list, BATCH as libc::c_int, millis, no_mask, size_of::<u64>())
-    };
-    let found = match found {
-        // A process that was stopped and goes on is interrupted here, unlike in poll, without having handled any signal
-        // (signal(7)).
-        Err(error) if error.kind() == io::ErrorKind::Interrupted && !handles_signals() => 0,
-        found => found?,
-    };
+        direct!(SYS_epoll_pwait, epoll.as_raw_fd(), list, BATCH as libc::c_int, 0, no_mask, size_of::<u64>())
+    }?;
     // SAFETY: the kernel has written the first `found` entries, at most BATCH, for which there is room.
     unsafe { events.list.set_len(found) };
     Ok(())
@@ -153,9 +168,10 @@ fn check(result: libc::c_int) -> io::Result<libc::c_int> {
 }
 
 impl Poller {
-    pub(crate) fn new() -> io::Result<Self> {
+    /// Without a tripwire waits are short.
+    pub(crate) fn new(tripwire: Option<Arc<Tripwire>>) -> io::Result<Self> {
         let epoll = epoll()?;
-        let poller = Self { epoll, notify: EventFd::new()?, joint: Mutex::default() };
+        let poller = Self { epoll, notify: EventFd::new()?, tripwire, joint: Mutex::default() };
         poller.control(libc::EPOLL_CTL_ADD, poller.notify.as_fd(), Interest::READ, NOTIFY)?;
         Ok(poller)
     }
@@ -182,7 +198,7 @@ impl Poller {
     }
 
     /// Watches here what was watched in the other set, own or joint, until just now.
-    pub(crate) fn take_over(&self, fd: impl AsFd, interest: Interest, key: usize) -> io::Result<()> {
+    pub(crate) fn take_over(&self, fd: impl AsFd, interest: Interest, key: u64) -> io::Result<()> {
         if self.joint.lock().is_some() {
             let _ = control(&self.epoll, libc::EPOLL_CTL_DEL, fd.as_fd(), interest, 0);
         }
@@ -193,23 +209,22 @@ impl Poller {
         }
     }
 
-    pub(crate) fn add(&self, fd: impl AsFd, interest: Interest, key: usize) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_ADD, fd.as_fd(), interest, key as u64)
+    pub(crate) fn add(&self, fd: impl AsFd, interest: Interest, key: u64) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_ADD, fd.as_fd(), interest, key)
     }
 
-    pub(crate) fn modify(&self, fd: impl AsFd, interest: Interest, key: usize) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_MOD, fd.as_fd(), interest, key as u64)
+    pub(crate) fn modify(&self, fd: impl AsFd, interest: Interest, key: u64) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_MOD, fd.as_fd(), interest, key)
     }
 
     pub(crate) fn remove(&self, fd: impl AsFd) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_DEL, fd.as_fd(), Interest::READ, 0)
     }
 
-    /// Waits until a source is ready, somebody notifies, or the time is over (`None`: no limit), but for no longer than
-    /// [`LONGEST_WAIT`]. A signal handler that ran meanwhile is `ErrorKind::Interrupted`. Returns whether anything at all
-    /// happened.
+    /// Waits until a source is ready, somebody notifies, or the time is over (`None`: no limit). Fails as
+    /// [`poll_readable`] does. Returns whether anything at all happened.
     pub(crate) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<bool> {
-        wait(&self.epoll, events, timeout)?;
+        wait(&self.epoll, self.tripwire.as_deref(), events, timeout)?;
         if events.list.iter().any(|event| event.u64 == NOTIFY) {
             self.notify.clear();
         }
@@ -236,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_notification_ends_one_wait() {
-        let poller = Poller::new().unwrap();
+        let poller = Poller::new(None).unwrap();
         let mut events = Events::default();
         poller.notify();
         assert!(poller.wait(&mut events, None).unwrap());
@@ -247,7 +262,7 @@ mod tests {
     #[test]
     fn readiness_is_level_triggered() {
         let (mut near, far) = UnixStream::pair().unwrap();
-        let poller = Poller::new().unwrap();
+        let poller = Poller::new(None).unwrap();
         poller.add(&far, Interest::READ, 7).unwrap();
         near.write_all(b"x").unwrap();
         let mut events = Events::default();
@@ -257,5 +272,19 @@ mod tests {
         }
         poller.remove(&far).unwrap();
         assert!(!poller.wait(&mut events, Some(Duration::ZERO)).unwrap());
+    }
+
+    #[test]
+    fn who_waits_for_nothing_hears_of_the_end() {
+        let (mut near, far) = UnixStream::pair().unwrap();
+        let poller = Poller::new(None).unwrap();
+        poller.add(&far, Interest { read: false, write: false }, u64::from(u32::MAX) + 7).unwrap();
+        near.write_all(b"x").unwrap();
+        let mut events = Events::default();
+        assert!(!poller.wait(&mut events, Some(Duration::ZERO)).unwrap());
+        drop(near);
+        poller.wait(&mut events, None).unwrap();
+        let found: Vec<u64> = events.iter().filter(|(_, ready)| ready.read).map(|(key, _)| key).collect();
+        assert_eq!(found, [u64::from(u32::MAX) + 7]);
     }
 }

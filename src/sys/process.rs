@@ -7,6 +7,7 @@ static GENERATION: AtomicU32 = AtomicU32::new(0);
 
 extern "C" fn forked() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
+    super::tripwire::forked();
 }
 
 /// Counts the forks between the first process and this one: what an older generation made belongs to a parent.
@@ -19,23 +20,10 @@ pub(crate) fn generation() -> u32 {
 pub(crate) fn on_fork() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: `forked` only increments an atomic, which is allowed in the child of a threaded process.
+        // SAFETY: `forked` works on atomics, looks at a descriptor and closes it, all of which is allowed in the child of a
+        // threaded process.
         unsafe { libc::pthread_atfork(None, None, Some(forked)) };
     });
-}
-
-/// Whether the program has a handler for any signal that may arrive while a thread waits.
-pub(super) fn handles_signals() -> bool {
-    const FAULTS: [libc::c_int; 6] =
-        [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP, libc::SIGABRT];
-    (1..=libc::SIGRTMAX()).filter(|signal| !FAULTS.contains(signal)).any(|signal| {
-        // SAFETY: all zeros is a valid sigaction, and it is only written to; the disposition is not changed.
-        let (result, action) = unsafe {
-            let mut action: libc::sigaction = std::mem::zeroed();
-            (libc::sigaction(signal, std::ptr::null(), &raw mut action), action)
-        };
-        result == 0 && action.sa_sigaction != libc::SIG_DFL && action.sa_sigaction != libc::SIG_IGN
-    })
 }
 
 /// Runs `action` when the process exits by `exit` or by returning from `main`.

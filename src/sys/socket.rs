@@ -89,23 +89,41 @@ pub(crate) fn unsent(socket: &Socket) -> usize {
     if result < 0 { 0 } else { usize::try_from(count).unwrap_or(0) }
 }
 
-/// No wait for descriptors is longer than this. A program that closes all it has closes ours too, and with them what
-/// would interrupt a wait: the kernel goes on with it, on something that nobody can reach any more. The next one fails.
-pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// A wait without a tripwire is no longer than this: the next one fails if the program has closed our descriptors.
+const LONGEST_BLIND_WAIT: Duration = Duration::from_secs(1);
 
-/// Waits until one of the descriptors is readable, for `timeout` or [`LONGEST_WAIT`] at most. Fails if one is closed.
-pub(crate) fn poll_readable(fds: &[BorrowedFd<'_>], timeout: Option<Duration>) -> io::Result<Vec<bool>> {
-    let mut list: Vec<libc::pollfd> =
-        fds.iter().map(|fd| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 }).collect();
-    let limit = LONGEST_WAIT.min(timeout.unwrap_or(LONGEST_WAIT));
-    let mut limit = libc::timespec { tv_sec: limit.as_secs() as _, tv_nsec: limit.subsec_nanos() as _ };
+/// One descriptor of a [`poll_readable`].
+#[repr(transparent)]
+pub(crate) struct Polled(libc::pollfd);
+
+impl Polled {
+    pub(crate) fn new(fd: BorrowedFd<'_>) -> Self {
+        Self(libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 })
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.0.revents != 0
+    }
+}
+
+/// Waits until one of the descriptors is readable, for `timeout` at most. The last of them is the tripwire's, if
+/// `tripwire`. Fails with `Interrupted` after a signal handler has run, even one under SA_RESTART, and not when the
+/// process was merely stopped and goes on (signal(7)). Fails if the program has closed one of them.
+pub(crate) fn poll_readable(list: &mut [Polled], timeout: Option<Duration>, tripwire: bool) -> io::Result<()> {
+    let longest = if tripwire { Duration::MAX } else { LONGEST_BLIND_WAIT };
+    let limit = timeout.unwrap_or(Duration::MAX).min(longest);
+    // A number of seconds that the kernel's type cannot hold is no limit.
+    let seconds = libc::time_t::try_from(limit.as_secs()).ok();
+    let mut time = seconds.map(|tv_sec| libc::timespec { tv_sec, tv_nsec: limit.subsec_nanos() as _ });
+    let time = time.as_mut().map_or(std::ptr::null_mut(), std::ptr::from_mut);
     let no_mask = std::ptr::null::<libc::sigset_t>();
-    // SAFETY: pointer and length describe `list`; it and the limit live until after the call.
-    unsafe { direct!(SYS_ppoll, list.as_mut_ptr(), list.len(), &raw mut limit, no_mask, size_of::<u64>())? };
-    if list.iter().any(|entry| entry.revents & libc::POLLNVAL != 0) {
+    // SAFETY: pointer and length describe `list`, which is laid out as pollfds; it and the limit live until after the call.
+    unsafe { direct!(SYS_ppoll, list.as_mut_ptr(), list.len(), time, no_mask, size_of::<u64>())? };
+    let hung_up = tripwire && list.last().is_some_and(Polled::is_ready);
+    if hung_up || list.iter().any(|entry| entry.0.revents & libc::POLLNVAL != 0) {
         return Err(io::Error::from_raw_os_error(libc::EBADF));
     }
-    Ok(list.iter().map(|entry| entry.revents != 0).collect())
+    Ok(())
 }
 
 /// A descriptor that is readable while it is signalled (eventfd(2)).

@@ -1,5 +1,7 @@
-//! At most one pipe at a time.
+//! At most one peer at a time, and what those before it have left unread.
 #![forbid(unsafe_code)]
+
+use std::collections::VecDeque;
 
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
@@ -11,20 +13,41 @@ pub(crate) struct Exclusive {
     pipe: Option<PipeId>,
     readable: bool,
     writable: bool,
+    /// Pipes whose peers have gone and left something unread, the oldest first.
+    orphaned: VecDeque<PipeId>,
 }
 
 impl Exclusive {
     pub(crate) fn add(&mut self, pipe: PipeId) -> std::result::Result<(), Refused> {
-        if self.pipe.is_some() {
+        if !self.has_room() {
             return Err(Refused);
         }
-        *self = Self { pipe: Some(pipe), ..Self::default() };
+        (self.pipe, self.readable, self.writable) = (Some(pipe), false, false);
         Ok(())
     }
 
+    pub(crate) fn has_room(&self) -> bool {
+        self.pipe.is_none()
+    }
+
     pub(crate) fn remove(&mut self, pipe: PipeId) {
-        if self.pipe == Some(pipe) {
-            *self = Self::default();
+        self.leave(pipe);
+        self.orphaned.retain(|&orphan| orphan != pipe);
+    }
+
+    /// Takes the place from a pipe, if it has it.
+    fn leave(&mut self, pipe: PipeId) -> bool {
+        let had = self.pipe == Some(pipe);
+        if had {
+            (self.pipe, self.readable, self.writable) = (None, false, false);
+        }
+        had
+    }
+
+    /// The peer has gone; what it has left is received before anything of the next one.
+    pub(crate) fn orphaned(&mut self, pipe: PipeId) {
+        if self.leave(pipe) {
+            self.orphaned.push_back(pipe);
         }
     }
 
@@ -45,7 +68,7 @@ impl Exclusive {
     }
 
     pub(crate) fn can_recv(&self) -> bool {
-        self.readable
+        self.readable || !self.orphaned.is_empty()
     }
 
     pub(crate) fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes) -> Result<()> {
@@ -57,6 +80,15 @@ impl Exclusive {
 
     /// Whether there was a message.
     pub(crate) fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes) -> bool {
+        while let Some(&orphan) = self.orphaned.front() {
+            let received = pipes.recv(orphan, message);
+            if received != Some(true) {
+                self.orphaned.pop_front();
+            }
+            if received.is_some() {
+                return true;
+            }
+        }
         let Some(pipe) = self.pipe.filter(|_| self.readable) else { return false };
         let received = pipes.recv(pipe, message);
         self.readable = received == Some(true);

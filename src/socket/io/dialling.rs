@@ -8,6 +8,7 @@ use std::time::Instant;
 use socket2::SockAddr;
 
 use super::{Command, Driver, Point, Source, Timer};
+use crate::pattern;
 use crate::sys::{self, Interest};
 use crate::transport::backoff::Backoff;
 use crate::transport::{Dialer, Target};
@@ -18,6 +19,9 @@ pub(super) struct DialPoint {
     /// Addresses to try, the one in front first or just now. Nothing is kept while there is a connection.
     pub addresses: VecDeque<SockAddr>,
     pub redial: Option<Instant>,
+    /// The last connection was ended before the peer had agreed to it, which may have had the same in mind: two that dial
+    /// each other in step would refuse each other for ever.
+    pub contended: bool,
     manner: Manner,
 }
 
@@ -34,7 +38,7 @@ enum Manner {
 
 impl DialPoint {
     pub(super) fn new(dialer: Box<dyn Dialer>, backoff: Backoff) -> Self {
-        Self { dialer, backoff, addresses: VecDeque::new(), redial: None, manner: Manner::Offering }
+        Self { dialer, backoff, addresses: VecDeque::new(), redial: None, contended: false, manner: Manner::Offering }
     }
 
     pub(super) fn offers_forwarding(&self) -> bool {
@@ -52,9 +56,6 @@ impl DialPoint {
 impl Driver<'_> {
     pub(super) fn dial(&mut self, endpoint: i32) {
         let _whole = sys::Uncancelled::new();
-        if self.lock().pipes.is_crowded() {
-            return self.redial_later(endpoint);
-        }
         let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
         match point.dialer.target() {
             Target::Known(addresses) => {
@@ -93,7 +94,7 @@ impl Driver<'_> {
             match point.dialer.dial(address, settings) {
                 Ok(stream) => {
                     let source = self.io.sources.vacant_entry().key();
-                    match self.poller.add(&stream, Interest::WRITE, source) {
+                    match self.poller.add(&stream, Interest::WRITE, source as u64) {
                         Ok(()) => {
                             self.io.sources.insert(Source::Connecting(endpoint, stream));
                             self.io.unsettled += 1;
@@ -136,7 +137,12 @@ impl Driver<'_> {
             // It was not our offer that was wrong.
             point.manner = Manner::Offering;
         }
-        let at = Instant::now() + point.backoff.next_delay();
+        let mut delay = point.backoff.next_delay();
+        if std::mem::take(&mut point.contended) {
+            let [fraction] = sys::random();
+            delay += delay * u32::from(fraction) / 512;
+        }
+        let at = Instant::now() + delay;
         if let Some(old) = point.redial.replace(at) {
             self.io.timers.stop(old, Timer::Redial(endpoint));
         }
@@ -162,10 +168,19 @@ impl Driver<'_> {
             None => {
                 held.stats.established_connections += 1;
                 held.endpoint_works(endpoint);
+                let room = held.has_room();
+                let promised = room && pattern::is_limited(self.socket.protocol);
+                held.promised |= promised;
                 drop(held);
+                if !room {
+                    // Not greeted, so the peer takes nothing for sent.
+                    drop(stream);
+                    return self.lost(endpoint, Instant::now());
+                }
+                // Present: closing an endpoint ends what it has under way.
                 let Some(Point::Dialer(point)) = self.io.endpoints.get(&endpoint) else { return };
                 let greeting = point.dialer.greeting();
-                self.start(endpoint, stream, greeting);
+                self.start(endpoint, stream, greeting, promised);
             }
         }
     }

@@ -10,14 +10,14 @@ use crate::transport::{concerns_only_the_peer, is_exhausted};
 /// Peers taken from one listener before others have their turn.
 const ACCEPTS: usize = 64;
 
-/// Pause of a listener when descriptors or memory have run out, or too much is unread.
+/// Pause of a listener when descriptors or memory have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 impl Driver<'_> {
     pub(super) fn listen(&mut self, endpoint: i32) {
         let Some(Point::Listener { listener, source, .. }) = self.io.endpoints.get_mut(&endpoint) else { return };
         let key = *source.get_or_insert_with(|| self.io.sources.insert(Source::Listener(endpoint)));
-        if self.poller.add(listener.source(), Interest::READ, key).is_err() {
+        if self.poller.add(listener.source(), Interest::READ, key as u64).is_err() {
             self.pause_accepting(endpoint);
         }
     }
@@ -26,10 +26,6 @@ impl Driver<'_> {
         let _whole = sys::Uncancelled::new();
         let settings = self.settings();
         for _ in 0..ACCEPTS {
-            if self.lock().pipes.is_crowded() {
-                // They wait in the kernel until nn_recv has made room.
-                return self.stop_accepting(endpoint);
-            }
             let Some(Point::Listener { listener, .. }) = self.io.endpoints.get(&endpoint) else { return };
             let greeting = listener.greeting(settings);
             match listener.accept(settings) {
@@ -38,7 +34,7 @@ impl Driver<'_> {
                     held.stats.accepted_connections += 1;
                     held.endpoint_works(endpoint);
                     drop(held);
-                    self.start(endpoint, stream, greeting);
+                    self.start(endpoint, stream, greeting, false);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
                 Err(error) => {

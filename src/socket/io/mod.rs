@@ -166,10 +166,11 @@ impl Io {
     }
 
     /// What comes after it.
-    pub(super) fn serve(&mut self, socket: &Socket, poller: &Poller, events: impl Iterator<Item = (usize, Interest)>) {
+    pub(super) fn serve(&mut self, socket: &Socket, poller: &Poller, events: impl Iterator<Item = (u64, Interest)>) {
         let mut driver = Driver { io: self, socket, poller, awake: true };
-        for (source, ready) in events {
-            driver.serve(source, ready);
+        for (key, ready) in events {
+            // It was made of one.
+            driver.serve(key as usize, ready);
         }
         driver.expire();
     }
@@ -180,13 +181,13 @@ impl Io {
         let moved = |(key, source): (usize, &Source)| match source {
             Source::Listener(endpoint) => match self.endpoints.get(endpoint) {
                 Some(Point::Listener { listener, pause: None, .. }) => {
-                    poller.take_over(listener.source(), Interest::READ, key)
+                    poller.take_over(listener.source(), Interest::READ, key as u64)
                 }
                 _ => Ok(()),
             },
-            Source::Connecting(_, stream) => poller.take_over(stream, Interest::WRITE, key),
+            Source::Connecting(_, stream) => poller.take_over(stream, Interest::WRITE, key as u64),
             Source::Session(connection) => match connection.interest {
-                Some(interest) => poller.take_over(&**connection.session.stream(), interest, key),
+                Some(interest) => poller.take_over(&**connection.session.stream(), interest, key as u64),
                 None => Ok(()),
             },
         };
@@ -317,6 +318,9 @@ impl Driver<'_> {
         let removed = self.io.sources.try_remove(source)?;
         match &removed {
             Source::Session(connection) => {
+                if connection.promised {
+                    self.lock().promised = false;
+                }
                 self.io.sessions -= 1;
                 if connection.interest.is_some() {
                     let _ = self.poller.remove(&**connection.session.stream());

@@ -14,7 +14,7 @@ use crate::pattern;
 use crate::pipe::{Inbox, Outbox, PipeId};
 use crate::socket::pipes::{PipeEnd, StreamEnd};
 use crate::sys::{self, Interest};
-use crate::transport::session::{End, Forwarding, Greeting, Progress, Protocols, SCRATCH, Session};
+use crate::transport::session::{End, Forwarding, Greeting, Peer, Progress, Protocols, SCRATCH, Session};
 
 /// How long a peer that we part with may take to read why.
 const PARTING: Duration = Duration::from_secs(1);
@@ -30,8 +30,11 @@ pub(super) struct Connection {
     pub stage: Stage,
     /// When the stage's time is over.
     pub deadline: Option<Instant>,
+    /// `None`: not in the poller's set yet.
     pub interest: Option<Interest>,
     pub since: Instant,
+    /// The pattern's place is kept for it while it greets.
+    pub promised: bool,
 }
 
 pub(super) enum Stage {
@@ -56,25 +59,21 @@ impl Driver<'_> {
         }
     }
 
-    /// Changes what a connection waits for. One that waits for nothing leaves the set: the kernel would report its errors
-    /// for ever.
+    /// Changes what a connection waits for. One that waits for nothing still hears of its end.
     pub(super) fn set_interest(&mut self, source: usize, change: impl FnOnce(&mut Interest)) {
         let poller = self.poller;
         let Some(connection) = self.connection(source) else { return };
         let old = connection.interest;
         let mut new = old.unwrap_or(Interest { read: false, write: false });
         change(&mut new);
-        let new = Some(new).filter(|new| new.read || new.write);
-        if old == new {
+        if old == Some(new) {
             return;
         }
-        connection.interest = new;
+        connection.interest = Some(new);
         let stream = connection.session.stream();
-        let result = match (old, new) {
-            (Some(_), None) => poller.remove(&**stream),
-            (None, Some(new)) => poller.add(&**stream, new, source),
-            (_, Some(new)) => poller.modify(&**stream, new, source),
-            (None, None) => Ok(()),
+        let result = match old {
+            None => poller.add(&**stream, new, source as u64),
+            Some(_) => poller.modify(&**stream, new, source as u64),
         };
         if result.is_err() {
             // No memory in the kernel for the registration: a connection nobody watches is a broken one.
@@ -88,15 +87,26 @@ impl Driver<'_> {
         }
     }
 
-    pub(super) fn start(&mut self, endpoint: i32, stream: Stream, greeting: Greeting) {
+    /// `promised`: the pattern's place is kept for this connection.
+    pub(super) fn start(&mut self, endpoint: i32, stream: Stream, greeting: Greeting, promised: bool) {
         let now = Instant::now();
         let protocols = self.protocols(endpoint);
         let Ok(session) = Session::start(stream, greeting, protocols) else {
+            if promised {
+                self.lock().promised = false;
+            }
             return self.lost(endpoint, now);
         };
         let greeting_time = session.greeting_time();
-        let connection =
-            Connection { session, endpoint, stage: Stage::Greeting, deadline: None, interest: None, since: now };
+        let connection = Connection {
+            session,
+            endpoint,
+            stage: Stage::Greeting,
+            deadline: None,
+            interest: None,
+            since: now,
+            promised,
+        };
         let source = self.io.sources.insert(Source::Session(Box::new(connection)));
         self.io.sessions += 1;
         self.io.unsettled += 1;
@@ -118,7 +128,7 @@ impl Driver<'_> {
             }
             _ => None,
         };
-        Protocols { own, peer, forwarding }
+        Protocols { own, peer, forwarding, limited: pattern::is_limited(own) }
     }
 
     /// The connection is over. A dialer tries again.
@@ -126,7 +136,14 @@ impl Driver<'_> {
         let _whole = sys::Uncancelled::new();
         let Some(Source::Session(connection)) = self.remove(source) else { return };
         match connection.stage {
-            Stage::Greeting => self.lost(connection.endpoint, connection.since),
+            Stage::Greeting => {
+                if connection.promised
+                    && let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&connection.endpoint)
+                {
+                    point.contended = true;
+                }
+                self.lost(connection.endpoint, connection.since);
+            }
             Stage::Open(pipe) => {
                 let mut held = self.lock();
                 held.end_pipe(self.socket, pipe);
@@ -178,7 +195,8 @@ impl Driver<'_> {
                 self.read(source);
                 let Some(connection) = self.connection(source) else { return };
                 if matches!(connection.stage, Stage::Greeting) {
-                    match connection.session.go_on() {
+                    let more = if self.lock().has_room() { self.go_on(source) } else { None };
+                    match more {
                         Some(time) => self.set_deadline(source, Some(Instant::now() + time)),
                         None => self.end(source),
                     }
@@ -188,6 +206,10 @@ impl Driver<'_> {
             Stage::Open(_) => {}
             Stage::Ending { .. } => self.go_on_ending(source),
         }
+    }
+
+    fn go_on(&mut self, source: usize) -> Option<Duration> {
+        self.connection(source)?.session.go_on()
     }
 
     pub(super) fn set_deadline(&mut self, source: usize, at: Option<Instant>) {
@@ -232,7 +254,7 @@ impl Driver<'_> {
         let Progress { greeted, replies, end } =
             with_scratch(|scratch| connection.session.read(scratch, limit, frames));
         let changed = !frames.is_empty() || greeted.is_some() || !replies.is_empty() || end.is_some();
-        let fits = greeted.is_none_or(|(peer, forwards)| self.open(source, peer, forwards));
+        let fits = greeted.is_none_or(|peer| self.open(source, &peer));
         if fits {
             self.deliver(source);
         }
@@ -266,13 +288,16 @@ impl Driver<'_> {
         }
     }
 
-    /// The peer has told its type, and whether subscriptions travel: the pattern decides.
-    fn open(&mut self, source: usize, peer: u16, forwards: bool) -> bool {
+    /// The peer has told its type, and whether subscriptions travel: the pattern decides. Only then does a peer that has
+    /// dialled hear that we agree, and what it sends from then on is not lost.
+    fn open(&mut self, source: usize, peer: &Peer) -> bool {
         self.set_deadline(source, None);
-        let fits = pattern::compatible(self.socket.protocol, peer);
+        let fits = pattern::compatible(self.socket.protocol, peer.protocol);
         let Some(connection) = self.connection(source) else { return false };
+        let promised = std::mem::take(&mut connection.promised);
+        let stream = Arc::clone(connection.session.stream());
         let end = StreamEnd {
-            stream: Arc::clone(connection.session.stream()),
+            stream: Arc::clone(&stream),
             framing: connection.session.framing(),
             source,
             inbox: Inbox::default(),
@@ -285,8 +310,13 @@ impl Driver<'_> {
         };
         let endpoint = connection.endpoint;
         let mut held = self.lock();
-        let pipe = fits.then(|| held.add_pipe(endpoint, PipeEnd::Stream(end), forwards)).flatten();
-        if let Some(pipe) = pipe {
+        held.promised &= !promised;
+        let taken = fits && held.has_room();
+        let pipe = taken.then(|| held.add_pipe(endpoint, PipeEnd::Stream(end), peer.forwards)).flatten();
+        // One of another type learns ours. One that there is no room for does not: it dials again. Under the lock, because
+        // nobody may find a pipe that takes no messages yet, and nothing may go out before this.
+        let answered = (!fits || pipe.is_some()) && answer(&stream, &peer.answer);
+        if let Some(pipe) = pipe.filter(|_| answered) {
             held.pipe_writable(self.socket, pipe);
         }
         drop(held);
@@ -297,6 +327,10 @@ impl Driver<'_> {
         if let Some(connection) = self.connection(source) {
             connection.stage = Stage::Open(pipe);
             self.io.unsettled -= 1;
+        }
+        if !answered {
+            self.end(source);
+            return false;
         }
         if let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) {
             point.opened();
@@ -334,12 +368,15 @@ impl Driver<'_> {
         let (Stage::Open(pipe) | Stage::Ending { pipe, .. }) = connection.stage else { return };
         let mut held = self.lock();
         held.pipes.unstick(pipe);
-        let idle = held.pipes.stream(pipe).is_none_or(|stream| stream.outbox.is_empty() && !stream.flushing);
-        if !idle {
-            held.pipes.start_flush(pipe);
+        let state = &mut *held;
+        if !state.waiters.is_empty() {
+            state.waiters.wake_writer(pipe, &mut state.pipes.after().wakes);
         }
+        held.pipes.start_flush(pipe);
         drop(held);
-        if idle {
+        // What waited is written now, or its writer was woken. A pipe that is full again has asked for room again.
+        let stuck = self.lock().pipes.stream(pipe).is_some_and(|stream| stream.stuck);
+        if !stuck {
             self.set_interest(source, |interest| interest.write = false);
         }
         self.go_on_ending(source);
@@ -353,6 +390,11 @@ impl Connection {
             Stage::Greeting | Stage::Parting => false,
         }
     }
+}
+
+/// A connection that is greeted has room for the answer.
+fn answer(stream: &Stream, bytes: &[u8]) -> bool {
+    bytes.is_empty() || sys::send(stream, bytes).is_ok_and(|sent| sent == bytes.len())
 }
 
 pub(super) fn with_scratch<T>(action: impl FnOnce(&mut [u8]) -> T) -> T {
@@ -413,7 +455,7 @@ mod tests {
         drop(io);
         let mut held = pull.lock();
         presence.end(&mut held);
-        held.leave_lease();
+        held.leave_lease(true);
         drop(held);
 
         let mut message = Message::default();

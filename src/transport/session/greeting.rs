@@ -21,6 +21,8 @@ pub(crate) struct Protocols {
     pub peer: u16,
     /// Subscriptions shall travel, if the peer likes that too.
     pub forwarding: Option<Forwarding>,
+    /// Our pattern may have no room for the peer: who listens does not introduce itself before that is known.
+    pub limited: bool,
 }
 
 /// How both introduce themselves then, where the socket type is all they tell.
@@ -71,10 +73,8 @@ impl Greeting {
     /// Says what we say first, without waiting for the peer.
     pub(super) fn begin(self, stream: &Socket, protocols: Protocols) -> Result<Awaited, End> {
         Ok(match self {
-            Self::SpServer(_) => match protocols.forwarding {
-                Some(_) => Awaited::Offer(protocols),
-                None => introduce(stream, protocols.own)?,
-            },
+            Self::SpServer(_) if protocols.forwarding.is_some() || protocols.limited => Awaited::Offer(protocols),
+            Self::SpServer(_) => introduce(stream, protocols.own)?,
             Self::SpClient(_) => match protocols.forwarding {
                 Some(forwarding) => {
                     say(stream, &sp_header::encode(forwarding.own))?;
@@ -111,7 +111,7 @@ fn say(stream: &Socket, bytes: &[u8]) -> Result<(), End> {
 pub(super) enum Awaited {
     /// Its type. It knows ours.
     Header,
-    /// Its type, which may offer that subscriptions travel. It does not know ours yet: we answer in kind.
+    /// Its type, which may offer that subscriptions travel. It does not know ours yet: we answer in kind, if at all.
     Offer(Protocols),
     /// The answer to our offer.
     Answer(Protocols, Forwarding),
@@ -127,6 +127,8 @@ pub(super) struct Greeted {
     pub forwards: bool,
     /// How many bytes it took to say so.
     pub length: usize,
+    /// What has to go out before the peer knows that we agree. Empty: it knows already.
+    pub answer: Vec<u8>,
 }
 
 /// How long a listening socket that would like an offer waits for one: whoever dials speaks at once, but for clients that
@@ -167,11 +169,17 @@ impl Awaited {
         let (upgrade, peer) = match self {
             Self::Header | Self::Offer(_) | Self::Answer(..) => {
                 let Some(header) = bytes.first_chunk() else { return Ok(None) };
-                let (peer, forwards) = self.settles(stream, sp_header::decode(*header)?)?;
-                return Ok(Some(Greeted { peer, forwards, length: sp_header::LEN }));
+                let told = sp_header::decode(*header).inspect_err(|_| {
+                    // Who is none of ours may learn from our type what it is talking to.
+                    if let Self::Offer(Protocols { own, limited: true, .. }) = self {
+                        let _ = introduce(stream, own);
+                    }
+                })?;
+                let (peer, forwards, answer) = self.settles(told)?;
+                return Ok(Some(Greeted { peer, forwards, length: sp_header::LEN, answer }));
             }
             // A WebSocket client does not tell its own type. That it asks for ours makes it the one we talk to.
-            Self::Request(Protocols { own, peer, forwarding }) => {
+            Self::Request(Protocols { own, peer, forwarding, .. }) => {
                 (ws_upgrade::answer(bytes, type_name(own), forwarding.is_some()), peer)
             }
             Self::Response(Protocols { peer, forwarding, .. }, key) => {
@@ -181,10 +189,7 @@ impl Awaited {
         match upgrade {
             Upgrade::More => Ok(None),
             Upgrade::Done { length, reply, extended } => {
-                if !reply.is_empty() {
-                    say(stream, &reply)?;
-                }
-                Ok(Some(Greeted { peer, forwards: extended, length }))
+                Ok(Some(Greeted { peer, forwards: extended, length, answer: reply }))
             }
             Upgrade::Refused { reply } => Err(End::Parted(reply)),
         }
@@ -192,20 +197,16 @@ impl Awaited {
 }
 
 impl Awaited {
-    /// The peer has told its type: its usual one, and whether subscriptions travel.
-    fn settles(self, stream: &Socket, told: u16) -> Result<(u16, bool), End> {
+    /// The peer has told its type: its usual one, whether subscriptions travel, and our answer.
+    fn settles(self, told: u16) -> Result<(u16, bool, Vec<u8>), End> {
         match self {
             Self::Offer(Protocols { peer, forwarding: Some(forwarding), .. }) if told == forwarding.peer => {
-                say(stream, &sp_header::encode(forwarding.own))?;
-                Ok((peer, true))
+                Ok((peer, true, sp_header::encode(forwarding.own).to_vec()))
             }
-            Self::Offer(Protocols { own, .. }) => {
-                introduce(stream, own)?;
-                Ok((told, false))
-            }
-            Self::Answer(Protocols { peer, .. }, forwarding) if told == forwarding.peer => Ok((peer, true)),
+            Self::Offer(Protocols { own, .. }) => Ok((told, false, sp_header::encode(own).to_vec())),
+            Self::Answer(Protocols { peer, .. }, forwarding) if told == forwarding.peer => Ok((peer, true, Vec::new())),
             Self::Answer(Protocols { peer, .. }, _) if told == peer => Err(End::Declined),
-            _ => Ok((told, false)),
+            _ => Ok((told, false, Vec::new())),
         }
     }
 }

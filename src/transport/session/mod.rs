@@ -58,12 +58,23 @@ impl From<Violation> for End {
 /// What one read brought, besides frames: all may come at once.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
-    /// The peer's greeting is complete: its socket type, and whether subscriptions travel.
-    pub greeted: Option<(u16, bool)>,
+    /// The peer's greeting is complete.
+    pub greeted: Option<Peer>,
     /// Whole control frames that have to go out.
     pub replies: Vec<u8>,
     /// The connection ends here.
     pub end: Option<End>,
+}
+
+/// What a peer's greeting has told.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Peer {
+    /// Its socket type.
+    pub protocol: u16,
+    /// Subscriptions travel.
+    pub forwards: bool,
+    /// What it has to be sent before anything else, if we agree. Empty: nothing.
+    pub answer: Vec<u8>,
 }
 
 impl From<End> for Progress {
@@ -214,11 +225,11 @@ impl Session {
         }
         let mut bytes = &mut scratch[..received];
         if let Some(awaited) = self.awaited {
-            let Some(Greeted { peer, forwards, length }) = awaited.hears(&self.stream, bytes)? else {
+            let Some(Greeted { peer, forwards, length, answer }) = awaited.hears(&self.stream, bytes)? else {
                 self.keep(bytes);
                 return Ok(());
             };
-            progress.greeted = Some((peer, forwards));
+            progress.greeted = Some(Peer { protocol: peer, forwards, answer });
             self.awaited = None;
             bytes = &mut bytes[length..];
         }

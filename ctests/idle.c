@@ -1,0 +1,86 @@
+/* Who waits for nothing does nothing: a call that is blocked, and sockets that are
+   connected and at rest, wake no thread. */
+
+#include "ctest.h"
+
+#include <sys/syscall.h>
+
+enum { PAIRS = 25 };
+
+static volatile pid_t blocked;
+
+struct call { int s[2]; int count; };
+
+static void *block(void *arg)
+{
+    struct call *call = arg;
+    struct nn_pollfd fds[2] = {{call->s[0], NN_POLLIN, 0}, {call->s[1], NN_POLLIN, 0}};
+    char buf[8];
+    blocked = (pid_t) syscall(SYS_gettid);
+    if (call->count == 1)
+        (void) nn_recv(call->s[0], buf, sizeof buf, 0);
+    else
+        (void) nn_poll(fds, call->count, -1);
+    return NULL;
+}
+
+/* How often threads of this process have woken so far: all but the one that asks. */
+static long wakeups(void)
+{
+    char path[300], line[256];
+    long sum = 0, count;
+    DIR *tasks = opendir("/proc/self/task");
+    struct dirent *task;
+    while ((task = readdir(tasks))) {
+        if (task->d_name[0] == '.' || atoi(task->d_name) == (int) syscall(SYS_gettid))
+            continue;
+        snprintf(path, sizeof path, "/proc/self/task/%s/status", task->d_name);
+        FILE *status = fopen(path, "r");
+        while (status && fgets(line, sizeof line, status))
+            if (sscanf(line, "voluntary_ctxt_switches: %ld", &count) == 1)
+                sum += count;
+        if (status)
+            fclose(status);
+    }
+    closedir(tasks);
+    return sum;
+}
+
+static void quiet(const char *what, int after_ms)
+{
+    /* What follows a call ends by then: ticks that find a caller gone, the time that a greeting had. */
+    ct_nap(after_ms);
+    long before = wakeups();
+    ct_nap(1500);
+    long after = wakeups();
+    CHECK(after == before);
+    printf("%s: no wakeup\n", what);
+}
+
+int main(void)
+{
+    static int pairs[PAIRS * 4][2];
+    int n = 0;
+    for (enum ct_transport t = INPROC; t <= WS; t++)
+        for (int i = 0; i < PAIRS; i++, n++) {
+            char buf[8];
+            ct_pair(t, pairs[n]);
+            MUST(nn_send(pairs[n][0], "x", 1, 0));
+            MUST(nn_recv(pairs[n][1], buf, sizeof buf, 0));
+        }
+    quiet("connected sockets", 6000);
+    for (enum ct_transport t = INPROC; t <= WS; t++)
+        for (int count = 1; count <= 2; count++) {
+            struct call call = {{pairs[t * PAIRS][0], pairs[t * PAIRS + 1][0]}, count};
+            pthread_t thread;
+            char what[64];
+            MUST(pthread_create(&thread, NULL, block, &call));
+            EVENTUALLY(blocked != 0);
+            snprintf(what, sizeof what, "%s: %s", ct_scheme[t], count == 1 ? "nn_recv" : "nn_poll");
+            quiet(what, 500);
+            MUST(nn_send(pairs[t * PAIRS][1], "x", 1, 0));
+            pthread_join(thread, NULL);
+            blocked = 0;
+        }
+    return 0;
+}
