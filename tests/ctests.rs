@@ -39,7 +39,7 @@ programs! {
     // Without sockets.
     symbols errors layout memory cmsg
     // Handles, addresses, options.
-    handles endpoints addr_generic addr_inproc addr_ipc addr_tcp addr_tcp_ipv6 addr_tcp_self addr_ws
+    handles endpoints addr_generic addr_inproc addr_ipc addr_tcp addr_tcp_ipv6 addr_tcp_self addr_link_local addr_ws
     options_socket options_levels options_name options_ws ws_types
     // Sending, receiving, waiting.
     send_errors iovec ownership msghdr_control timeouts poll event_fds event_fd_pace

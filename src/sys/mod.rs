@@ -12,7 +12,7 @@ pub(crate) use park::{Parker, Unparked, cpu, current_parker, forget_parker};
 pub(crate) use poller::{Events, Interest, JointSet, Poller};
 pub(crate) use process::{Uncancelled, at_exit, generation, on_fork, without_signals};
 pub(crate) use random::random;
-pub(crate) use socket::{EventFd, fill, poll_readable, recv, send, send_vectored, unsent};
+pub(crate) use socket::{EventFd, fill, interface_index, poll_readable, recv, send, send_vectored, unsent};
 pub(crate) use watch::{Nest, NestEvents};
 
 #[cfg(not(target_os = "linux"))]
