@@ -45,7 +45,7 @@ programs! {
     send_errors iovec ownership msghdr_control timeouts poll event_fds event_fd_pace
     // PAIR over the transports.
     pair_sizes pair_reconnect pair_second_peer inproc_queue inproc_again
-    wire_greeting wire_frames wire_limits wire_last_words ipc_files ipc_permissions os_sockets backoff
+    wire_greeting wire_frames wire_limits wire_last_words ipc_files ipc_permissions ipc_race os_sockets backoff
     // All types.
     types_fresh types_compatible options_patterns options_all_types statistic_priority
     pipeline pubsub bus reqrep_cooked reqrep_raw survey_cooked survey_raw

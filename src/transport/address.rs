@@ -99,14 +99,9 @@ fn named_interface(name: &str, ipv4_only: bool) -> Option<SocketAddr> {
     } else {
         // A link-local address reaches least: only where there is no other.
         addresses.min_by_key(|interface| match interface.ip() {
-            IpAddr::V6(ip) => {
-                if ip.is_unicast_link_local() {
-                    2
-                } else {
-                    0
-                }
-            }
+            IpAddr::V6(ip) if ip.is_unicast_link_local() => 2,
             IpAddr::V4(_) => 1,
+            IpAddr::V6(_) => 0,
         })?
     };
     Some(with_scope(found.ip(), 0, found.index.unwrap_or(0)))
