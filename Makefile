@@ -161,7 +161,7 @@ fuzz:
 	cd fuzz && export PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin" && $(CARGO) +nightly fuzz build || exit; \
 	for target in fuzz_targets/*.rs; do basename $$target .rs; done | xargs -P $$(nproc) -I TARGET sh -c \
 		'mkdir -p corpus/TARGET && log=corpus/TARGET.log && if $(CARGO) +nightly fuzz run TARGET corpus/TARGET seeds/TARGET -- \
-			-max_len=6000 -verbosity=0 -print_final_stats=1 -max_total_time=$(FUZZ_SECONDS) >$$log 2>&1; \
+			-max_len=20000 -verbosity=0 -print_final_stats=1 -max_total_time=$(FUZZ_SECONDS) >$$log 2>&1; \
 		then echo "TARGET: $$(sed -n "s/^stat::number_of_executed_units: *//p" $$log) inputs"; \
 		else echo "== TARGET"; cat $$log; exit 255; fi'
 

@@ -63,12 +63,40 @@ static int surviving(void)
     return n;
 }
 
+/* The port at this machine's end of a connection is free for a listener, while
+   the connection lasts and in the minute after. */
+static void bind_the_source(const char *local)
+{
+    char addr[NN_SOCKADDR_MAX], source[NN_SOCKADDR_MAX];
+    struct sockaddr_in a;
+    socklen_t size = sizeof a;
+    int port = ct_port(), client = ct_socket(NN_PAIR), server = ct_socket(NN_PAIR), again = ct_socket(NN_PAIR);
+    snprintf(addr, sizeof addr, "tcp://127.0.0.1:%d", port);
+    int listener = ct_raw_listen(addr);
+    snprintf(addr, sizeof addr, "tcp://%s127.0.0.1:%d", local, port);
+    MUST(nn_connect(client, addr));
+    int peer = ct_raw_accept(listener, CT_PATIENCE);
+    MUST(getpeername(peer, (struct sockaddr *) &a, &size));
+    snprintf(source, sizeof source, "tcp://127.0.0.1:%d", ntohs(a.sin_port));
+    printf("-- %s\n", *local ? "the source port, chosen with an address" : "the source port");
+    CALL_AS("nn_bind to it while it is in use", nn_bind(server, source));
+    MUST(nn_close(server));
+    MUST(nn_close(client));
+    EVENTUALLY(ct_raw_closed(peer, 100));
+    close(peer);
+    close(listener);
+    CALL_AS("nn_bind to it afterwards", nn_bind(again, source));
+    MUST(nn_close(again));
+}
+
 int main(void)
 {
     int tcp[2], ipc[2], before = surviving();
     run(TCP);
     run(WS);
     run(IPC);
+    bind_the_source("");
+    bind_the_source("127.0.0.1;");
 
     ct_pair(TCP, tcp);
     ct_pair(IPC, ipc);

@@ -117,11 +117,18 @@ static void network(enum ct_transport t)
     CHECK(ct_stat(b, NN_STAT_ESTABLISHED_CONNECTIONS) == 3);
     printf("refused, and then connected: done\n");
 
-    /* A failed bind is only told to the caller. */
     int c = ct_socket(NN_PAIR);
-    CHECK(nn_bind(c, addr) == -1);
-    CHECK(nn_bind(c, "tcp://127.0.0.1") == -1);
-    show("after failed binds", c);
+    QUIRK("failed binds", "each counts as a bind error") {
+        CHECK(nn_bind(c, addr) == -1);
+        CHECK(ct_stat(c, NN_STAT_BIND_ERRORS) == 1);
+        CHECK(nn_bind(c, "tcp://127.0.0.1") == -1);
+        CHECK(nn_bind(c, "what is this") == -1);
+        CHECK(nn_bind(c, "carrier-pigeon://nest") == -1);
+        CHECK(nn_bind(c, "ipc:///no/such/folder/x") == -1);
+        CHECK(nn_bind(c, NULL) == -1);
+        CHECK(ct_stat(c, NN_STAT_BIND_ERRORS) == 6);
+        CHECK(ct_stat(c, NN_STAT_CURRENT_EP_ERRORS) == 0);
+    }
 
     /* Several endpoints in trouble. */
     char ghost[NN_SOCKADDR_MAX];
@@ -181,6 +188,12 @@ static void inproc(int connect_first)
     CONNECTED(b);
     show("bound again, binder", a);
     show("bound again, connector", b);
+    QUIRK("failed binds", "each counts as a bind error") {
+        int c = ct_socket(NN_PAIR);
+        CHECK(nn_bind(c, addr) == -1);
+        CHECK(ct_stat(c, NN_STAT_BIND_ERRORS) == 1);
+        MUST(nn_close(c));
+    }
     MUST(nn_shutdown(b, eb));
     ALONE(a);
     ALONE(b);

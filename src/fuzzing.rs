@@ -106,7 +106,7 @@ fn settles(bytes: &[u8], answer: impl Fn(&[u8]) -> Upgrade) {
         assert!(std::mem::discriminant(&early) == std::mem::discriminant(&whole), "{early:?} and then {whole:?}");
     }
     match whole {
-        Upgrade::More => assert!(bytes.len() < 4096),
+        Upgrade::More => assert!(bytes.len() < ws_upgrade::LIMIT),
         Upgrade::Done { length, .. } => {
             assert!(length <= bytes.len());
             assert_eq!(answer(&bytes[..length - 1]), Upgrade::More);

@@ -6,8 +6,9 @@ use base64::prelude::BASE64_STANDARD;
 use httparse::{EMPTY_HEADER, Header, Request, Response, Status};
 use sha1::{Digest, Sha1};
 
-/// Longest request or response that is looked at.
-const LIMIT: usize = 4096;
+/// Longest request or response that is looked at, headers included: what web servers take too. A browser behind a proxy
+/// sends all the cookies of its site, more than 4 KiB. No peer makes us keep more than this before it is greeted.
+pub(crate) const LIMIT: usize = 16 << 10;
 
 const HEADERS: usize = 64;
 

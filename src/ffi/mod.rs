@@ -235,8 +235,8 @@ pub unsafe extern "C" fn nn_getsockopt(
 pub unsafe extern "C" fn nn_bind(s: c_int, addr: *const c_char) -> c_int {
     guard(|| {
         let socket = table::find(s)?;
-        // SAFETY: the caller of C owns the text.
-        socket.bind(unsafe { args::address(addr) }?)
+        // SAFETY: the caller of C owns the text. NULL is as wrong as no text at all, and counts like it.
+        socket.bind(unsafe { args::address(addr) }.unwrap_or_default())
     })
 }
 

@@ -45,6 +45,14 @@ impl Socket {
     /// Binds an address of the form `scheme://…` and returns the endpoint's id.
     pub(crate) fn bind(&self, address: &[u8]) -> Result<i32> {
         let _whole = sys::Uncancelled::new();
+        let bound = self.try_bind(address);
+        if bound.is_err() {
+            self.lock().stats.bind_errors += 1;
+        }
+        bound
+    }
+
+    fn try_bind(&self, address: &[u8]) -> Result<i32> {
         let settings = self.enter()?.options.settings();
         let (scheme, rest) = split_scheme(address)?;
         match by_scheme(scheme)? {

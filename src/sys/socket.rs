@@ -1,5 +1,6 @@
 //! Descriptors: reads into memory that is not initialised yet, event descriptors, what the kernel still holds.
 
+use std::ffi::CString;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -87,6 +88,14 @@ pub(crate) fn unsent(socket: &Socket) -> usize {
     // SAFETY: SIOCOUTQ (TIOCOUTQ) writes one int, and `count` is one.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
     if result < 0 { 0 } else { usize::try_from(count).unwrap_or(0) }
+}
+
+/// The number of the network interface with this name.
+pub(crate) fn interface_index(name: &str) -> Option<u32> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: the name ends with a NUL, and is only read.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    (index > 0).then_some(index)
 }
 
 /// A wait without a tripwire is no longer than this: the next one fails if the program has closed our descriptors.

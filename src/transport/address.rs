@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use crate::error::{Error, Result};
+use crate::sys;
 
 /// Longest whole address plus one (NN_SOCKADDR_MAX).
 const ADDRESS_LIMIT: usize = 128;
@@ -96,8 +97,12 @@ fn named_interface(name: &str, ipv4_only: bool) -> Option<SocketAddr> {
     let found = if ipv4_only {
         addresses.find(|interface| interface.ip().is_ipv4())?
     } else {
-        let all: Vec<_> = addresses.collect();
-        *all.iter().find(|interface| interface.ip().is_ipv6()).or(all.first())?
+        // A link-local address reaches least: only where there is no other.
+        addresses.min_by_key(|interface| match interface.ip() {
+            IpAddr::V6(ip) if ip.is_unicast_link_local() => 2,
+            IpAddr::V4(_) => 1,
+            IpAddr::V6(_) => 0,
+        })?
     };
     Some(with_scope(found.ip(), 0, found.index.unwrap_or(0)))
 }
@@ -117,30 +122,24 @@ fn parse_literal(text: &[u8], ipv4_only: bool) -> Option<(IpAddr, u32)> {
         [b'[', inner @ .., b']'] => inner,
         _ => text,
     };
-    if inner.len() > LITERAL_MAX {
+    let inner = std::str::from_utf8(inner).ok()?;
+    let (literal, zone) = inner.split_once('%').map_or((inner, None), |(literal, zone)| (literal, Some(zone)));
+    if literal.len() > LITERAL_MAX {
         return None;
     }
-    let inner = std::str::from_utf8(inner).ok()?;
     if let Ok(ip) = inner.parse::<Ipv4Addr>() {
         return Some((IpAddr::V4(ip), 0));
     }
     if ipv4_only {
         return None;
     }
-    let (ip, zone) = inner.split_once('%').unwrap_or((inner, ""));
-    let scope = match zone {
-        "" if inner.contains('%') => return None,
-        "" => 0,
-        zone => zone_index(zone)?,
-    };
-    Some((IpAddr::V6(ip.parse().ok()?), scope))
+    let ip = literal.parse().ok()?;
+    Some((IpAddr::V6(ip), zone.map_or(Some(0), zone_index)?))
 }
 
+/// The interface need not have an address yet. Its number will do too.
 fn zone_index(zone: &str) -> Option<u32> {
-    if let Ok(index) = zone.parse() {
-        return Some(index);
-    }
-    if_addrs::get_if_addrs().ok()?.iter().find(|interface| interface.name == zone)?.index
+    sys::interface_index(zone).or_else(|| zone.parse().ok())
 }
 
 fn parse_host(text: &[u8], ipv4_only: bool) -> Result<Host> {

@@ -71,8 +71,9 @@ impl Dialer for TcpDialer {
     fn dial(&self, to: &SockAddr, settings: Settings) -> io::Result<Socket> {
         let socket = Socket::new(to.domain(), Type::STREAM.nonblocking(), None)?;
         prepare(&socket, settings);
+        // A listener can then bind the port that the kernel chooses for us, now and in the minute after we have closed.
+        socket.set_reuse_address(true)?;
         if let Some(local) = self.0.local {
-            socket.set_reuse_address(true)?;
             // `*` means any address of the family that is dialled.
             let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
             let local = if local.ip().is_unspecified() { SocketAddr::new(any, 0) } else { local };

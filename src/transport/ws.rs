@@ -34,7 +34,8 @@ impl Transport for Ws {
         };
         let dialer = Tcp.connect(&with_port(authority), settings)?;
         let host = authority.rsplit(|&byte| byte == b';').next().unwrap_or(authority);
-        Ok(Box::new(WsDialer { dialer, host: text(host)?, resource: text(resource)?, opcode: settings.ws_opcode }))
+        let host = without_zone(&text(host)?);
+        Ok(Box::new(WsDialer { dialer, host, resource: text(resource)?, opcode: settings.ws_opcode }))
     }
 }
 
@@ -48,6 +49,13 @@ fn with_port(authority: &[u8]) -> Vec<u8> {
 fn text(bytes: &[u8]) -> Result<String> {
     let text = std::str::from_utf8(bytes).map_err(|_| Error::Invalid)?;
     if text.bytes().any(|byte| byte <= b' ' || byte == 0x7F) { Err(Error::Invalid) } else { Ok(text.to_owned()) }
+}
+
+/// A zone means something on this machine only, and is not sent (RFC 6874, section 4).
+fn without_zone(host: &str) -> String {
+    let Some((ip, zone)) = host.split_once('%') else { return host.to_owned() };
+    let end = zone.find([']', ':']).unwrap_or(zone.len());
+    format!("{ip}{}", &zone[end..])
 }
 
 struct WsListener(Box<dyn Listener>);
@@ -85,5 +93,22 @@ impl Dialer for WsDialer {
 
     fn greeting(&self) -> Greeting {
         Greeting::WsClient { resource: self.resource.clone(), host: self.host.clone(), opcode: self.opcode }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_is_not_sent() {
+        for (host, sent) in [
+            ("[fe80::7%v0]:5555", "[fe80::7]:5555"),
+            ("fe80::7%v0:5555", "fe80::7:5555"),
+            ("[fe80::7%v0]", "[fe80::7]"),
+            ("localhost:5555", "localhost:5555"),
+        ] {
+            assert_eq!(without_zone(host), sent);
+        }
     }
 }

@@ -2,10 +2,11 @@
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use socket2::SockAddr;
+use socket2::{SockAddr, Socket};
 
 use super::{Command, Driver, Point, Source, Timer};
 use crate::pattern;
@@ -122,7 +123,7 @@ impl Driver<'_> {
     }
 
     /// The address in front was tried in vain.
-    fn connect_failed(&mut self, endpoint: i32, error: &std::io::Error) {
+    fn connect_failed(&mut self, endpoint: i32, error: &io::Error) {
         if let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) {
             point.addresses.pop_front();
         }
@@ -155,7 +156,7 @@ impl Driver<'_> {
         let Some(Source::Connecting(endpoint, stream)) = self.io.sources.try_remove(source) else { return };
         self.io.unsettled -= 1;
         let _ = self.poller.remove(&stream);
-        let failed = stream.take_error().unwrap_or_else(Some);
+        let failed = stream.take_error().unwrap_or_else(Some).or_else(|| refused_by_itself(&stream));
         let mut held = self.lock();
         held.stats.inprogress_connections -= 1;
         match failed {
@@ -186,12 +187,23 @@ impl Driver<'_> {
     }
 }
 
+/// Where nobody listens on a port of this machine, the kernel may choose that very port for the dialling socket, which
+/// then meets itself (RFC 9293, 3.5: both sides open at once). Nobody took the connection, and as long as it lasted whoever
+/// is to listen there could not bind. It is aborted: closed in order, it would hold the port for a minute more.
+fn refused_by_itself(stream: &Socket) -> Option<io::Error> {
+    let local = stream.local_addr().ok()?.as_socket()?;
+    if stream.peer_addr().ok()?.as_socket()? != local {
+        return None;
+    }
+    let _ = stream.set_linger(Some(Duration::ZERO));
+    Some(io::Error::from_raw_os_error(libc::ECONNREFUSED))
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
     use std::sync::Arc;
     use std::sync::mpsc;
-    use std::time::Duration;
 
     use parking_lot::Mutex;
 
@@ -289,7 +301,7 @@ mod tests {
         if let Err(error) = TcpListener::bind("[::1]:0") {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "no IPv6 here: {error}");
             // Not eprintln: what a passing test prints by that is not shown.
-            let _ = std::io::Write::write_all(&mut std::io::stderr(), b"skipped: there is no IPv6 here\n");
+            let _ = io::Write::write_all(&mut io::stderr(), b"skipped: there is no IPv6 here\n");
             return;
         }
         for (listens, refuses) in [("127.0.0.1", "[::1]"), ("[::1]", "127.0.0.1")] {

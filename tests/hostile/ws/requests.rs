@@ -5,6 +5,9 @@ use crate::peers::Speaks;
 use crate::peers::ws::{BINARY, Raw, frame, headers, name_of, of_length, request, with, without};
 use crate::trial::Trial;
 
+/// Longest request that is answered with more than a refusal.
+const LIMIT: usize = 16 << 10;
+
 fn bad_requests(kind: &str) -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let bare = "Cannot Have Body";
     let other = if kind == "pub" { "pair" } else { "pub" };
@@ -50,10 +53,10 @@ fn bad_requests(kind: &str) -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ),
         ("no type", with(kind, "Sec-WebSocket-Protocol", "chat"), "Unrecognized Socket Type"),
         ("half a type", with(kind, "Sec-WebSocket-Protocol", "pair.sp.nanomsg"), "Unrecognized Socket Type"),
-        ("4096 bytes without an end", [&b"GET / HTTP/1.1\r\nA: "[..], &[b'a'; 4078]].concat(), long),
-        ("4097 bytes", of_length(kind, 4097), long),
-        ("8000 bytes", of_length(kind, 8000), long),
-        ("a resource of 5000 bytes", request(&format!("GET /{} HTTP/1.1", "r".repeat(5000)), &good), long),
+        ("16384 bytes without an end", [&b"GET / HTTP/1.1\r\nA: "[..], &[b'a'; LIMIT - 18]].concat(), long),
+        ("16385 bytes", of_length(kind, LIMIT + 1), long),
+        ("20000 bytes", of_length(kind, 20_000), long),
+        ("a resource of 17000 bytes", request(&format!("GET /{} HTTP/1.1", "r".repeat(17_000)), &good), long),
     ]
 }
 
@@ -100,10 +103,10 @@ fn without_a_subprotocol_only_a_pair_is_reached() {
 #[test]
 fn a_request_of_any_length_is_answered() {
     let pair = Ours::listening(Ws, PAIR);
-    for length in 4000..4200 {
+    for length in (4000..4200).chain(LIMIT - 100..LIMIT + 100) {
         let mut client = Raw::to(pair.at());
         client.say(&of_length("pair", length));
-        if length <= 4096 {
+        if length <= LIMIT {
             let reply = client.head();
             assert!(reply.starts_with("HTTP/1.1 101 "), "{length}: {reply}");
             client.leave();
@@ -113,6 +116,26 @@ fn a_request_of_any_length_is_answered() {
         pair.is_alone();
     }
     pair.serves_a_good_client("after all of them");
+}
+
+/// What a browser sends behind a proxy that remembers who has logged in.
+#[test]
+fn many_cookies_are_no_harm() {
+    let pair = Ours::listening(Ws, PAIR);
+    for (length, upgraded) in [(4_600, true), (12 << 10, true), (17_000, false)] {
+        let mut client = Raw::to(pair.at());
+        let cookies = format!("GET / HTTP/1.1\r\nCookie: session={}", "c".repeat(length));
+        client.say(&request(&cookies, &headers("pair")));
+        if upgraded {
+            let reply = client.head();
+            assert!(reply.starts_with("HTTP/1.1 101 "), "{length}: {reply}");
+            client.exchange(&pair, "cookies");
+            client.leave();
+        } else {
+            client.is_told(&length.to_string(), "Opening Handshake Too Long");
+        }
+        pair.is_alone();
+    }
 }
 
 /// Q-R11: a refused peer occupies nothing, and what it says behind its request reaches nobody.

@@ -46,11 +46,11 @@ fn a_response_that_is_none_is_refused_and_the_next_one_taken() {
                 respond(line, "websocket", "Upgrade", &accept(r), more)
             }),
         ),
-        ("5000 bytes without an end", Box::new(|_| format!("{line}\r\nCookie: {}", "c".repeat(5000)))),
+        ("17000 bytes without an end", Box::new(|_| format!("{line}\r\nCookie: {}", "c".repeat(17_000)))),
         (
-            "a response of 8000 bytes",
+            "a response of 17000 bytes",
             Box::new(|r| {
-                respond(line, "websocket", "Upgrade", &accept(r), &format!("Cookie: {}\r\n", "c".repeat(8000)))
+                respond(line, "websocket", "Upgrade", &accept(r), &format!("Cookie: {}\r\n", "c".repeat(17_000)))
             }),
         ),
         ("an SP header", Box::new(|_| "\0SP\0\0\x10\0\0".repeat(20))),
@@ -63,9 +63,12 @@ fn a_response_that_is_none_is_refused_and_the_next_one_taken() {
         server.serves(&pair, name);
     }
     // Good ones that are unusual.
-    for (upgrade, connection) in [("WebSocket", "upgrade"), ("websocket", "keep-alive, Upgrade")] {
+    for (upgrade, connection, cookies) in
+        [("WebSocket", "upgrade", 0), ("websocket", "keep-alive, Upgrade", 4600), ("websocket", "upgrade", 12 << 10)]
+    {
         let mut peer = server.stranger();
-        let response = respond(line, upgrade, connection, &accept(&peer.head()), "X-Other: yes\r\n");
+        let more = format!("Set-Cookie: {}\r\n", "c".repeat(cookies));
+        let response = respond(line, upgrade, connection, &accept(&peer.head()), &more);
         peer.say(response.as_bytes());
         peer.exchange(&pair, upgrade);
         peer.leave();
