@@ -147,7 +147,7 @@ int main(void)
         ct_pair(t, pair);
         struct waiter w = {.p = {pair[0], IN, 0}, .timeout = -1};
         MUST(pthread_create(&w.thread, NULL, wait_in_poll, &w));
-        ct_nap(100);
+        BLOCKED();
         MUST(nn_send(pair[1], "x", 1, 0));
         pthread_join(w.thread, NULL);
         printf("by a message over %s: %d, revents %d\n", ct_scheme[t], w.rc, w.p.revents);
@@ -159,7 +159,7 @@ int main(void)
         MUST(nn_bind(a, ct_address(t, addr)));
         struct waiter w = {.p = {a, IN | OUT, 0}, .timeout = -5};
         MUST(pthread_create(&w.thread, NULL, wait_in_poll, &w));
-        ct_nap(100);
+        BLOCKED();
         MUST(nn_connect(b, addr));
         pthread_join(w.thread, NULL);
         printf("by a peer over %s: %d, revents %d\n", ct_scheme[t], w.rc, w.p.revents);
@@ -171,10 +171,10 @@ int main(void)
     sigaction(SIGUSR1, &sa, NULL);
     struct waiter w = {.p = {s, IN, 0}, .timeout = 10000};
     MUST(pthread_create(&w.thread, NULL, wait_in_poll, &w));
-    while (!__atomic_load_n(&w.done, __ATOMIC_SEQ_CST)) {
-        ct_nap(100);
+    BLOCKED();
+    do
         pthread_kill(w.thread, SIGUSR1);
-    }
+    while (!WAIT_FOR(100, __atomic_load_n(&w.done, __ATOMIC_SEQ_CST)));
     pthread_join(w.thread, NULL);
     printf("by a signal: %d %s\n", w.rc, w.rc < 0 ? ct_errname(w.error) : "");
 
