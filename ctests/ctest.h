@@ -172,15 +172,15 @@ static inline int ct_took(int64_t start, int lo, int hi)
     return 0;
 }
 
-/* Does the expression take at least lo milliseconds each time, and less than hi at
+/* Does the action take at least lo milliseconds each time, and less than hi at
    one of three times? A busy machine makes a wait longer, and never shorter. */
-#define TAKES(lo, hi, expr) \
+#define TAKES(lo, hi, action) \
     __extension__({ \
         int ct_fits = 0; \
         int64_t ct_spent = 0; \
         for (int ct_try = 0; ct_try < 3 && !ct_fits; ct_try++) { \
             int64_t ct_began = ct_now(); \
-            (void) (expr); \
+            action; \
             ct_spent = ct_now() - ct_began; \
             if (ct_spent < (lo)) \
                 break; \
