@@ -474,10 +474,27 @@ fn round(hubs: &[Hubs], board: &Board, length: Duration) {
     });
 }
 
+/// One comes to the PAIR, leaves a message unread, and goes: the next is served all the same.
+fn serves_the_next(hub: &Hubs, board: &Board) {
+    let until = Instant::now() + PATIENCE;
+    let gone = connected(SocketType::Pair, hub.address("pair"), board);
+    if let Err(error) = gone.send("unread").and_then(|()| gone.close()) {
+        return board.hold(false, || format!("{}: a PAIR cannot leave a message: {error}", hub.transport));
+    }
+    let next = connected(SocketType::Pair, hub.address("pair"), board);
+    // Into a connection that is about to end a message may be sent in vain.
+    while hub.echo.try_send("welcome").is_err() || next.recv().is_err() {
+        if Instant::now() > until {
+            return board.hold(false, || format!("{}: the PAIR has no place for the next", hub.transport));
+        }
+    }
+}
+
 /// Waits until nobody is connected, and forgets who was.
 fn settle(hubs: &[Hubs], board: &Board) {
     let until = Instant::now() + PATIENCE;
     for hub in hubs {
+        serves_the_next(hub, board);
         for socket in hub.all() {
             // Nobody may leave a message behind that keeps its pipe: what a socket does not want any more is dropped.
             while socket.statistic(Statistic::CurrentConnections).unwrap() > 0 && Instant::now() < until {
