@@ -5,8 +5,6 @@
 #include "ctest.h"
 #include "faults.h"
 
-#include <sys/syscall.h>
-
 static void close_all(void)
 {
     fflush(stdout);
@@ -68,7 +66,6 @@ static void exiting(void)
 struct blocked {
     enum { RECV, SEND, POLL, POLL_BOTH, DEVICE } call;
     int s[2];
-    volatile pid_t id;
     pthread_t thread;
 };
 
@@ -77,7 +74,6 @@ static void *block(void *arg)
     struct blocked *b = arg;
     struct nn_pollfd fds[2] = {{b->s[0], NN_POLLIN, 0}, {b->s[1], NN_POLLIN, 0}};
     char buf[8];
-    b->id = (pid_t) syscall(SYS_gettid);
     switch (b->call) {
     case RECV: CHECK(nn_recv(b->s[0], buf, sizeof buf, 0) == -1); break;
     case SEND: CHECK(nn_send(b->s[0], "x", 1, 0) == -1); break;
@@ -87,19 +83,6 @@ static void *block(void *arg)
     }
     CHECK(nn_errno() == EBADF || nn_errno() == ETERM);
     return NULL;
-}
-
-static int sleeps(pid_t id)
-{
-    char path[64], line[256] = "";
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int) id);
-    FILE *file = fopen(path, "r");
-    if (file) {
-        char *got = fgets(line, sizeof line, file), *name_ends = got ? strrchr(line, ')') : NULL;
-        fclose(file);
-        return name_ends && name_ends[1] == ' ' && name_ends[2] == 'S';
-    }
-    return 0;
 }
 
 static int raw_socket(int type)
@@ -127,11 +110,9 @@ static void returning(int how)
         {.call = DEVICE, .s = {front, back}},
     };
     int many = sizeof all / sizeof all[0];
-    for (int i = 0; i < many; i++) {
+    for (int i = 0; i < many; i++)
         MUST(pthread_create(&all[i].thread, NULL, block, &all[i]));
-        while (!all[i].id || !sleeps(all[i].id))
-            ct_nap(1);
-    }
+    BLOCKED();
     close_all();
     int64_t start = ct_now();
     if (how == 1)

@@ -41,6 +41,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -160,7 +161,8 @@ static inline void ct_nap(int ms)
         continue;
 }
 
-/* True when the time passed since start lies in [lo, hi) milliseconds. */
+/* True when the time passed since start lies in [lo, hi) milliseconds. For a hi far
+   beyond what a busy machine adds; TAKES is for a close one. */
 static inline int ct_took(int64_t start, int lo, int hi)
 {
     int64_t t = ct_now() - start;
@@ -169,6 +171,25 @@ static inline int ct_took(int64_t start, int lo, int hi)
     printf("took %d ms instead of %d to %d\n", (int) t, lo, hi);
     return 0;
 }
+
+/* Does the action take at least lo milliseconds each time, and less than hi at
+   one of three times? A busy machine makes a wait longer, and never shorter. */
+#define TAKES(lo, hi, action) \
+    __extension__({ \
+        int ct_fits = 0; \
+        int64_t ct_spent = 0; \
+        for (int ct_try = 0; ct_try < 3 && !ct_fits; ct_try++) { \
+            int64_t ct_began = ct_now(); \
+            action; \
+            ct_spent = ct_now() - ct_began; \
+            if (ct_spent < (lo)) \
+                break; \
+            ct_fits = ct_spent < (hi); \
+        } \
+        if (!ct_fits) \
+            printf("took %d ms instead of %d to %d\n", (int) ct_spent, (int) (lo), (int) (hi)); \
+        ct_fits; \
+    })
 
 /* Repeats the condition until it is true or patience ends; the value says which. */
 #define WAIT_FOR(ms, cond) \
@@ -180,6 +201,44 @@ static inline int ct_took(int64_t start, int lo, int hi)
     })
 #define EVENTUALLY(cond) \
     ((void) (WAIT_FOR(CT_PATIENCE, (cond)) || ct_broken("eventually " #cond, __LINE__)))
+
+/* How many threads of this process run, the caller apart. */
+static inline int ct_awake(void)
+{
+    char path[300], line[256];
+    int awake = 0;
+    struct dirent *task;
+    DIR *tasks = opendir("/proc/self/task");
+    while (tasks && (task = readdir(tasks))) {
+        if (task->d_name[0] == '.' || atoi(task->d_name) == (int) syscall(SYS_gettid))
+            continue;
+        snprintf(path, sizeof path, "/proc/self/task/%s/stat", task->d_name);
+        FILE *file = fopen(path, "r");
+        if (!file)
+            continue; /* it has ended */
+        char *got = fgets(line, sizeof line, file), *name_ends = got ? strrchr(line, ')') : NULL;
+        fclose(file);
+        awake += name_ends && strncmp(name_ends, ") S", 3) != 0;
+    }
+    if (tasks)
+        closedir(tasks);
+    return tasks ? awake : 1;
+}
+
+/* Do all other threads sleep? One look may find a thread that waits for a lock on
+   its way into the call; it does not find it there again and again. */
+static inline int ct_blocked(void)
+{
+    for (int i = 0; i < 5; i++) {
+        if (ct_awake())
+            return 0;
+        ct_nap(1);
+    }
+    return 1;
+}
+
+/* Waits until the threads started before are blocked in their calls. */
+#define BLOCKED() EVENTUALLY(ct_blocked())
 
 /* ---- sockets ----------------------------------------------------------- */
 

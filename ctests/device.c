@@ -193,7 +193,7 @@ static void by_term(void)
     struct device loop = {.s1 = MUST(nn_socket(AF_SP_RAW, NN_PAIR)), .s2 = -1};
     start(&d);
     start(&loop);
-    ct_nap(100);
+    BLOCKED();
     nn_term();
     finish("two sockets", &d);
     finish("loop-back", &loop);

@@ -362,7 +362,7 @@ static void by_term(void)
         start(&d[i], INPROC, types[i][0], types[i][1], NULL);
         go(&d[i]);
     }
-    ct_nap(100);
+    BLOCKED();
     nn_term();
     for (int i = 0; i < 7; i++)
         finish("device", &d[i]);
@@ -383,10 +383,11 @@ static void by_signal(void)
         struct device d;
         start(&d, INPROC, types[i][0], types[i][1], NULL);
         go(&d);
-        while (!__atomic_load_n(&d.done, __ATOMIC_SEQ_CST)) {
-            ct_nap(20);
+        BLOCKED();
+        /* Between two waits a signal goes by. */
+        do
             pthread_kill(d.thread, SIGUSR1);
-        }
+        while (!WAIT_FOR(100, __atomic_load_n(&d.done, __ATOMIC_SEQ_CST)));
         finish(i ? "loop-back" : "one way", &d);
         for (int k = 0; k < 2; k++)
             if (d.s[k] >= 0)

@@ -107,7 +107,7 @@ static void run(enum ct_transport t)
     void *woken;
     struct pollfd p = {fds[0], POLLIN, 0};
     MUST(pthread_create(&thread, NULL, await, &p));
-    ct_nap(100);
+    BLOCKED();
     MUST(nn_close(s[0]));
     pthread_join(thread, &woken);
     printf("nn_close wakes who waits: %s\n", woken ? "yes" : "no");

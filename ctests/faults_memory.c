@@ -40,30 +40,79 @@ static void messages(void)
     }
 }
 
-/* The body is the caller's; the library needs memory for what does not go out at once. */
+/* What is sent arrives, though a broken connection may have to be made anew before:
+   who sends to many sends to nobody until then. */
+static void passes(int from, int to)
+{
+    char buf[8];
+    int fd = ct_get(to, NN_SOL_SOCKET, NN_RCVFD);
+    EVENTUALLY(nn_send(from, "next", 4, NN_DONTWAIT) == 4 && WAIT_FOR(300, ct_readable(fd)));
+    CHECK(nn_recv(to, buf, sizeof buf, 0) == 4 && memcmp(buf, "next", 4) == 0);
+    while (nn_recv(to, buf, sizeof buf, NN_DONTWAIT) >= 0)
+        continue;
+}
+
+/* The body is the caller's; the library needs memory for what does not go out at once.
+   On a stream half of it may have gone out: such a connection is broken. */
 static void sending(void)
 {
+    static const struct { const char *what; int from, to; } types[] = {
+        {"PAIR", NN_PAIR, NN_PAIR}, {"PUSH", NN_PUSH, NN_PULL}, {"PUB", NN_PUB, NN_SUB},
+        {"BUS", NN_BUS, NN_BUS}, {"REQ", NN_REQ, NN_REP}, {"SURVEYOR", NN_SURVEYOR, NN_RESPONDENT},
+    };
     char *large = mmap(NULL, LARGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    QUIRK("Q-E2", "sending it is ENOMEM, and the socket works on") {
-        for (enum ct_transport t = INPROC; t <= WS; t++) {
-            int p[2];
-            ct_pair(t, p);
-            fault_talk(p[0], p[1]);
-            leave_memory(64 << 20);
-            int64_t start = ct_now();
-            int rc = nn_send(p[0], large, LARGE, NN_DONTWAIT);
-            CHECK(rc == -1 && nn_errno() == ENOMEM);
-            CHECK(ct_took(start, 0, 5000));
-            restore_memory();
-            /* On a stream half of it may have gone out: such a connection is broken, and made anew. */
-            EVENTUALLY(nn_send(p[0], "next", 4, NN_DONTWAIT) == 4);
-            char buf[8];
-            CHECK(nn_recv(p[1], buf, sizeof buf, 0) == 4 && memcmp(buf, "next", 4) == 0);
-            fault_talk(p[0], p[1]);
-            ct_close_pair(p);
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        printf("%s\n", types[i].what);
+        QUIRK("Q-E2", "sending it is ENOMEM, and the socket works on") {
+            for (enum ct_transport t = INPROC; t <= WS; t++) {
+                char addr[NN_SOCKADDR_MAX];
+                int from = ct_socket(types[i].from), to = ct_socket(types[i].to);
+                if (types[i].to == NN_SUB)
+                    MUST(nn_setsockopt(to, NN_SUB, NN_SUB_SUBSCRIBE, "", 0));
+                MUST(nn_bind(from, ct_address(t, addr)));
+                MUST(nn_connect(to, addr));
+                CONNECTED(from);
+                CONNECTED(to);
+                passes(from, to);
+                leave_memory(64 << 20);
+                int64_t start = ct_now();
+                int rc = nn_send(from, large, LARGE, NN_DONTWAIT);
+                CHECK(rc == -1 && nn_errno() == ENOMEM);
+                CHECK(ct_took(start, 0, 5000));
+                restore_memory();
+                passes(from, to);
+                MUST(nn_close(to));
+                MUST(nn_close(from));
+            }
         }
     }
     munmap(large, LARGE);
+}
+
+/* One from nn_allocmsg needs no more memory: it is taken as it is, and over inproc
+   arrives as it is. */
+static void handing_over(void)
+{
+    QUIRK("Q-E2", "a message of the library's own is sent without more memory") {
+        for (enum ct_transport t = INPROC; t <= WS; t++) {
+            int p[2];
+            void *message = nn_allocmsg(LARGE, 0), *got;
+            ct_pair(t, p);
+            passes(p[0], p[1]);
+            leave_memory(64 << 20);
+            CHECK(nn_send(p[0], &message, NN_MSG, NN_DONTWAIT) == LARGE);
+            if (t == INPROC) {
+                CHECK(nn_recv(p[1], &got, NN_MSG, 0) == LARGE);
+                CHECK(nn_freemsg(got) == 0);
+            } else {
+                /* Where it is copied, there is no memory to receive it. */
+                EVENTUALLY(ct_stat(p[1], NN_STAT_BROKEN_CONNECTIONS) == 1);
+            }
+            restore_memory();
+            passes(p[0], p[1]);
+            ct_close_pair(p);
+        }
+    }
 }
 
 static void receiving(void)
@@ -107,6 +156,7 @@ int main(void)
     ct_dir();
     ct_in_child("messages", messages);
     ct_in_child("sending", sending);
+    ct_in_child("handing over", handing_over);
     ct_in_child("receiving", receiving);
     return 0;
 }

@@ -49,7 +49,7 @@ int main(void)
         for (enum ct_transport t = INPROC; t <= WS; t++)
             ct_pair(t, p[t]);
         MUST(pthread_create(&thread, NULL, receive, NULL));
-        ct_nap(50);
+        BLOCKED();
         for (int how = 0; how < 2; how++) {
             int status;
             fflush(stdout);

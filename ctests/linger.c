@@ -3,6 +3,7 @@
 
 #include "ctest.h"
 
+/* Far less than the NN_LINGER of 20 seconds that is not to be waited for. */
 #define SLACK 4000
 
 static int received(int s, int count, size_t size)
@@ -40,8 +41,8 @@ static void *drain(void *arg)
     return NULL;
 }
 
-/* A peer that never reads holds the close no longer than NN_LINGER. */
-static void unread(enum ct_transport t, int linger)
+/* Closes a socket whose peer never reads: how many milliseconds that takes. */
+static int64_t unread(enum ct_transport t, int linger)
 {
     static char body[50000];
     int s[2];
@@ -51,8 +52,20 @@ static void unread(enum ct_transport t, int linger)
         continue;
     int64_t start = ct_now();
     CHECK(nn_close(s[1]) == 0);
-    CHECK(ct_took(start, 0, linger + SLACK));
+    int64_t took = ct_now() - start;
     MUST(nn_close(s[0]));
+    return took;
+}
+
+/* Does that end in time, at one of three times? A busy machine makes it longer, and never shorter. */
+static int ends_within(enum ct_transport t, int linger, int most)
+{
+    int64_t took = 0;
+    for (int i = 0; i < 3; i++)
+        if ((took = unread(t, linger)) < most)
+            return 1;
+    printf("%s: with NN_LINGER %d a close took %d ms\n", ct_scheme[t], linger, (int) took);
+    return 0;
 }
 
 int main(void)
@@ -60,9 +73,9 @@ int main(void)
     char addr[NN_SOCKADDR_MAX];
 
     for (enum ct_transport t = INPROC; t <= WS; t++) {
-        unread(t, 0);
-        unread(t, 300);
-        unread(t, 1000);
+        /* A second is what it is unless set. */
+        CHECK(ends_within(t, 0, 800));
+        CHECK(ends_within(t, 300, 900));
         printf("%s: a peer that does not read holds nobody up\n", ct_scheme[t]);
 
         /* Neither does a peer that is not there, or one that went. */
@@ -114,6 +127,12 @@ int main(void)
                 burst(t, binds, 0, 100);
                 burst(t, binds, 60000, 1);
             }
+    }
+    QUIRK("Q-E11", "a close waits NN_LINGER for a peer that does not read") {
+        for (enum ct_transport t = IPC; t <= WS; t++) {
+            CHECK(unread(t, 300) >= 299);
+            CHECK(unread(t, 1500) >= 1499);
+        }
     }
     QUIRK("Q-E11", "a close waits for a peer that reads") {
         static char body[50000];

@@ -65,7 +65,7 @@ static void run(enum ct_transport t)
     CONNECTED(b);
     pthread_t thread;
     MUST(pthread_create(&thread, NULL, wait_for_three, &a));
-    ct_nap(50);
+    BLOCKED();
     MUST(nn_close(b));
     ALONE(a);
     b = ct_socket(NN_PAIR);

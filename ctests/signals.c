@@ -23,17 +23,43 @@ static void *block(void *arg)
     return NULL;
 }
 
-/* Signals the blocked thread until it returns: the first signal may be too early. */
+/* Signals the blocked thread until it returns: between two waits a signal goes by. */
 static void interrupt(const char *what, int s, int send, int sig)
 {
     struct waiter w = {.s = s, .send = send};
     MUST(pthread_create(&w.thread, NULL, block, &w));
-    while (!__atomic_load_n(&w.done, __ATOMIC_SEQ_CST)) {
-        ct_nap(100);
+    BLOCKED();
+    do
         pthread_kill(w.thread, sig);
-    }
+    while (!WAIT_FOR(100, __atomic_load_n(&w.done, __ATOMIC_SEQ_CST)));
     pthread_join(w.thread, NULL);
     printf("%s: %d %s\n", what, w.rc, w.rc < 0 ? ct_errname(w.error) : "");
+}
+
+/* How many other threads there are, or -1 when one of them lets a signal of the set in. */
+static int deaf_threads(unsigned long long signals)
+{
+    char path[300], line[256];
+    int threads = 0;
+    struct dirent *task;
+    DIR *tasks = opendir("/proc/self/task");
+    while (tasks && (task = readdir(tasks))) {
+        unsigned long long blocked = 0;
+        if (task->d_name[0] == '.' || atoi(task->d_name) == (int) syscall(SYS_gettid))
+            continue;
+        snprintf(path, sizeof path, "/proc/self/task/%s/status", task->d_name);
+        FILE *file = fopen(path, "r");
+        while (file && fgets(line, sizeof line, file))
+            (void) sscanf(line, "SigBlk: %llx", &blocked);
+        if (file)
+            fclose(file);
+        if ((blocked & signals) != signals)
+            return -1;
+        threads++;
+    }
+    if (tasks)
+        closedir(tasks);
+    return threads;
 }
 
 int main(void)
@@ -81,9 +107,9 @@ int main(void)
     sigaddset(&set, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     int before = handled;
+    CHECK(deaf_threads(1ull << (SIGUSR1 - 1) | 1ull << (SIGTERM - 1)) > 0);
     kill(getpid(), SIGUSR1);
     kill(getpid(), SIGTERM);
-    ct_nap(100);
     sigpending(&pending);
     printf("SIGUSR1 %s, SIGTERM %s\n", sigismember(&pending, SIGUSR1) ? "pending" : "taken",
            sigismember(&pending, SIGTERM) ? "pending" : "taken");

@@ -5,7 +5,7 @@
 enum call { SEND, RECV, SENDMSG, RECVMSG };
 static const char *const names[] = {"nn_send", "nn_recv", "nn_sendmsg", "nn_recvmsg"};
 
-struct waiter { enum call call; int s, rc, error, entered; pthread_t thread; };
+struct waiter { enum call call; int s, rc, error; pthread_t thread; };
 
 static void *block(void *arg)
 {
@@ -14,7 +14,6 @@ static void *block(void *arg)
     void *chunk = NULL;
     struct nn_iovec iov = {"x", 1};
     struct nn_msghdr hdr = {&iov, 1, NULL, 0};
-    __atomic_store_n(&w->entered, 1, __ATOMIC_SEQ_CST);
     switch (w->call) {
     case SEND: w->rc = nn_send(w->s, "x", 1, 0); break;
     case RECV: w->rc = nn_recv(w->s, buf, sizeof buf, 0); break;
@@ -32,7 +31,6 @@ static void start(struct waiter *w, enum call call, int s)
 {
     *w = (struct waiter) {.call = call, .s = s};
     MUST(pthread_create(&w->thread, NULL, block, w));
-    EVENTUALLY(__atomic_load_n(&w->entered, __ATOMIC_SEQ_CST));
 }
 
 static void finish(struct waiter *w)
@@ -63,7 +61,7 @@ static void by_close(void)
     for (enum call c = SEND; c <= RECVMSG; c++) {
         s = waiting_socket();
         start(&w[0], c, s);
-        ct_nap(50);
+        BLOCKED();
         CALL(nn_close(s));
         finish(&w[0]);
     }
@@ -72,7 +70,7 @@ static void by_close(void)
     s = waiting_socket();
     for (int i = 0; i < 8; i++)
         start(&w[i], i % 2 ? RECV : SEND, s);
-    ct_nap(50);
+    BLOCKED();
     CALL(nn_close(s));
     for (int i = 0; i < 8; i++)
         finish(&w[i]);
@@ -87,7 +85,7 @@ static void by_close(void)
         start(&w[0], RECV, p[0]);
         start(&w[1], SEND, p[0]);
         start(&w[2], RECVMSG, p[0]);
-        ct_nap(50);
+        BLOCKED();
         /* Without lingering: this peer never reads. */
         MUST(ct_set(p[0], NN_LINGER, 0));
         CALL(nn_close(p[0]));
@@ -107,7 +105,7 @@ static void by_term(void)
     start(&w[1], SEND, s);
     start(&w[2], RECV, t);
     start(&w[3], SENDMSG, t);
-    ct_nap(50);
+    BLOCKED();
     nn_term();
     for (int i = 0; i < 4; i++)
         finish(&w[i]);

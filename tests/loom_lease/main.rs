@@ -5,10 +5,17 @@
 //! RUSTFLAGS="--cfg loom" cargo test --profile checks --test loom_lease
 //! ```
 //!
-//! The lease and the handoff are the library's own files. What surrounds it is written again here, as short as it can be and in the same
-//! order of steps: `socket` follows `src/socket/{wait,turn,close}.rs` and `Held`, `joint` follows `src/socket/joint.rs` and
-//! the loop of `src/socket/device.rs`, `mailbox` follows
-//! `src/socket/neighbours.rs`, `parker` follows `src/sys/park.rs`. A change of those files is a change of this one.
+//! The lease and the handoff are the library's own files. What surrounds them is a model: written again here, as short as it
+//! can be and in the same order of steps. What is wrong in the originals and right here is not found.
+//!
+//! | model | follows |
+//! | --- | --- |
+//! | `socket` | `src/socket/{wait,turn,close}.rs`, and `Held` of `src/socket/mod.rs` |
+//! | `joint` | `src/socket/joint.rs`, and the loop of `src/socket/device.rs` |
+//! | `mailbox` | `src/socket/neighbours.rs` |
+//! | `parker` | `src/sys/park.rs` |
+//!
+//! Who changes the order of steps in one of those files changes it here as well.
 //!
 //! Each model bounds the involuntary switches of an interleaving (3, or 2 where four threads run);
 //! `LOOM_MAX_PREEMPTIONS` replaces that bound.

@@ -35,6 +35,14 @@ fn thousands_of_short_visits_leave_nothing() {
                 let mut last = trial.stranger();
                 last.read(8).expect("a greeting");
                 last.vanish(false);
+                // Looked at before it is received: what they have left holds no descriptor, and a PAIR's place is free.
+                eventually("their descriptors are closed", || descriptors() == trial.descriptors);
+                if trial.ours.protocol == PAIR {
+                    let mut next = trial.guest();
+                    trial.ours.send(b"welcome");
+                    assert_eq!(next.recv(), b"welcome");
+                    next.vanish(false);
+                }
                 eventually("they are gone", || {
                     trial.ours.drain();
                     descriptors() == trial.descriptors && trial.ours.statistic(CURRENT) == 0
