@@ -102,7 +102,7 @@ pub(crate) fn possible_at(_place: Place) {
 pub(crate) mod injected {
     use std::collections::VecDeque;
 
-    use parking_lot::Mutex;
+    use crate::sys::Mutex;
 
     use super::Place;
 

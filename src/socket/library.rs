@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use arc_swap::{ArcSwapOption, Guard};
-use parking_lot::{Condvar, Mutex};
+use crate::sys::{Condvar, Mutex};
 
 use super::table;
 use crate::error::{Error, Result};
@@ -189,7 +189,7 @@ pub(crate) fn init() {
     let library = Library::current();
     let mut handles = library.handles.lock();
     while handles.phase == Phase::Terminating {
-        library.changed.wait(&mut handles);
+        handles = library.changed.wait(handles);
     }
     if handles.phase == Phase::Terminated {
         handles.phase = Phase::Running;

@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering, fence};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
-use parking_lot::{Mutex, MutexGuard};
+use crate::sys::{Mutex, MutexGuard};
 
 pub(crate) use options::{Given, Value};
 

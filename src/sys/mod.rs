@@ -6,13 +6,15 @@ mod poller;
 mod process;
 mod random;
 mod socket;
+mod sync;
 mod watch;
 
 pub(crate) use park::{Parker, Unparked, cpu, current_parker, forget_parker};
 pub(crate) use poller::{Events, Interest, JointSet, Poller};
-pub(crate) use process::{Uncancelled, at_exit, generation, on_fork, without_signals};
+pub(crate) use process::{Uncancelled, at_exit, generation, nap, on_fork, without_signals};
 pub(crate) use random::random;
 pub(crate) use socket::{EventFd, fill, poll_readable, recv, send, send_vectored, unsent};
+pub(crate) use sync::{Condvar, Mutex, MutexGuard};
 pub(crate) use watch::{Nest, NestEvents};
 
 #[cfg(not(target_os = "linux"))]

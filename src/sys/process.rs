@@ -2,6 +2,7 @@
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
@@ -71,6 +72,12 @@ impl Drop for Uncancelled {
     fn drop(&mut self) {
         pthread_setcancelstate(self.0, None);
     }
+}
+
+/// Sleeps, which in libc is a cancellation point.
+pub(crate) fn nap(time: Duration) {
+    let _whole = Uncancelled::new();
+    std::thread::sleep(time);
 }
 
 /// Runs `start` with every signal blocked, so that a thread started in it inherits that mask.

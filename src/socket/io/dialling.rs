@@ -178,7 +178,7 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
-    use parking_lot::Mutex;
+    use crate::sys::Mutex;
 
     use super::*;
     use crate::message::{Message, Outgoing};
