@@ -51,7 +51,7 @@ programs! {
     pipeline pubsub bus reqrep_cooked reqrep_raw survey_cooked survey_raw
     poll_patterns busy_peer wire_patterns device_pairs device_patterns
     // The life of the library.
-    statistics print_errors term wake signals stopped threads linger linger_exit fork fork_traffic exhaustion device
+    statistics print_errors term wake signals stopped threads linger linger_exit fork fork_traffic fork_random fork_locks exhaustion device
     // What the system refuses, and what a process does to itself.
     faults_refused faults_dns faults_peer faults_memory faults_disk faults_network
     closed_fds cancelled
