@@ -3,10 +3,11 @@
 #![forbid(unsafe_code)]
 
 use std::cell::Cell;
-use std::io::Write;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
 use std::thread;
+
+use crate::sys;
 
 /// Runs `body`, and answers `None` if it panics.
 #[inline]
@@ -56,8 +57,7 @@ fn report(info: &PanicHookInfo<'_>) {
         Some(place) => format!("nanomsg: internal error at {}:{}: {words}\n", place.file(), place.line()),
         None => format!("nanomsg: internal error: {words}\n"),
     };
-    // One write, so that lines of two threads stay apart. Where stderr is closed, nobody wanted to know.
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    sys::tell(line.as_bytes());
 }
 
 /// Where a test can have this library panic.

@@ -6,6 +6,7 @@ use std::ptr;
 use crate::error::{Error, Result};
 use crate::ffi::symbols::{EFSM, ETERM};
 use crate::panics::{self, Place};
+use crate::sys::Uncancelled;
 
 /// What a call that failed returns; errno says the rest.
 pub(super) trait Answer: Sized {
@@ -33,9 +34,16 @@ impl Answer for () {
 }
 
 /// Runs the body of an entry point. Nothing unwinds into C: a panic is ENOTRECOVERABLE, an errno that no call has another
-/// use for.
-#[inline]
+/// use for. And no thread is cancelled here: it would unwind through frames that are not made for that, or leave locks.
 pub(super) fn guard<A: Answer>(body: impl FnOnce() -> Result<A>) -> A {
+    let _whole = Uncancelled::new();
+    guard_quick(body)
+}
+
+/// The same for what is called for each message. Whatever could be a cancellation point there sees to itself, since it is
+/// rare: closing a descriptor (`sys::Stream` and the like), asking for random bytes, joining a thread, accepting and dialling.
+#[inline]
+pub(super) fn guard_quick<A: Answer>(body: impl FnOnce() -> Result<A>) -> A {
     let ended = panics::contain(|| {
         panics::possible_at(Place::Entry);
         body()

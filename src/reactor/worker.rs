@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::panics::{self, Place};
-use crate::sys::{Nest, NestEvents, Poller, nap, without_signals};
+use crate::sys::{Nest, NestEvents, Poller, Uncancelled, nap, without_signals};
 
 /// A socket, as the worker sees it.
 pub(crate) trait Driven: Send + Sync {
@@ -124,6 +124,8 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
+        // Any call may be the last to leave a socket, and joining a thread is a cancellation point.
+        let _whole = Uncancelled::new();
         self.shared.request(Request::Stop);
         self.shared.nest.notify();
         // A thread that cannot be woken is left where it sleeps.

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use arc_swap::{ArcSwapOption, Guard};
 use crate::sys::{Condvar, Mutex};
+use arc_swap::{ArcSwapOption, Guard};
 
 use super::table;
 use crate::error::{Error, Result};

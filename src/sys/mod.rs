@@ -13,7 +13,7 @@ pub(crate) use park::{Parker, Unparked, cpu, current_parker, forget_parker};
 pub(crate) use poller::{Events, Interest, JointSet, Poller};
 pub(crate) use process::{Uncancelled, at_exit, generation, nap, on_fork, without_signals};
 pub(crate) use random::random;
-pub(crate) use socket::{EventFd, fill, poll_readable, recv, send, send_vectored, unsent};
+pub(crate) use socket::{EventFd, Stream, fill, poll_readable, recv, send, send_vectored, tell, unsent};
 pub(crate) use sync::{Condvar, Mutex, MutexGuard};
 pub(crate) use watch::{Nest, NestEvents};
 

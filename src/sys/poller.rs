@@ -9,12 +9,12 @@ use std::time::Duration;
 use super::sync::Mutex;
 
 use super::EventFd;
-use super::process::handles_signals;
+use super::process::{Sheltered, handles_signals};
 use super::socket::{LONGEST_WAIT, direct};
 
 #[derive(Debug)]
 pub(crate) struct Poller {
-    epoll: OwnedFd,
+    epoll: Sheltered<OwnedFd>,
     notify: EventFd,
     joint: Mutex<Option<(Arc<JointSet>, u64)>>,
 }
@@ -89,7 +89,7 @@ impl Events {
 
 /// What two pollers watch, in one set, for a thread that waits for both.
 #[derive(Debug)]
-pub(crate) struct JointSet(OwnedFd);
+pub(crate) struct JointSet(Sheltered<OwnedFd>);
 
 impl JointSet {
     pub(crate) fn new() -> io::Result<Arc<Self>> {
@@ -108,9 +108,9 @@ impl JointSet {
     }
 }
 
-fn epoll() -> io::Result<OwnedFd> {
+fn epoll() -> io::Result<Sheltered<OwnedFd>> {
     // SAFETY: no pointers; the result is checked and then owned by nobody else.
-    Ok(unsafe { OwnedFd::from_raw_fd(check(libc::epoll_create1(libc::EPOLL_CLOEXEC))?) })
+    Ok(unsafe { OwnedFd::from_raw_fd(check(libc::epoll_create1(libc::EPOLL_CLOEXEC))?) }.into())
 }
 
 fn control(

@@ -16,7 +16,7 @@ use super::tcp::connect;
 use super::{BACKLOG, Dialer, Listener, Settings, Target, Transport};
 use crate::codec::length_prefix::LengthPrefix;
 use crate::error::{Error, Result};
-use crate::sys;
+use crate::sys::{self, Stream};
 
 /// Room for a path in a socket address (unix(7)), its NUL included.
 const PATH_LIMIT: usize = 108;
@@ -32,7 +32,7 @@ impl Transport for Ipc {
         settings.apply(&socket);
         socket.bind(&name)?;
         let file = FileId::of(&path);
-        let listener = IpcListener { socket, path, file, generation: sys::generation() };
+        let listener = IpcListener { socket: socket.into(), path, file, generation: sys::generation() };
         listener.socket.listen(BACKLOG)?;
         Ok(Box::new(listener))
     }
@@ -80,7 +80,7 @@ impl FileId {
 }
 
 struct IpcListener {
-    socket: Socket,
+    socket: Stream,
     path: PathBuf,
     file: Option<FileId>,
     generation: u32,

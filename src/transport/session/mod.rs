@@ -11,8 +11,6 @@ mod websocket;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::Socket;
-
 pub(crate) use greeting::{Forwarding, Greeting, Protocols};
 
 use crate::codec::length_prefix::LengthPrefix;
@@ -20,7 +18,7 @@ use crate::codec::ws_frame::Head;
 use crate::codec::{Framing, Violation};
 use crate::message::{Chunk, INLINE_MAX};
 use crate::pipe::Inbox;
-use crate::sys;
+use crate::sys::{self, Stream};
 use greeting::{Awaited, Greeted, is_for_later};
 use websocket::Talk;
 
@@ -73,7 +71,7 @@ impl From<End> for Progress {
 }
 
 pub(crate) struct Session {
-    stream: Arc<Socket>,
+    stream: Arc<Stream>,
     framing: Framing,
     /// What the peer has not said yet. `None`: it is greeted.
     awaited: Option<Awaited>,
@@ -108,7 +106,7 @@ impl Large {
 
 impl Session {
     /// Sends our greeting at once, without waiting for the peer's.
-    pub(crate) fn start(stream: Socket, greeting: Greeting, protocols: Protocols) -> Result<Self, End> {
+    pub(crate) fn start(stream: Stream, greeting: Greeting, protocols: Protocols) -> Result<Self, End> {
         let framing = greeting.framing();
         let awaited = Some(greeting.begin(&stream, protocols)?);
         Ok(Self {
@@ -135,7 +133,7 @@ impl Session {
         Some(time)
     }
 
-    pub(crate) fn stream(&self) -> &Arc<Socket> {
+    pub(crate) fn stream(&self) -> &Arc<Stream> {
         &self.stream
     }
 
