@@ -1,5 +1,5 @@
-//! What becomes of a panic. It is a mistake of this library: it is told in one line on stderr, and it ends nothing but the
-//! call it happened in. What it leaves of a socket is the affair of `socket/presence.rs`.
+//! What becomes of a panic. It is a mistake of this library: C programs are told in one line on stderr, and it ends nothing
+//! but the call it happened in. What it leaves of a socket is the affair of `socket/presence.rs`.
 #![forbid(unsafe_code)]
 
 use std::cell::Cell;
@@ -12,7 +12,6 @@ use crate::sys;
 /// Runs `body`, and answers `None` if it panics.
 #[inline]
 pub(crate) fn contain<T>(body: impl FnOnce() -> T) -> Option<T> {
-    report_in_one_line();
     INSIDE.with(|inside| {
         let outer = inside.replace(true);
         // AssertUnwindSafe: the engine's locks do not poison, and a socket that was at work is broken off on the way.
@@ -37,7 +36,10 @@ thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-fn report_in_one_line() {
+/// From now on a panic inside of [`contain`] is told in one line. For C programs: there the hook is this library's own. A Rust
+/// program's hook is the program's, which hears of these panics as of all others.
+#[inline]
+pub(crate) fn report_in_one_line() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // The hook cannot be changed by a thread that panics, as a Rust program's may do that closes its sockets late.

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::io::Read;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -241,6 +243,29 @@ alone!(every_function_contains_a_panic, 24, || {
     assert_eq!(nn_close(s), 0);
     all_is_well(&free_address());
 });
+
+alone!(
+    /// A Rust program's hook is its own: it hears of every panic, also of one that goes no further, and nobody else tells of it.
+    a_rust_program_keeps_its_hook, 0, || {
+        static HEARD: AtomicUsize = AtomicUsize::new(0);
+        let hook: Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync> = Box::new(|_| {
+            HEARD.fetch_add(1, Ordering::Relaxed);
+        });
+        panic::set_hook(hook);
+        let socket = crate::Socket::new(crate::SocketType::Pair).unwrap();
+        socket.bind(&free_address()).unwrap();
+        injected::arm(Place::Send);
+        let ended = panic::catch_unwind(AssertUnwindSafe(|| socket.send("x")));
+        assert!(ended.is_err() && HEARD.load(Ordering::Relaxed) == 1, "by the caller's thread");
+        let socket = crate::Socket::new(crate::SocketType::Pair).unwrap();
+        socket.bind(&free_address()).unwrap();
+        injected::arm(Place::Close);
+        drop(socket);
+        assert!(!injected::is_armed() && HEARD.load(Ordering::Relaxed) == 2, "one that is contained");
+        let _ = panic::catch_unwind(|| panic!("the program's own"));
+        assert_eq!(HEARD.load(Ordering::Relaxed), 3);
+    }
+);
 
 alone!(while_opening, 1, || {
     let first = socket(NN_PAIR);
