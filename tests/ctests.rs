@@ -37,7 +37,7 @@ macro_rules! programs {
 
 programs! {
     // Without sockets.
-    symbols errors layout memory cmsg
+    symbols errors errno_kept layout memory cmsg
     // Handles, addresses, options.
     handles endpoints addr_generic addr_inproc addr_ipc addr_tcp addr_tcp_ipv6 addr_ws
     options_socket options_levels options_name options_ws ws_types

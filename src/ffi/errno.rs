@@ -44,17 +44,22 @@ pub(super) fn guard<A: Answer>(body: impl FnOnce() -> Result<A>) -> A {
 /// rare: closing a descriptor (`sys::Stream` and the like), asking for random bytes, joining a thread, accepting and dialling.
 #[inline]
 pub(super) fn guard_quick<A: Answer>(body: impl FnOnce() -> Result<A>) -> A {
+    let place = place();
+    // SAFETY: the C library keeps the place valid for as long as the thread runs, and no other thread has it.
+    let before = unsafe { *place };
+    panics::report_in_one_line();
     let ended = panics::contain(|| {
         panics::possible_at(Place::Entry);
         body()
     });
-    match ended.unwrap_or(Err(Error::Broken)) {
-        Ok(answer) => answer,
-        Err(error) => {
-            set(code(error));
-            A::FAILED
-        }
-    }
+    let (answer, after) = match ended.unwrap_or(Err(Error::Broken)) {
+        // The system calls on the way may have failed and been made again: none of the caller's business.
+        Ok(answer) => (answer, before),
+        Err(error) => (A::FAILED, code(error)),
+    };
+    // SAFETY: as above.
+    unsafe { *place = after };
+    answer
 }
 
 pub(crate) fn code(error: Error) -> c_int {
@@ -139,9 +144,13 @@ mod tests {
     }
 
     #[test]
-    fn success_leaves_errno_alone() {
+    fn success_leaves_errno_alone_whatever_came_before_it() {
         set(libc::EDOM);
-        assert_eq!(guard(|| Ok(5)), 5);
+        let body = || {
+            set(libc::EAGAIN);
+            Ok(5)
+        };
+        assert_eq!((guard(body), guard_quick(body)), (5, 5));
         assert_eq!(get(), libc::EDOM);
     }
 

@@ -83,12 +83,15 @@ pub unsafe extern "C" fn nn_symbol(i: c_int, value: *mut c_int) -> *const c_char
 /// many. Behind the last one: 0. A NULL buf: 0, EFAULT. See nn_symbol_info(3).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nn_symbol_info(i: c_int, buf: *mut nn_symbol_properties, buflen: c_int) -> c_int {
+    if buf.is_null() {
+        let known = guard(|| Ok(c_int::from(symbols::properties(i).is_some())));
+        if known > 0 {
+            errno::set(libc::EFAULT);
+        }
+        return known.min(0);
+    }
     guard(|| {
         let Some(properties) = symbols::properties(i) else { return Ok(0) };
-        if buf.is_null() {
-            errno::set(libc::EFAULT);
-            return Ok(0);
-        }
         let size = usize::try_from(buflen).unwrap_or(0).min(size_of::<nn_symbol_properties>());
         // SAFETY: the caller of C owns buflen bytes at buf.
         unsafe { ptr::copy_nonoverlapping(properties.as_ptr().cast::<u8>(), buf.cast(), size) };
