@@ -498,7 +498,7 @@ alone!(a_program_that_unwinds_breaks_nothing, 0, || {
         }
     }
     let [a, b] = joined(&free_address());
-    std::panic::set_hook(Box::new(|_| {}));
+    panic::set_hook(Box::new(|_| {}));
     let late = SendsLate(a);
     let ended = thread::spawn(move || {
         let _late = late;
