@@ -42,7 +42,7 @@ programs! {
     handles endpoints addr_generic addr_inproc addr_ipc addr_tcp addr_tcp_ipv6 addr_ws
     options_socket options_levels options_name options_ws ws_types
     // Sending, receiving, waiting.
-    send_errors iovec ownership msghdr_control timeouts poll event_fds event_fd_pace
+    send_errors iovec ownership aligned msghdr_control timeouts poll event_fds event_fd_pace
     // PAIR over the transports.
     pair_sizes pair_reconnect pair_second_peer inproc_queue inproc_again
     wire_greeting wire_frames wire_limits wire_last_words ipc_files ipc_permissions os_sockets backoff
