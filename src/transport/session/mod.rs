@@ -360,7 +360,10 @@ mod tests {
                 let mut body = received(&payload).body;
                 body.skip(4 * hops);
                 let small = matches!(body, crate::message::Body::Inline { .. });
-                assert!(small || body.as_slice().as_ptr().addr() % ALIGNMENT == 0, "{hops} hops, {size} bytes");
+                assert!(
+                    small || body.as_slice().as_ptr().addr().is_multiple_of(ALIGNMENT),
+                    "{hops} hops, {size} bytes"
+                );
             }
         }
     }
