@@ -41,11 +41,11 @@ thread_local! {
 #[inline]
 pub(crate) fn report_in_one_line() {
     static ONCE: Once = Once::new();
+    // The hook cannot be changed by a thread that panics, as a Rust program's may do that closes its sockets late.
+    if ONCE.is_completed() || thread::panicking() {
+        return;
+    }
     ONCE.call_once(|| {
-        // The hook cannot be changed by a thread that panics, as a Rust program's may do that closes its sockets late.
-        if thread::panicking() {
-            return;
-        }
         let others = panic::take_hook();
         panic::set_hook(Box::new(move |info| if INSIDE.get() { report(info) } else { others(info) }));
     });
