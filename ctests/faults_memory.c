@@ -115,6 +115,36 @@ static void handing_over(void)
     }
 }
 
+/* A request has to be kept, with a header in front of its copy. One that could not be sent stays its caller's, and nobody
+   hears of it later; the request before it goes on. */
+static void asking(void)
+{
+    QUIRK("Q-E2", "a request that there is no memory for stays its caller's, and has not been asked") {
+        char addr[NN_SOCKADDR_MAX], b[16];
+        int resend = 50;
+        int rep = ct_socket(NN_REP), req = ct_socket(NN_REQ);
+        MUST(ct_set(rep, NN_RCVMAXSIZE, -1));
+        MUST(nn_setsockopt(req, NN_REQ, NN_REQ_RESEND_IVL, &resend, sizeof resend));
+        MUST(nn_bind(rep, ct_address(INPROC, addr)));
+        MUST(nn_connect(req, addr));
+        char *large = nn_allocmsg(LARGE, 0), *before = large;
+        CHECK(large != NULL);
+        leave_memory(64 << 20);
+        CHECK(nn_send(req, &large, NN_MSG, 0) == -1 && nn_errno() == ENOMEM);
+        restore_memory();
+        CHECK(large == before);
+        CHECK(nn_recv(req, b, sizeof b, 0) == -1 && nn_errno() == EFSM);
+        MUST(ct_set(rep, NN_RCVTIMEO, 200));
+        CHECK(nn_recv(rep, b, sizeof b, 0) == -1 && nn_errno() == ETIMEDOUT);
+        CHECK(nn_freemsg(large) == 0);
+        MUST(ct_set(rep, NN_RCVTIMEO, CT_PATIENCE));
+        CHECK(nn_send(req, "next", 4, 0) == 4 && nn_recv(rep, b, sizeof b, 0) == 4);
+        CHECK(nn_send(rep, "here", 4, 0) == 4 && nn_recv(req, b, sizeof b, 0) == 4);
+        MUST(nn_close(req));
+        MUST(nn_close(rep));
+    }
+}
+
 static void receiving(void)
 {
     static char body[1 << 20], frame[100];
@@ -157,6 +187,7 @@ int main(void)
     ct_in_child("messages", messages);
     ct_in_child("sending", sending);
     ct_in_child("handing over", handing_over);
+    ct_in_child("asking", asking);
     ct_in_child("receiving", receiving);
     return 0;
 }

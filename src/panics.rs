@@ -1,17 +1,17 @@
-//! What becomes of a panic. It is a mistake of this library: it is told in one line on stderr, and it ends nothing but the
-//! call it happened in. What it leaves of a socket is the affair of `socket/presence.rs`.
+//! What becomes of a panic. It is a mistake of this library: C programs are told in one line on stderr, and it ends nothing
+//! but the call it happened in. What it leaves of a socket is the affair of `socket/presence.rs`.
 #![forbid(unsafe_code)]
 
 use std::cell::Cell;
-use std::io::Write;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
 use std::thread;
 
+use crate::sys;
+
 /// Runs `body`, and answers `None` if it panics.
 #[inline]
 pub(crate) fn contain<T>(body: impl FnOnce() -> T) -> Option<T> {
-    report_in_one_line();
     INSIDE.with(|inside| {
         let outer = inside.replace(true);
         // AssertUnwindSafe: the engine's locks do not poison, and a socket that was at work is broken off on the way.
@@ -36,13 +36,16 @@ thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-fn report_in_one_line() {
+/// From now on a panic inside of [`contain`] is told in one line. For C programs: there the hook is this library's own. A Rust
+/// program's hook is the program's, which hears of these panics as of all others.
+#[inline]
+pub(crate) fn report_in_one_line() {
     static ONCE: Once = Once::new();
+    // The hook cannot be changed by a thread that panics, as a Rust program's may do that closes its sockets late.
+    if ONCE.is_completed() || thread::panicking() {
+        return;
+    }
     ONCE.call_once(|| {
-        // The hook cannot be changed by a thread that panics, as a Rust program's may do that closes its sockets late.
-        if thread::panicking() {
-            return;
-        }
         let others = panic::take_hook();
         panic::set_hook(Box::new(move |info| if INSIDE.get() { report(info) } else { others(info) }));
     });
@@ -56,8 +59,7 @@ fn report(info: &PanicHookInfo<'_>) {
         Some(place) => format!("nanomsg: internal error at {}:{}: {words}\n", place.file(), place.line()),
         None => format!("nanomsg: internal error: {words}\n"),
     };
-    // One write, so that lines of two threads stay apart. Where stderr is closed, nobody wanted to know.
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    sys::tell(line.as_bytes());
 }
 
 /// Where a test can have this library panic.
@@ -102,7 +104,7 @@ pub(crate) fn possible_at(_place: Place) {
 pub(crate) mod injected {
     use std::collections::VecDeque;
 
-    use parking_lot::Mutex;
+    use crate::sys::Mutex;
 
     use super::Place;
 

@@ -37,12 +37,12 @@ macro_rules! programs {
 
 programs! {
     // Without sockets.
-    symbols errors layout memory cmsg
+    symbols errors errno_kept layout memory cmsg
     // Handles, addresses, options.
     handles endpoints addr_generic addr_inproc addr_ipc addr_tcp addr_tcp_ipv6 addr_tcp_self addr_link_local addr_ws
     options_socket options_levels options_name options_ws ws_types
     // Sending, receiving, waiting.
-    send_errors iovec ownership msghdr_control timeouts poll event_fds event_fd_pace
+    send_errors iovec ownership aligned msghdr_control timeouts poll event_fds event_fd_pace
     // PAIR over the transports.
     pair_sizes pair_reconnect pair_second_peer pair_successor gone_peers first_event reader_beside_writer inproc_queue
     inproc_again
@@ -52,7 +52,7 @@ programs! {
     pipeline pubsub bus reqrep_cooked reqrep_raw survey_cooked survey_raw
     poll_patterns busy_peer wire_patterns device_pairs device_patterns
     // The life of the library.
-    statistics print_errors term wake signals stopped threads linger linger_exit fork fork_traffic exhaustion device
+    statistics print_errors term wake signals stopped threads linger linger_exit fork fork_traffic fork_random fork_locks exhaustion device
     // What the system refuses, and what a process does to itself.
     faults_refused faults_dns faults_peer faults_memory faults_disk faults_network
     closed_fds cancelled idle

@@ -1,7 +1,7 @@
 //! Memory a C caller holds: nn_allocmsg, nn_reallocmsg, nn_freemsg, and bodies lent or handed over as a bare pointer.
 //!
-//! The pointer is that of the data. What is needed to find the vector again stands in the headroom directly in front
-//! of it, at whatever alignment the data have (a skipped header moves their start). The tag, which is bound to the
+//! The pointer is that of the data, aligned as malloc's are. What is needed to find the vector again stands in the headroom
+//! directly in front of it. The tag, which is bound to the
 //! address, tells our own pointers from foreign ones, and live ones from freed ones for as long as the memory can be
 //! read at all; a check that is best effort, and never the end of the process.
 

@@ -6,6 +6,7 @@ use std::ptr;
 use crate::error::{Error, Result};
 use crate::ffi::symbols::{EFSM, ETERM};
 use crate::panics::{self, Place};
+use crate::sys::Uncancelled;
 
 /// What a call that failed returns; errno says the rest.
 pub(super) trait Answer: Sized {
@@ -33,20 +34,32 @@ impl Answer for () {
 }
 
 /// Runs the body of an entry point. Nothing unwinds into C: a panic is ENOTRECOVERABLE, an errno that no call has another
-/// use for.
-#[inline]
+/// use for. And no thread is cancelled here: it would unwind through frames that are not made for that, or leave locks.
 pub(super) fn guard<A: Answer>(body: impl FnOnce() -> Result<A>) -> A {
+    let _whole = Uncancelled::new();
+    guard_quick(body)
+}
+
+/// The same for what is called for each message. Whatever could be a cancellation point there sees to itself, since it is
+/// rare: closing a descriptor (`sys::Stream` and the like), asking for random bytes, joining a thread, accepting and dialling.
+#[inline]
+pub(super) fn guard_quick<A: Answer>(body: impl FnOnce() -> Result<A>) -> A {
+    let place = place();
+    // SAFETY: the C library keeps the place valid for as long as the thread runs, and no other thread has it.
+    let before = unsafe { *place };
+    panics::report_in_one_line();
     let ended = panics::contain(|| {
         panics::possible_at(Place::Entry);
         body()
     });
-    match ended.unwrap_or(Err(Error::Broken)) {
-        Ok(answer) => answer,
-        Err(error) => {
-            set(code(error));
-            A::FAILED
-        }
-    }
+    let (answer, after) = match ended.unwrap_or(Err(Error::Broken)) {
+        // The system calls on the way may have failed and been made again: none of the caller's business.
+        Ok(answer) => (answer, before),
+        Err(error) => (A::FAILED, code(error)),
+    };
+    // SAFETY: as above.
+    unsafe { *place = after };
+    answer
 }
 
 pub(crate) fn code(error: Error) -> c_int {
@@ -131,9 +144,13 @@ mod tests {
     }
 
     #[test]
-    fn success_leaves_errno_alone() {
+    fn success_leaves_errno_alone_whatever_came_before_it() {
         set(libc::EDOM);
-        assert_eq!(guard(|| Ok(5)), 5);
+        let body = || {
+            set(libc::EAGAIN);
+            Ok(5)
+        };
+        assert_eq!((guard(body), guard_quick(body)), (5, 5));
         assert_eq!(get(), libc::EDOM);
     }
 

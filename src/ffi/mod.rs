@@ -23,7 +23,7 @@ pub use self::cmsg::nn_cmsghdr;
 pub use self::msghdr::{nn_iovec, nn_msghdr};
 pub use self::symbols::nn_symbol_properties;
 
-use self::errno::guard;
+use self::errno::{guard, guard_quick};
 use self::msghdr::{Receiving, Sending};
 use self::symbols::{NN_MSG, NN_POLLIN, NN_POLLOUT};
 use crate::error::Error;
@@ -83,12 +83,15 @@ pub unsafe extern "C" fn nn_symbol(i: c_int, value: *mut c_int) -> *const c_char
 /// many. Behind the last one: 0. A NULL buf: 0, EFAULT. See nn_symbol_info(3).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nn_symbol_info(i: c_int, buf: *mut nn_symbol_properties, buflen: c_int) -> c_int {
+    if buf.is_null() {
+        let known = guard(|| Ok(c_int::from(symbols::properties(i).is_some())));
+        if known > 0 {
+            errno::set(libc::EFAULT);
+        }
+        return known.min(0);
+    }
     guard(|| {
         let Some(properties) = symbols::properties(i) else { return Ok(0) };
-        if buf.is_null() {
-            errno::set(libc::EFAULT);
-            return Ok(0);
-        }
         let size = usize::try_from(buflen).unwrap_or(0).min(size_of::<nn_symbol_properties>());
         // SAFETY: the caller of C owns buflen bytes at buf.
         unsafe { ptr::copy_nonoverlapping(properties.as_ptr().cast::<u8>(), buf.cast(), size) };
@@ -272,7 +275,7 @@ pub extern "C" fn nn_shutdown(s: c_int, how: c_int) -> c_int {
 /// EAGAIN (it would wait), ETIMEDOUT (NN_SNDTIMEO), EINTR, ENOMEM. See nn_send(3).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nn_send(s: c_int, buf: *const c_void, len: usize, flags: c_int) -> c_int {
-    guard(|| {
+    guard_quick(|| {
         let socket = table::find(s)?;
         if len != NN_MSG {
             // SAFETY: the caller of C owns len bytes at buf.
@@ -296,7 +299,7 @@ pub unsafe extern "C" fn nn_send(s: c_int, buf: *const c_void, len: usize, flags
 /// message is lost). See nn_recv(3).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nn_recv(s: c_int, buf: *mut c_void, len: usize, flags: c_int) -> c_int {
-    guard(|| {
+    guard_quick(|| {
         let socket = table::find(s)?;
         if len != NN_MSG {
             args::check(buf, len)?;
@@ -325,7 +328,7 @@ pub unsafe extern "C" fn nn_recv(s: c_int, buf: *mut c_void, len: usize, flags: 
 /// SP_HDR that this socket cannot send), EMSGSIZE (a negative count of parts). See nn_sendmsg(3).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nn_sendmsg(s: c_int, msghdr: *const nn_msghdr, flags: c_int) -> c_int {
-    guard(|| {
+    guard_quick(|| {
         let socket = table::find(s)?;
         // SAFETY: the caller of C owns msghdr and everything it points to.
         let mut sending = unsafe { Sending::msghdr(msghdr) }?;
@@ -343,7 +346,7 @@ pub unsafe extern "C" fn nn_sendmsg(s: c_int, msghdr: *const nn_msghdr, flags: c
 /// parts). None of those costs a message. See nn_recvmsg(3).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nn_recvmsg(s: c_int, msghdr: *mut nn_msghdr, flags: c_int) -> c_int {
-    guard(|| {
+    guard_quick(|| {
         let socket = table::find(s)?;
         // SAFETY: the caller of C owns msghdr and everything it points to.
         let receiving = unsafe { Receiving::msghdr(msghdr) }?;

@@ -217,7 +217,7 @@ impl<'a> Receiving<'a> {
         };
         match self.body {
             Target::Chunk(variable) => {
-                let body = chunk::hand_over(message.body.into_chunk()?);
+                let body = chunk::hand_over(message.body.into_chunk()?.aligned()?);
                 // SAFETY: the caller's variable, as promised.
                 unsafe { variable.write_unaligned(body) };
             }

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::io::Read;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -242,6 +244,32 @@ alone!(every_function_contains_a_panic, 24, || {
     all_is_well(&free_address());
 });
 
+alone!(
+    /// A Rust program's hook is its own: it hears of every panic, also of one that goes no further, and nobody else tells of it.
+    a_rust_program_keeps_its_hook, 0, || {
+        static HEARD: AtomicUsize = AtomicUsize::new(0);
+        let hook: Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync> = Box::new(|_| {
+            HEARD.fetch_add(1, Ordering::Relaxed);
+        });
+        panic::set_hook(hook);
+        let bound = || {
+            let socket = crate::Socket::new(crate::SocketType::Pair).unwrap();
+            socket.bind(&free_address()).unwrap();
+            socket
+        };
+        let socket = bound();
+        injected::arm(Place::Close);
+        drop(socket);
+        assert!(!injected::is_armed() && HEARD.load(Ordering::Relaxed) == 1, "one that is contained");
+        let socket = bound();
+        injected::arm(Place::Send);
+        let ended = panic::catch_unwind(AssertUnwindSafe(|| socket.send("x")));
+        assert!(ended.is_err() && HEARD.load(Ordering::Relaxed) == 2, "and one that is not");
+        let _ = panic::catch_unwind(|| panic!("the program's own"));
+        assert_eq!(HEARD.load(Ordering::Relaxed), 3);
+    }
+);
+
 alone!(while_opening, 1, || {
     let first = socket(NN_PAIR);
     injected::arm(Place::Open);
@@ -473,7 +501,7 @@ alone!(a_program_that_unwinds_breaks_nothing, 0, || {
         }
     }
     let [a, b] = joined(&free_address());
-    std::panic::set_hook(Box::new(|_| {}));
+    panic::set_hook(Box::new(|_| {}));
     let late = SendsLate(a);
     let ended = thread::spawn(move || {
         let _late = late;

@@ -22,8 +22,19 @@ pub(crate) const INLINE_MAX: usize = 104;
 /// pointer.
 pub(crate) const HEADROOM: usize = 32;
 
-/// Bytes kept free in front of that, so that a short header can be put before a body without moving it.
+/// Bytes kept free in front of that, or nearly as many, so that a short header can be put before a body without moving it.
 const LEAD: usize = 32;
+
+/// What C programs may rely on for the address of a message, as for malloc's: they cast it to structures of their own.
+pub(crate) const ALIGNMENT: usize = 16;
+
+/// How long a stack of 32-bit words is that a body begins with: up to the first one with its top bit set. Only for where to
+/// put it in memory, so of a long one, or one that has not arrived whole, the usual length will do.
+pub(crate) fn stack_length(front: &[u8]) -> usize {
+    const WORD: usize = 4;
+    let bottom = front.chunks_exact(WORD).take(LEAD / WORD).position(|word| word[0] & 0x80 != 0);
+    (bottom.unwrap_or_default() + 1) * WORD
+}
 
 /// Heap memory for one body: `bytes[start..]`, with at least [`HEADROOM`] bytes before it.
 #[derive(Debug)]
@@ -35,18 +46,43 @@ pub(crate) struct Chunk {
 impl Chunk {
     /// An empty chunk with room for `capacity` bytes. Fails with `NoMemory` and never aborts.
     pub(crate) fn with_capacity(capacity: usize) -> Result<Self> {
-        let start = LEAD + HEADROOM;
-        let total = capacity.checked_add(start).ok_or(Error::NoMemory)?;
+        Self::headed(0, capacity)
+    }
+
+    /// The same for data of which the first `ahead` bytes will be taken off: what is behind them is aligned.
+    pub(crate) fn headed(ahead: usize, capacity: usize) -> Result<Self> {
+        let total = capacity.checked_add(LEAD + HEADROOM).ok_or(Error::NoMemory)?;
         let mut bytes = spare::take(total).unwrap_or_default();
         bytes.try_reserve_exact(total).map_err(|_| Error::NoMemory)?;
+        let start = LEAD + HEADROOM - (bytes.as_ptr().addr() % ALIGNMENT + ahead % ALIGNMENT) % ALIGNMENT;
         bytes.resize(start, 0);
         Ok(Self { bytes, start })
     }
 
     pub(crate) fn copy_of(data: &[u8]) -> Result<Self> {
-        let mut chunk = Self::with_capacity(data.len())?;
+        Self::copy_headed(0, data)
+    }
+
+    pub(crate) fn copy_headed(ahead: usize, data: &[u8]) -> Result<Self> {
+        let mut chunk = Self::headed(ahead, data.len())?;
         chunk.bytes.extend_from_slice(data);
         Ok(chunk)
+    }
+
+    /// The same bytes where C may have them: they stay where they are, unless more or less was taken off in front of them
+    /// than is usual.
+    pub(crate) fn aligned(mut self) -> Result<Self> {
+        let off = self.as_slice().as_ptr().addr() % ALIGNMENT;
+        if off == 0 {
+            return Ok(self);
+        }
+        let Some(start) = self.start.checked_sub(off).filter(|&start| start >= HEADROOM) else {
+            return Self::copy_of(self.as_slice());
+        };
+        self.bytes.copy_within(self.start.., start);
+        self.bytes.truncate(self.bytes.len() - off);
+        self.start = start;
+        Ok(self)
     }
 
     /// The vector and the offset of the data in it: what `ffi` needs to turn a chunk into a pointer.
@@ -193,7 +229,7 @@ impl Body {
             bytes[front.len()..total].copy_from_slice(back);
             return Ok(Self::Inline { bytes, start: 0, end: total as u8 });
         }
-        let mut chunk = Chunk::with_capacity(total)?;
+        let mut chunk = Chunk::headed(front.len(), total)?;
         chunk.extend(front);
         chunk.extend(back);
         Ok(Self::Chunk(chunk))
@@ -355,6 +391,44 @@ mod tests {
         assert_eq!(body.as_slice()[..9], [9, 9, 9, 9, 9, 9, 9, 9, 1]);
         body.skip(8);
         assert_eq!(body.as_slice().as_ptr(), before);
+    }
+
+    #[test]
+    fn what_is_behind_a_header_is_aligned() {
+        for (ahead, size) in (0..80).flat_map(|ahead| [1, 200, 100_000].map(|size| (ahead, size))) {
+            let (front, back) = (vec![1; ahead], vec![2; size]);
+            let mut body = Body::joined(&front, &back).unwrap();
+            body.skip(ahead);
+            let there = body.as_slice().as_ptr();
+            let inline = matches!(body, Body::Inline { .. });
+            let chunk = body.into_chunk().and_then(Chunk::aligned).unwrap();
+            assert_eq!((chunk.as_slice(), chunk.as_slice().as_ptr().addr() % ALIGNMENT), (&back[..], 0));
+            assert!(inline || chunk.as_slice().as_ptr() == there, "and was not moved");
+        }
+    }
+
+    #[test]
+    fn whatever_is_taken_off_the_rest_can_be_aligned() {
+        for (ahead, taken) in (0..40).flat_map(|ahead| (0..120).map(move |taken| (ahead, taken))) {
+            let data: Vec<u8> = (0..200).collect();
+            let mut body = Body::from(Chunk::copy_headed(ahead, &data).unwrap());
+            body.skip(taken);
+            let chunk = body.into_chunk().and_then(Chunk::aligned).unwrap();
+            assert_eq!((chunk.as_slice(), chunk.as_slice().as_ptr().addr() % ALIGNMENT), (&data[taken..], 0));
+        }
+    }
+
+    #[test]
+    fn a_stack_ends_at_its_bottom() {
+        for (front, length) in [
+            (&b"\x80\0\0\x01body"[..], 4),
+            (b"\0\0\0\x01\0\0\0\x02\x80\0\0\x01body", 12),
+            (b"\0\0\0\x01\x80\0", 4),
+            (b"", 4),
+            (&[0; 100], 4),
+        ] {
+            assert_eq!(stack_length(front), length);
+        }
     }
 
     #[test]

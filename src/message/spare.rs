@@ -4,7 +4,7 @@
 //! next one: for a message of 1 MiB that takes longer than all the rest of its way between two threads.
 #![forbid(unsafe_code)]
 
-use parking_lot::Mutex;
+use crate::sys::Mutex;
 
 /// Smaller blocks stay with the allocator anyway.
 const SMALLEST: usize = 128 * 1024;

@@ -70,8 +70,8 @@ impl Pattern for Bus {
             (Some(salt), header) => Some(named(header.try_into().map_err(|_| Error::Invalid)?, salt)),
             (None, _) => return Err(Error::Invalid),
         };
-        message.header.clear();
-        self.outgoing.send(message, except, pipes)
+        let header = std::mem::take(&mut message.header);
+        self.outgoing.send(message, except, pipes).inspect_err(|_| message.header = header)
     }
 
     fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {

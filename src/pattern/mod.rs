@@ -238,3 +238,75 @@ fn discard(pipe: PipeId, pipes: &mut dyn Pipes) {
 fn duration_option(millis: i32) -> Option<Duration> {
     u64::try_from(millis).ok().map(Duration::from_millis)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::stage::{A, Desk, with_priority};
+    use super::*;
+    use crate::message::{Body, Chunk, Outgoing};
+
+    const ASKED: &[u8] = b"\x80\0\0\x01question";
+
+    /// A socket with one peer: who answers has been asked, and who asks has asked before, if `busy`.
+    fn begun(protocol: Protocol, raw: bool, busy: bool, now: Instant) -> (Box<dyn Pattern>, Desk, Vec<u8>) {
+        let (mut pattern, mut desk) = (open(protocol, raw, 7, false).unwrap(), Desk::default());
+        pattern.add(A, with_priority(8)).unwrap();
+        pattern.writable(A, &mut desk, now);
+        let mut header = Vec::new();
+        if matches!(protocol, REP | RESPONDENT) {
+            desk.incoming.entry(A).or_default().push_back(ASKED.to_vec());
+            pattern.readable(A, &mut desk, now);
+            let mut question = Message::default();
+            pattern.recv(&mut question, &mut desk, now).unwrap();
+            header = question.header.to_vec();
+        } else if busy {
+            pattern.send(&mut Outgoing::borrowed(b"before"), &mut desk, now).unwrap();
+        }
+        (pattern, desk, header)
+    }
+
+    /// What a send that found no memory may leave behind: nothing, neither at the message nor at the socket.
+    #[test]
+    fn a_send_without_memory_has_not_happened() {
+        let now = Instant::now();
+        let every = [PAIR, PUB, REQ, REP, PUSH, SURVEYOR, RESPONDENT, BUS];
+        for (protocol, raw, busy) in every
+            .into_iter()
+            .flat_map(|it| [(it, false, false), (it, false, true), (it, true, false), (it, true, true)])
+        {
+            for size in [10, 1000] {
+                let place = format!("{protocol}, raw: {raw}, busy: {busy}, {size} bytes");
+                let (mut pattern, mut desk, header) = begun(protocol, raw, busy, now);
+                let (mut other, mut other_desk, _) = begun(protocol, raw, busy, now);
+
+                let chunk = Chunk::copy_of(&vec![1; size]).unwrap();
+                let lent = chunk.as_slice().as_ptr();
+                let mut message = Outgoing::owned(chunk.into());
+                message.header.extend_from_slice(&header);
+                desk.exhausted = true;
+                let later = now + Duration::from_millis(5);
+                let sent = pattern.send(&mut message, &mut desk, later);
+                assert_eq!(sent, Err(Error::NoMemory), "{place}");
+                assert_eq!(message.header[..], header, "{place}");
+                let back = message.into_body().and_then(|body| body.into_chunk().ok()).unwrap();
+                assert_eq!((back.as_slice().as_ptr(), back.len()), (lent, size), "{place}");
+                assert_eq!(pattern.deadline(), other.deadline(), "{place}");
+                assert_eq!((pattern.can_send(), pattern.can_recv()), (other.can_send(), other.can_recv()), "{place}");
+
+                // From here on both do the same.
+                desk.exhausted = false;
+                for (pattern, desk) in [(&mut pattern, &mut desk), (&mut other, &mut other_desk)] {
+                    pattern.remove(A, desk, later);
+                    pattern.add(A, with_priority(8)).unwrap();
+                    pattern.writable(A, desk, later);
+                    let mut message = Outgoing::owned(Body::copy_of(b"after").unwrap());
+                    message.header.extend_from_slice(&header);
+                    pattern.send(&mut message, desk, later).unwrap();
+                }
+                assert_eq!(desk.sent, other_desk.sent, "{place}");
+            }
+        }
+    }
+}

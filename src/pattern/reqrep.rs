@@ -123,9 +123,16 @@ impl Pattern for Req {
         if !message.header.is_empty() {
             return Err(Error::Invalid);
         }
-        self.request = message.copy_body()?;
+        let request = message.copy_body()?;
+        let before = (std::mem::replace(&mut self.request, request), self.last_id, self.state);
         self.last_id = self.last_id.wrapping_add(1);
-        self.transmit(message, pipes, now)
+        let sent = self.transmit(message, pipes, now);
+        if sent.is_err() {
+            // It has not happened: the body is the caller's again, alone, and what was asked before goes on.
+            (self.request, self.last_id, self.state) = before;
+            message.header.clear();
+        }
+        sent
     }
 
     fn recv(&mut self, message: &mut Message, _pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {

@@ -26,12 +26,17 @@ pub(super) struct Desk {
     pub incoming: HashMap<PipeId, VecDeque<Vec<u8>>>,
     pub room: HashMap<PipeId, usize>,
     pub gone: Vec<PipeId>,
+    /// Whoever sends hears that there is no memory.
+    pub exhausted: bool,
 }
 
 impl Pipes for Desk {
     fn send(&mut self, pipe: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<bool> {
         if self.gone.contains(&pipe) {
             return Err(Error::WouldBlock);
+        }
+        if self.exhausted {
+            return Err(Error::NoMemory);
         }
         let room = self.room.entry(pipe).or_insert(usize::MAX);
         *room = room.checked_sub(1).ok_or(Error::WouldBlock)?;

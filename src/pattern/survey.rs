@@ -83,7 +83,7 @@ impl Pattern for Surveyor {
         }
         let id = self.last_id.wrapping_add(1) | backtrace::BOTTOM;
         message.header.extend_from_slice(&id.to_be_bytes());
-        self.outgoing.send(message, None, pipes)?;
+        self.outgoing.send(message, None, pipes).inspect_err(|_| message.header.clear())?;
         self.last_id = id;
         let until = duration_option(self.deadline).map(|time| now + time);
         self.running = Some(Survey { id, until });

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::panics::{self, Place};
-use crate::sys::{Nest, NestEvents, Poller, without_signals};
+use crate::sys::{Nest, NestEvents, Poller, Uncancelled, nap, without_signals};
 
 /// A socket, as the worker sees it.
 pub(crate) trait Driven: Send + Sync {
@@ -124,6 +124,8 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
+        // Any call may be the last to leave a socket, and joining a thread is a cancellation point.
+        let _whole = Uncancelled::new();
         self.shared.request(Request::Stop);
         self.shared.nest.notify();
         // A thread that cannot be woken is left where it sleeps.
@@ -200,7 +202,7 @@ impl Rounds {
     fn run(&mut self) {
         while panics::contain(|| self.go_round()).is_none() {
             // Should it come back at once, the machine is not to suffer from it.
-            std::thread::sleep(SLOWEST_TICK);
+            nap(SLOWEST_TICK);
             let keys: Vec<usize> = self.sockets.keys().copied().collect();
             for key in keys {
                 self.serve(key, |socket| socket.fired());
@@ -219,7 +221,7 @@ impl Rounds {
             // Signals are blocked: an error is a program that has closed our descriptors. There is nothing to wait for then
             // but requests, and deadlines.
             if self.shared.nest.wait(&mut events, timeout).is_err() {
-                std::thread::sleep(SLOWEST_TICK);
+                nap(SLOWEST_TICK);
             }
             if !self.read_requests() {
                 return;
@@ -339,7 +341,7 @@ impl Rounds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use parking_lot::Mutex;
+    use crate::sys::Mutex;
     use std::sync::mpsc;
 
     struct Probe {

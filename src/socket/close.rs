@@ -120,7 +120,7 @@ impl Socket {
                 held.leave_lease(false);
             }
             drop(held);
-            std::thread::sleep(pause);
+            sys::nap(pause);
             pause = (pause * 2).min(Duration::from_millis(10));
             held = self.lock();
         }

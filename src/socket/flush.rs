@@ -5,7 +5,6 @@ use std::io::{self, IoSlice};
 use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
-use socket2::Socket as Stream;
 
 use super::io::Command;
 use super::pipes::{Direct, PipeEnd};
@@ -17,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::message::Outgoing;
 use crate::panics::{self, Place};
 use crate::pipe::{Outbox, PipeId};
-use crate::sys;
+use crate::sys::{self, Stream};
 
 /// How a write has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
+use crate::sys::{Condvar, Mutex};
 use arc_swap::{ArcSwapOption, Guard};
-use parking_lot::{Condvar, Mutex};
 
 use super::table;
 use crate::error::{Error, Result};
@@ -214,7 +214,7 @@ pub(crate) fn init() {
     let library = Library::current();
     let mut handles = library.handles.lock();
     while handles.phase == Phase::Terminating {
-        library.changed.wait(&mut handles);
+        handles = library.changed.wait(handles);
     }
     if handles.phase == Phase::Terminated {
         handles.phase = Phase::Running;

@@ -22,13 +22,12 @@ mod tempo;
 mod turn;
 mod wait;
 
-use std::io::Write;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering, fence};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
-use parking_lot::{Mutex, MutexGuard};
+use crate::sys::{Mutex, MutexGuard};
 
 pub(crate) use options::{Given, Value};
 
@@ -207,8 +206,7 @@ impl Socket {
 
     fn perform(&self, mut after: After) {
         for line in after.lines {
-            // A stderr that is full or closed is no reason to fail.
-            let _ = writeln!(std::io::stderr(), "{line}");
+            sys::tell(format!("{line}\n").as_bytes());
         }
         if after.notify
             && let Some(reactor) = self.reactor.get()

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
+use crate::sys::Mutex;
 
 use super::Socket;
 use super::endpoint::Endpoint;

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 use smallvec::SmallVec;
-use socket2::Socket as Stream;
 
 use super::flush::Wrote;
 use super::tempo::Tempo;
@@ -16,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::pattern;
 use crate::pipe::{Inbox, Outbox, PipeId};
-use crate::sys::{self, Parker};
+use crate::sys::{self, Parker, Stream};
 use crate::transport::inproc::{Link, Note, Post, Side};
 
 /// What is left to do once the lock is free.

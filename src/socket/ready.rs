@@ -3,7 +3,7 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 
-use parking_lot::Mutex;
+use crate::sys::Mutex;
 
 use super::wait::Want;
 use super::{Held, Socket};

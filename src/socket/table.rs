@@ -122,6 +122,7 @@ pub(super) fn close_since(handle: i32, since: Instant) -> Result<()> {
 
 /// The process ends: what was accepted is written.
 extern "C" fn at_exit() {
+    let _whole = sys::Uncancelled::new();
     let since = Instant::now();
     for slot in BLOCKS.iter().map_while(OnceLock::get).flatten() {
         panics::contain(|| {

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, MutexGuard};
+use crate::sys::{Mutex, MutexGuard};
 
 use super::io::{Io, Orders};
 use super::pipes::ForWorker;

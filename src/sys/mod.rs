@@ -6,14 +6,18 @@ mod poller;
 mod process;
 mod random;
 mod socket;
+mod sync;
 mod tripwire;
 mod watch;
 
 pub(crate) use park::{Parker, Unparked, cpu, current_parker, forget_parker};
 pub(crate) use poller::{Events, Interest, JointSet, Poller};
-pub(crate) use process::{Uncancelled, at_exit, generation, on_fork, without_signals};
+pub(crate) use process::{Uncancelled, at_exit, generation, nap, on_fork, without_signals};
 pub(crate) use random::random;
-pub(crate) use socket::{EventFd, Polled, fill, interface_index, poll_readable, recv, send, send_vectored, unsent};
+pub(crate) use socket::{
+    EventFd, Polled, Stream, fill, interface_index, poll_readable, recv, send, send_vectored, tell, unsent,
+};
+pub(crate) use sync::{Condvar, Mutex, MutexGuard};
 pub(crate) use tripwire::Tripwire;
 pub(crate) use watch::{Nest, NestEvents};
 

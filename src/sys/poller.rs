@@ -9,14 +9,15 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use super::sync::Mutex;
 
+use super::process::Sheltered;
 use super::socket::direct;
 use super::{EventFd, Polled, Tripwire, poll_readable};
 
 #[derive(Debug)]
 pub(crate) struct Poller {
-    epoll: OwnedFd,
+    epoll: Sheltered<OwnedFd>,
     notify: EventFd,
     tripwire: Option<Arc<Tripwire>>,
     joint: Mutex<Option<(Arc<JointSet>, u64)>>,
@@ -95,7 +96,7 @@ impl Events {
 
 /// What two pollers watch, in one set, for a thread that waits for both.
 #[derive(Debug)]
-pub(crate) struct JointSet(OwnedFd);
+pub(crate) struct JointSet(Sheltered<OwnedFd>);
 
 impl JointSet {
     pub(crate) fn new() -> io::Result<Arc<Self>> {
@@ -114,9 +115,9 @@ impl JointSet {
     }
 }
 
-fn epoll() -> io::Result<OwnedFd> {
+fn epoll() -> io::Result<Sheltered<OwnedFd>> {
     // SAFETY: no pointers; the result is checked and then owned by nobody else.
-    Ok(unsafe { OwnedFd::from_raw_fd(check(libc::epoll_create1(libc::EPOLL_CLOEXEC))?) })
+    Ok(unsafe { OwnedFd::from_raw_fd(check(libc::epoll_create1(libc::EPOLL_CLOEXEC))?) }.into())
 }
 
 fn control(

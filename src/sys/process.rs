@@ -1,7 +1,11 @@
 //! What concerns the whole process: fork, exit, signal masks, the cancellation of threads.
 
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
@@ -59,6 +63,46 @@ impl Drop for Uncancelled {
     fn drop(&mut self) {
         pthread_setcancelstate(self.0, None);
     }
+}
+
+/// Something whose end is a cancellation point, as that of a descriptor is: close(2). Whoever drops it last is not cancelled
+/// meanwhile, and that may be any call.
+#[derive(Debug)]
+pub(crate) struct Sheltered<T>(ManuallyDrop<T>);
+
+impl<T> From<T> for Sheltered<T> {
+    fn from(inner: T) -> Self {
+        Self(ManuallyDrop::new(inner))
+    }
+}
+
+impl<T> Deref for Sheltered<T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: AsFd> AsFd for Sheltered<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl<T> Drop for Sheltered<T> {
+    fn drop(&mut self) {
+        let _whole = Uncancelled::new();
+        // SAFETY: nothing looks at it after this.
+        unsafe { ManuallyDrop::drop(&mut self.0) };
+    }
+}
+
+/// Sleeps, which in libc is a cancellation point.
+pub(crate) fn nap(time: Duration) {
+    let _whole = Uncancelled::new();
+    std::thread::sleep(time);
 }
 
 /// Runs `start` with every signal blocked, so that a thread started in it inherits that mask.

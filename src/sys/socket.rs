@@ -8,6 +8,11 @@ use std::time::Duration;
 
 use socket2::{MaybeUninitSlice, Socket};
 
+use super::process::Sheltered;
+
+/// A stream, or what listens for them.
+pub(crate) type Stream = Sheltered<Socket>;
+
 /// Reads once, first into the spare capacity of `first` (at most `limit` bytes), then into `second`. Returns how many
 /// bytes went where; `(0, 0)` is the end of the stream.
 pub(crate) fn fill(
@@ -135,9 +140,16 @@ pub(crate) fn poll_readable(list: &mut [Polled], timeout: Option<Duration>, trip
     Ok(())
 }
 
+/// Writes lines to stderr, all at once, so that those of two threads stay apart. One that is full or closed is no reason to
+/// fail. std's stderr has a lock, which a thread of the parent may have held when the process forked.
+pub(crate) fn tell(lines: &[u8]) {
+    // SAFETY: pointer and length describe `lines`.
+    unsafe { libc::syscall(libc::SYS_write, libc::STDERR_FILENO, lines.as_ptr(), lines.len()) };
+}
+
 /// A descriptor that is readable while it is signalled (eventfd(2)).
 #[derive(Debug)]
-pub(crate) struct EventFd(OwnedFd);
+pub(crate) struct EventFd(Sheltered<OwnedFd>);
 
 impl EventFd {
     pub(crate) fn new() -> io::Result<Self> {
@@ -147,7 +159,7 @@ impl EventFd {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: the descriptor was just created and nobody else owns it.
-        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }.into()))
     }
 
     pub(crate) fn signal(&self) {

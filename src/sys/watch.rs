@@ -9,17 +9,18 @@ pub(crate) use polling::Events as NestEvents;
 use polling::{Event, Poller as Polling};
 
 use super::Poller;
+use super::process::Sheltered;
 
 #[derive(Debug)]
 pub(crate) struct Nest {
-    poller: Polling,
+    poller: Sheltered<Polling>,
     /// The program has closed our descriptors.
     deaf: AtomicBool,
 }
 
 impl Nest {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { poller: Polling::new()?, deaf: AtomicBool::new(false) })
+        Ok(Self { poller: Polling::new()?.into(), deaf: AtomicBool::new(false) })
     }
 
     /// Watches a socket's poller: its readiness is reported once, under `key`.

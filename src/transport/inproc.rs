@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
-use parking_lot::{Mutex, MutexGuard};
+use crate::sys::{Mutex, MutexGuard};
 
 use super::handoff::{self, Handoff};
 use crate::error::{Error, Result};

@@ -18,7 +18,7 @@ use super::tcp::connect;
 use super::{BACKLOG, Dialer, Listener, Settings, Target, Transport};
 use crate::codec::length_prefix::LengthPrefix;
 use crate::error::{Error, Result};
-use crate::sys;
+use crate::sys::{self, Stream};
 
 /// Room for a path in a socket address (unix(7)), its NUL included.
 const PATH_LIMIT: usize = 108;
@@ -45,7 +45,7 @@ impl Transport for Ipc {
         socket.listen(BACKLOG)?;
         let file = FileId::of(&aside.0);
         match fs::hard_link(&aside.0, &path) {
-            Ok(()) => Ok(Box::new(IpcListener { socket, path, file, generation: sys::generation() })),
+            Ok(()) => Ok(Box::new(IpcListener { socket: socket.into(), path, file, generation: sys::generation() })),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Error::AddressInUse),
             // Not every file system has hard links.
             Err(_) => {
@@ -80,7 +80,7 @@ fn unconnected(settings: Settings) -> io::Result<Socket> {
 fn listen_at(socket: Socket, path: PathBuf, name: &SockAddr) -> Result<Box<dyn Listener>> {
     socket.bind(name)?;
     let file = FileId::of(&path);
-    let listener = IpcListener { socket, path, file, generation: sys::generation() };
+    let listener = IpcListener { socket: socket.into(), path, file, generation: sys::generation() };
     listener.socket.listen(BACKLOG)?;
     Ok(Box::new(listener))
 }
@@ -162,7 +162,7 @@ impl FileId {
 }
 
 struct IpcListener {
-    socket: Socket,
+    socket: Stream,
     path: PathBuf,
     file: Option<FileId>,
     generation: u32,

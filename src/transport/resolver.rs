@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use crate::sys::Mutex;
 
 use crate::panics::{self, Place};
 use crate::sys::without_signals;

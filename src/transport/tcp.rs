@@ -12,12 +12,13 @@ use super::session::Greeting;
 use super::{BACKLOG, Dialer, Listener, Settings, Target, Transport};
 use crate::codec::length_prefix::LengthPrefix;
 use crate::error::Result;
+use crate::sys::Stream;
 
 pub(super) struct Tcp;
 
 impl Transport for Tcp {
     fn bind(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Listener>> {
-        Ok(Box::new(TcpListener(listen(address::parse_local(address, settings.ipv4_only)?)?)))
+        Ok(Box::new(TcpListener(listen(address::parse_local(address, settings.ipv4_only)?)?.into())))
     }
 
     fn connect(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Dialer>> {
@@ -39,7 +40,7 @@ fn prepare(stream: &Socket, settings: Settings) {
     let _ = stream.set_tcp_nodelay(true);
 }
 
-struct TcpListener(Socket);
+struct TcpListener(Stream);
 
 impl Listener for TcpListener {
     fn source(&self) -> BorrowedFd<'_> {

@@ -88,6 +88,7 @@ impl Driver<'_> {
 
     /// Tries the address in front, and those behind it, or waits before starting over.
     fn dial_next(&mut self, endpoint: i32) {
+        let _whole = sys::Uncancelled::new();
         let settings = self.settings();
         loop {
             let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
@@ -97,7 +98,7 @@ impl Driver<'_> {
                     let source = self.io.sources.vacant_entry().key();
                     match self.poller.add(&stream, Interest::WRITE, source as u64) {
                         Ok(()) => {
-                            self.io.sources.insert(Source::Connecting(endpoint, stream));
+                            self.io.sources.insert(Source::Connecting(endpoint, stream.into()));
                             self.io.unsettled += 1;
                             self.lock().stats.inprogress_connections += 1;
                             return;
@@ -113,6 +114,7 @@ impl Driver<'_> {
     /// The peer does not take our offer: it is dialled again without, at once, as if nothing had happened. Declining that
     /// too is not possible.
     pub(super) fn declined(&mut self, source: usize) {
+        let _whole = sys::Uncancelled::new();
         let Some(Source::Session(connection)) = self.remove(source) else { return };
         self.lock().stats.established_connections -= 1;
         let endpoint = connection.endpoint;
@@ -205,7 +207,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::mpsc;
 
-    use parking_lot::Mutex;
+    use crate::sys::Mutex;
 
     use super::*;
     use crate::message::{Message, Outgoing};

@@ -34,7 +34,7 @@ impl Driver<'_> {
                     held.stats.accepted_connections += 1;
                     held.endpoint_works(endpoint);
                     drop(held);
-                    self.start(endpoint, stream, greeting, false);
+                    self.start(endpoint, stream.into(), greeting, false);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
                 Err(error) => {

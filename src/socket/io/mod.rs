@@ -15,13 +15,12 @@ use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
 use slab::Slab;
-use socket2::Socket as Stream;
 
 use super::spin::Outlook;
 use super::{Held, Socket};
 use crate::pipe::{Inbox, PipeId};
 use crate::reactor::timers::Timers;
-use crate::sys::{Events, Interest, Poller};
+use crate::sys::{Events, Interest, Poller, Stream};
 use crate::transport::backoff::Backoff;
 use crate::transport::{Dialer, Listener, Settings};
 use dialling::DialPoint;

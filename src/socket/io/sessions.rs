@@ -7,13 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use socket2::Socket as Stream;
-
 use super::{Driver, Io, Point, Source, Timer};
 use crate::pattern;
 use crate::pipe::{Inbox, Outbox, PipeId};
 use crate::socket::pipes::{PipeEnd, StreamEnd};
-use crate::sys::{self, Interest};
+use crate::sys::{self, Interest, Stream};
 use crate::transport::session::{End, Forwarding, Greeting, Peer, Progress, Protocols, SCRATCH, Session};
 
 /// How long a peer that we part with may take to read why.

@@ -25,6 +25,13 @@ pub(crate) struct Protocols {
     pub limited: bool,
 }
 
+impl Protocols {
+    /// Whether what travels is questions and answers: their bodies begin with a stack of words, which is taken off.
+    pub(super) fn headed(self) -> bool {
+        matches!(self.own, 48 | 49 | 98 | 99)
+    }
+}
+
 /// How both introduce themselves then, where the socket type is all they tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Forwarding {

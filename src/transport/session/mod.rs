@@ -11,16 +11,14 @@ mod websocket;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::Socket;
-
 pub(crate) use greeting::{Forwarding, Greeting, Protocols};
 
 use crate::codec::length_prefix::LengthPrefix;
-use crate::codec::ws_frame::Head;
+use crate::codec::ws_frame::{self, Head};
 use crate::codec::{Framing, Violation};
-use crate::message::{Chunk, INLINE_MAX};
+use crate::message::{Chunk, INLINE_MAX, stack_length};
 use crate::pipe::Inbox;
-use crate::sys;
+use crate::sys::{self, Stream};
 use greeting::{Awaited, Greeted, is_for_later};
 use websocket::Talk;
 
@@ -35,6 +33,9 @@ const ABSURD: usize = 1 << 30;
 
 /// Memory given to a large body before its peer has shown that it sends such.
 const FIRST_RESERVE: usize = 256 * 1024;
+
+/// Bytes looked at for the length of a header.
+const LOOK: usize = 32;
 
 /// Why a connection ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,11 +85,13 @@ impl From<End> for Progress {
 }
 
 pub(crate) struct Session {
-    stream: Arc<Socket>,
+    stream: Arc<Stream>,
     framing: Framing,
     /// What the peer has not said yet. `None`: it is greeted.
     awaited: Option<Awaited>,
     talk: Talk,
+    /// Bodies begin with a header that somebody will take off.
+    headed: bool,
     /// Bytes of an unfinished greeting or small frame.
     partial: Vec<u8>,
     large: Option<Box<Large>>,
@@ -119,14 +122,16 @@ impl Large {
 
 impl Session {
     /// Sends our greeting at once, without waiting for the peer's.
-    pub(crate) fn start(stream: Socket, greeting: Greeting, protocols: Protocols) -> Result<Self, End> {
+    pub(crate) fn start(stream: Stream, greeting: Greeting, protocols: Protocols) -> Result<Self, End> {
         let framing = greeting.framing();
+        let headed = protocols.headed();
         let awaited = Some(greeting.begin(&stream, protocols)?);
         Ok(Self {
             stream: Arc::new(stream),
             framing,
             awaited,
             talk: Talk::default(),
+            headed,
             partial: Vec::new(),
             large: None,
             bulky: None,
@@ -146,7 +151,7 @@ impl Session {
         Some(time)
     }
 
-    pub(crate) fn stream(&self) -> &Arc<Socket> {
+    pub(crate) fn stream(&self) -> &Arc<Stream> {
         &self.stream
     }
 
@@ -263,7 +268,8 @@ impl Session {
                     bytes = rest;
                 }
                 Some((body, rest)) => {
-                    frames.push_large(0, Chunk::copy_of(body).map_err(|_| End::Broken)?.into());
+                    let chunk = Chunk::copy_headed(self.ahead(body, None), body);
+                    frames.push_large(0, chunk.map_err(|_| End::Broken)?.into());
                     bytes = rest;
                 }
                 None => {
@@ -276,6 +282,20 @@ impl Session {
         }
         self.keep(bytes);
         Ok(())
+    }
+
+    /// How many bytes will be taken off a body that begins like this: it is put where the rest is aligned.
+    fn ahead(&self, arrived: &[u8], head: Option<Head>) -> usize {
+        if !self.headed {
+            return 0;
+        }
+        let mut front = [0; LOOK];
+        let front = &mut front[..arrived.len().min(LOOK)];
+        front.copy_from_slice(&arrived[..front.len()]);
+        if let Some(head) = head {
+            ws_frame::apply_mask(front, head.mask, 0);
+        }
+        stack_length(front)
     }
 
     /// A frame of this size is there or on its way.
@@ -292,7 +312,8 @@ impl Session {
             return Ok(false);
         }
         let room = payload.min(FIRST_RESERVE.max(self.proven));
-        let mut chunk = Chunk::with_capacity(room.max(arrived.len())).map_err(|_| End::Broken)?;
+        let ahead = self.ahead(arrived, head);
+        let mut chunk = Chunk::headed(ahead, room.max(arrived.len())).map_err(|_| End::Broken)?;
         chunk.extend(arrived);
         self.large = Some(Box::new(Large { chunk, missing: payload - arrived.len(), head }));
         Ok(true)
@@ -307,6 +328,54 @@ impl Session {
         } else {
             self.partial.clear();
             self.partial.extend_from_slice(rest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::codec::sp_header;
+    use crate::message::{ALIGNMENT, Message};
+
+    /// What is received when a REQ sends this.
+    fn received(payload: &[u8]) -> Message {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        let protocols = Protocols { own: 49, peer: 48, forwarding: None, limited: false };
+        let stream = socket2::Socket::from(std::os::fd::OwnedFd::from(near));
+        let mut session = Session::start(stream.into(), Greeting::SpServer(LengthPrefix::Plain), protocols).unwrap();
+        let mut wire = sp_header::encode(48).to_vec();
+        wire.extend_from_slice(&(payload.len() as u64).to_be_bytes());
+        wire.extend_from_slice(payload);
+        std::thread::scope(|scope| {
+            scope.spawn(move || far.write_all(&wire).unwrap());
+            let (mut scratch, mut frames, mut message) = (vec![0; SCRATCH], Inbox::default(), Message::default());
+            while !frames.pop(&mut message) {
+                assert_eq!(session.read(&mut scratch, None, &mut frames).end, None);
+            }
+            message
+        })
+    }
+
+    /// And so a large one goes to C as it was read.
+    #[test]
+    fn what_is_behind_the_header_is_aligned_where_it_arrives() {
+        for hops in 1..7 {
+            for size in [101, 1000, 5000, 100_000, 1 << 20] {
+                let mut payload = vec![0; 4 * hops + size];
+                payload[4 * (hops - 1)] = 0x80;
+                let mut body = received(&payload).body;
+                body.skip(4 * hops);
+                let small = matches!(body, crate::message::Body::Inline { .. });
+                assert!(
+                    small || body.as_slice().as_ptr().addr().is_multiple_of(ALIGNMENT),
+                    "{hops} hops, {size} bytes"
+                );
+            }
         }
     }
 }

@@ -17,21 +17,25 @@ pub(super) struct Talk {
 
 /// A payload that has arrived.
 pub(super) enum Payload<'a> {
-    Passing(&'a mut [u8]),
+    Passing {
+        bytes: &'a mut [u8],
+        /// So many of them will be taken off.
+        ahead: usize,
+    },
     Own(Chunk),
 }
 
 impl Payload<'_> {
     fn bytes(&mut self) -> &mut [u8] {
         match self {
-            Self::Passing(bytes) => bytes,
+            Self::Passing { bytes, .. } => bytes,
             Self::Own(chunk) => chunk.as_mut_slice(),
         }
     }
 
     fn into_chunk(self) -> Result<Chunk, Close> {
         match self {
-            Self::Passing(bytes) => Chunk::copy_of(bytes).map_err(|_| Close::NO_MEMORY),
+            Self::Passing { bytes, ahead } => Chunk::copy_headed(ahead, bytes).map_err(|_| Close::NO_MEMORY),
             Self::Own(chunk) => Ok(chunk),
         }
     }
@@ -68,7 +72,7 @@ impl Talk {
             Event::Nothing => {}
             Event::Ping => replies.extend_from_slice(&ws_frame::pong_frame(bytes, own_mask(role))),
             Event::Piece { opcode, last } => match (self.message.take(), payload) {
-                (None, Payload::Passing(bytes)) if last && bytes.len() <= INLINE_MAX => {
+                (None, Payload::Passing { bytes, .. }) if last && bytes.len() <= INLINE_MAX => {
                     frames.push_small(opcode, bytes)
                 }
                 (None, payload) if last => frames.push(opcode, payload.into_chunk()?.into()),
@@ -109,7 +113,9 @@ impl Session {
                 break;
             }
             at += head.length + payload;
-            let payload = Payload::Passing(&mut arrived[..payload]);
+            let bytes = &mut arrived[..payload];
+            let ahead = self.ahead(bytes, Some(head));
+            let payload = Payload::Passing { bytes, ahead };
             self.talk.takes(head, payload, role, frames, replies).map_err(goodbye)?;
         }
         self.keep(&bytes[at..]);
