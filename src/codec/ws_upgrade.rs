@@ -106,6 +106,9 @@ fn parse_get<'h, 'b>(bytes: &'b [u8], headers: &'h mut [Header<'b>]) -> Option<S
     good.then_some(Status::Complete((length, request.headers)))
 }
 
+/// To a client whose request is right where there is no room for it now (RFC 9110, section 15.6.4).
+pub(crate) const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
 fn refuse(reason: &str) -> Upgrade {
     let reply = format!(
         "HTTP/1.1 400 {reason}\r\n\

@@ -161,6 +161,10 @@ impl Driver<'_> {
         let Some(connection) = self.connection(source) else { return };
         let (stage, endpoint, since) = (&connection.stage, connection.endpoint, connection.since);
         let pipe = if let Stage::Open(pipe) = stage { Some(*pipe) } else { None };
+        if std::mem::take(&mut connection.promised) {
+            self.lock().promised = false;
+        }
+        let Some(connection) = self.connection(source) else { return };
         let stream = Arc::clone(connection.session.stream());
         let mut quiet = true;
         if let Some(pipe) = pipe {
@@ -319,7 +323,11 @@ impl Driver<'_> {
         }
         drop(held);
         let Some(pipe) = pipe else {
-            self.end(source);
+            if fits && !peer.refusal.is_empty() {
+                self.part(source, peer.refusal);
+            } else {
+                self.end(source);
+            }
             return false;
         };
         if let Some(connection) = self.connection(source) {

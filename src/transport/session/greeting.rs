@@ -166,6 +166,11 @@ impl Awaited {
         }
     }
 
+    /// What a peer is sent that there is no room for: in SP nothing.
+    pub(super) fn refusal(self) -> &'static [u8] {
+        if matches!(self, Self::Request(_)) { ws_upgrade::BUSY } else { b"" }
+    }
+
     /// Whether the end of the connection may mean that the peer does not understand our offer.
     pub(super) fn is_answer(self) -> bool {
         matches!(self, Self::Answer(..))

@@ -76,6 +76,8 @@ pub(crate) struct Peer {
     pub forwards: bool,
     /// What it has to be sent before anything else, if we agree. Empty: nothing.
     pub answer: Vec<u8>,
+    /// What it is sent if there is no room for it.
+    pub refusal: &'static [u8],
 }
 
 impl From<End> for Progress {
@@ -230,11 +232,12 @@ impl Session {
         }
         let mut bytes = &mut scratch[..received];
         if let Some(awaited) = self.awaited {
+            let refusal = awaited.refusal();
             let Some(Greeted { peer, forwards, length, answer }) = awaited.hears(&self.stream, bytes)? else {
                 self.keep(bytes);
                 return Ok(());
             };
-            progress.greeted = Some(Peer { protocol: peer, forwards, answer });
+            progress.greeted = Some(Peer { protocol: peer, forwards, answer, refusal });
             self.awaited = None;
             bytes = &mut bytes[length..];
         }
