@@ -290,6 +290,27 @@ alone!(while_waiting_inproc, 1, || breaks(Place::Wait, "inproc://a", |s| recv(s,
 alone!(while_driving, 1, || breaks(Place::Turn, &free_address(), |s| recv(s, 0)));
 alone!(while_polling_one, 1, || breaks(Place::Turn, &free_address(), |s| poll(&[s], 10_000)));
 
+alone!(
+    /// In the turn that a PUB does before it sends.
+    while_hearing_subscribers, 1, || {
+        let address = free_address();
+        let (publisher, subscriber) = (socket(NN_PUB), socket(NN_SUB));
+        assert!(bind(publisher, &address) > 0 && connect(subscriber, &address) > 0);
+        // SAFETY: the topic outlives the call.
+        let subscribed = unsafe { nn_setsockopt(subscriber, NN_SUB, NN_SUB_SUBSCRIBE, b"x".as_ptr().cast(), 1) };
+        assert_eq!((subscribed, set(subscriber, NN_RCVTIMEO, 10)), (0, 0));
+        wait_until("it is heard", || send(publisher, b"x", 0) == 1 && recv(subscriber, 0) == 1);
+        // Whoever has just looked does not look again.
+        thread::sleep(Duration::from_millis(20));
+        injected::arm(Place::Turn);
+        assert_eq!(told(send(publisher, b"x", 0)), BROKEN);
+        assert!(!injected::is_armed());
+        assert_eq!(told(send(publisher, b"x", 0)), BROKEN);
+        assert_eq!((nn_close(publisher), nn_close(subscriber)), (0, 0));
+        all_is_well(&address);
+    }
+);
+
 alone!(while_polling_several, 1, || {
     let address = free_address();
     let [a, b] = joined(&address);
