@@ -82,6 +82,12 @@ impl Lease {
         self.holder == Holder::Nobody
     }
 
+    /// The worker has it, which it never does for long.
+    #[cfg_attr(loom, allow(dead_code, reason = "the models have no calls that do not wait"))]
+    pub(crate) fn is_workers(&self) -> bool {
+        self.holder == Holder::Worker
+    }
+
     /// Takes the lease for a caller.
     pub(crate) fn take(&mut self) -> bool {
         let free = self.is_free();

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::presence::panics_since;
 use super::state::State;
-use super::turn::wait_failed;
+use super::turn::{HEARING_TIME, wait_failed};
 use super::wait::{Limit, Want};
 use super::{Socket, table};
 use crate::error::{Error, Result};
@@ -218,6 +218,9 @@ fn watch_all(watches: &mut [Watch], entries: &mut [Entry], limit: Limit, parker:
                 return watched_ends(&held);
             }
             panics::possible_at(Place::Poll);
+            if limit == Limit::Once && held.lease.is_workers() {
+                held = watch.socket.wait_for_turns(held, Instant::now() + HEARING_TIME);
+            }
             watch.leading |= held.drives() && held.lease.take();
             if watch.leading {
                 held.lease.wake();

@@ -47,8 +47,8 @@ impl Reactor {
 /// know of a subscription and to have this one publish what it asks for.
 const HEARING_PAUSE: Duration = Duration::from_micros(10);
 
-/// How long a sender waits at most for another thread that reads what its peers say.
-const HEARING_TIME: Duration = Duration::from_millis(10);
+/// How long a call that does not wait otherwise waits at most for another thread that reads what has come.
+pub(super) const HEARING_TIME: Duration = Duration::from_millis(10);
 
 impl Socket {
     /// Makes poller and worker, if this is the first time they are needed.
@@ -132,7 +132,7 @@ impl Socket {
 
     /// Another thread has the lease. The turn that it is in may have passed what has come since, so the next one has to end
     /// as well.
-    fn wait_for_turns<'a>(&'a self, mut held: Held<'a>, until: Instant) -> Held<'a> {
+    pub(super) fn wait_for_turns<'a>(&'a self, mut held: Held<'a>, until: Instant) -> Held<'a> {
         let parker = current_parker();
         let start = held.turns;
         let presence;

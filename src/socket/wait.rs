@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use super::options::timeout;
 use super::spin::{LOOK_OUT, SPIN, Spun, TAKEN};
 use super::state::State;
+use super::turn::HEARING_TIME;
 use super::{Held, Socket};
 use crate::error::{Error, Result};
 use crate::panics::{self, Place};
@@ -169,6 +170,10 @@ impl Socket {
                 (held, waited) = self.turn(held, limit.remaining());
                 ended = waited.err();
             } else if limit == Limit::Once {
+                if held.lease.is_workers() {
+                    // It may be on its way to us with what we look for.
+                    held = self.wait_for_turns(held, Instant::now() + HEARING_TIME);
+                }
                 // What a neighbour has sent is there, even if the thread that was woken to read the note has not run yet.
                 self.take_mail(&mut held);
                 held.expire(self);
