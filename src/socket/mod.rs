@@ -5,6 +5,7 @@ mod close;
 pub(crate) mod device;
 mod endpoint;
 mod flush;
+mod gathered;
 mod io;
 mod joint;
 pub(crate) mod library;
@@ -272,6 +273,9 @@ impl Socket {
         result?;
         held.stats.messages_sent += 1;
         held.stats.bytes_sent += length as u64;
+        if !held.pipes.gathered.is_empty() {
+            gathered::note(self);
+        }
         self.write_through(held, message, dont_wait).map(|()| length)
     }
 
@@ -294,6 +298,13 @@ impl Socket {
             return Err(Error::NotSupported);
         }
         let mut result = self.try_recv(&mut held, message);
+        if result == Err(Error::WouldBlock) && gathered::is_left() {
+            drop(held);
+            gathered::write();
+            held = self.enter()?;
+            // While the lock was free the worker may have brought it.
+            result = self.try_recv(&mut held, message);
+        }
         if result == Err(Error::WouldBlock) {
             let limit = if dont_wait { Limit::Once } else { Limit::of(held.options.recv_timeout) };
             (held, result) = self.wait_until(held, Want::Recv, limit, |state| self.try_recv(state, message));

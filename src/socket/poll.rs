@@ -12,7 +12,7 @@ use super::presence::panics_since;
 use super::state::State;
 use super::turn::{HEARING_TIME, wait_failed};
 use super::wait::{Limit, Want};
-use super::{Socket, table};
+use super::{Socket, gathered, table};
 use crate::error::{Error, Result};
 use crate::panics::{self, Place};
 use crate::pattern::DeviceId;
@@ -100,6 +100,9 @@ impl Entry {
 
 /// Waits until an entry is ready, the time is over, or one of the sockets is closed.
 pub(super) fn wait(entries: &mut [Entry], limit: Limit) -> Result<()> {
+    if gathered::is_left() {
+        gathered::write();
+    }
     let mut watches: Vec<Watch> = Vec::new();
     let mut known: HashMap<u64, usize> = HashMap::with_capacity(entries.len());
     for (at, entry) in entries.iter().enumerate() {
