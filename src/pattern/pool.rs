@@ -9,14 +9,18 @@ use crate::error::{Error, Result};
 pub(super) struct Pool<T> {
     entries: Vec<Entry<T>>,
     used: usize,
-    /// The first free one, and one more; each knows the next like that. 0: none.
+    /// The first free one, and one more. 0: none.
     free: u32,
 }
 
 #[derive(Debug)]
 enum Entry<T> {
     Used(T),
-    Free(u32),
+    /// The free ones before and behind it, like the first.
+    Free {
+        before: u32,
+        behind: u32,
+    },
 }
 
 impl<T> Default for Pool<T> {
@@ -26,10 +30,12 @@ impl<T> Default for Pool<T> {
 }
 
 impl<T> Pool<T> {
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.used
     }
 
+    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.used == 0
     }
@@ -50,35 +56,60 @@ impl<T> Pool<T> {
             self.entries.push(Entry::Used(value));
             return (self.entries.len() - 1) as u32;
         };
-        if let Entry::Free(next) = std::mem::replace(&mut self.entries[number as usize], Entry::Used(value)) {
-            self.free = next;
-        }
+        self.unlink(number);
+        self.entries[number as usize] = Entry::Used(value);
         number
     }
 
-    /// `None`: it is not there. With the last one all memory goes.
+    /// A free one from among the others.
+    fn unlink(&mut self, number: u32) {
+        let Entry::Free { before, behind } = self.entries[number as usize] else { return };
+        match before.checked_sub(1).map(|before| &mut self.entries[before as usize]) {
+            Some(Entry::Free { behind: of_before, .. }) => *of_before = behind,
+            _ => self.free = behind,
+        }
+        if let Some(Entry::Free { before: of_behind, .. }) =
+            behind.checked_sub(1).map(|behind| &mut self.entries[behind as usize])
+        {
+            *of_behind = before;
+        }
+    }
+
+    /// Gives back what is free at the end.
+    fn shrink(&mut self) {
+        while let Some(Entry::Free { .. }) = self.entries.last() {
+            self.unlink((self.entries.len() - 1) as u32);
+            self.entries.pop();
+        }
+        if self.entries.len() < self.entries.capacity() / 4 {
+            self.entries.shrink_to(self.entries.len() * 2);
+        }
+    }
+
+    /// `None`: it is not there.
     pub(super) fn remove(&mut self, number: u32) -> Option<T> {
         let entry = self.entries.get_mut(number as usize)?;
-        match std::mem::replace(entry, Entry::Free(self.free)) {
-            Entry::Used(value) => {
-                self.free = number + 1;
-                self.used -= 1;
-                if self.used == 0 {
-                    *self = Self::default();
-                }
-                Some(value)
-            }
-            free => {
-                *entry = free;
-                None
-            }
+        if let Entry::Free { .. } = entry {
+            return None;
         }
+        let Entry::Used(value) = std::mem::replace(entry, Entry::Free { before: 0, behind: self.free }) else {
+            unreachable!()
+        };
+        if let Some(Entry::Free { before, .. }) =
+            self.free.checked_sub(1).map(|first| &mut self.entries[first as usize])
+        {
+            *before = number + 1;
+        }
+        self.free = number + 1;
+        self.used -= 1;
+        self.shrink();
+        Some(value)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         (0..).zip(&self.entries).filter_map(|(number, entry)| match entry {
             Entry::Used(value) => Some((number, value)),
-            Entry::Free(_) => None,
+            Entry::Free { .. } => None,
         })
     }
 
@@ -94,7 +125,7 @@ impl<T> Index<u32> for Pool<T> {
     fn index(&self, number: u32) -> &T {
         match &self.entries[number as usize] {
             Entry::Used(value) => value,
-            Entry::Free(_) => panic!("there is no {number}"),
+            Entry::Free { .. } => panic!("there is no {number}"),
         }
     }
 }
@@ -103,29 +134,35 @@ impl<T> IndexMut<u32> for Pool<T> {
     fn index_mut(&mut self, number: u32) -> &mut T {
         match &mut self.entries[number as usize] {
             Entry::Used(value) => value,
-            Entry::Free(_) => panic!("there is no {number}"),
+            Entry::Free { .. } => panic!("there is no {number}"),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
-    #[test]
-    fn numbers_are_used_again_and_the_last_takes_the_memory_along() {
-        let mut pool = Pool::default();
-        for number in 0..10 {
-            pool.reserve().unwrap();
-            assert_eq!(pool.insert(number), number);
+    proptest! {
+        #[test]
+        fn it_has_what_a_map_has(steps in proptest::collection::vec(0..40u32, 0..300)) {
+            let mut pool = Pool::default();
+            let mut map = BTreeMap::new();
+            for (value, number) in steps.into_iter().enumerate() {
+                prop_assert_eq!(pool.remove(number), map.remove(&number));
+                if number % 2 == 0 {
+                    pool.reserve().unwrap();
+                    prop_assert_eq!(map.insert(pool.insert(value), value), None);
+                }
+                prop_assert!(pool.iter().map(|(number, &value)| (number, value)).eq(map.clone()));
+                prop_assert_eq!((pool.len(), pool.is_empty()), (map.len(), map.is_empty()));
+                let end = map.last_key_value().map_or(0, |(&last, _)| last as usize + 1);
+                prop_assert!(pool.capacity() <= 4 * end + 8, "what is free at the end is given back");
+            }
         }
-        assert_eq!((pool.remove(3), pool.remove(3), pool.remove(7), pool.remove(10)), (Some(3), None, Some(7), None));
-        assert_eq!((pool.insert(70), pool.insert(30), pool.insert(10)), (7, 3, 10));
-        assert_eq!((pool[3], pool[7], pool.len()), (30, 70, 11));
-        assert!(pool.iter().map(|(_, &value)| value).eq([0, 1, 2, 30, 4, 5, 6, 70, 8, 9, 10]));
-        for number in 0..11 {
-            pool.remove(number);
-        }
-        assert!(pool.is_empty() && pool.capacity() == 0);
     }
 }

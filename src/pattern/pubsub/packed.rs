@@ -44,6 +44,7 @@ impl Packed {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.places.len() - self.next
     }
