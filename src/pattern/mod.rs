@@ -7,6 +7,7 @@ mod bus;
 pub(crate) mod model;
 mod pair;
 mod pipeline;
+mod pool;
 mod prefix_table;
 mod pubsub;
 mod replying;

@@ -2,13 +2,13 @@
 //! table: the only one of them itself, or else a tree of what is behind.
 #![forbid(unsafe_code)]
 
-use std::hash::{BuildHasher, RandomState};
 use std::num::NonZero;
 
-use slab::Slab;
-
+use super::short_bytes::long;
 use super::slots::Slots;
 use super::tree::PrefixTree;
+use crate::error::{Error, Result};
+use crate::pattern::pool::Pool;
 
 /// So many bytes are told apart by the hash table alone. Of more it has a hash, and the tree has the bytes.
 const SHORT: usize = size_of::<u64>();
@@ -20,8 +20,7 @@ const HASHES: u64 = if cfg!(test) { 3 } else { u64::MAX };
 pub(super) struct Level<V> {
     length: usize,
     roots: Slots<Root<V>>,
-    trees: Slab<Tree<V>>,
-    hasher: RandomState,
+    trees: Pool<Tree<V>>,
 }
 
 /// As small as it is, four of them with their tags are a cache line.
@@ -49,17 +48,17 @@ impl<V> Default for Root<V> {
 }
 
 impl<V> Root<V> {
-    fn tree(&self) -> Option<usize> {
+    fn tree(&self) -> Option<u32> {
         match self {
             Self::Only(_) => None,
-            Self::Tree(number) => Some(number.as_ref()?.get() as usize - 1),
+            Self::Tree(number) => Some(number.as_ref()?.get() - 1),
         }
     }
 }
 
 impl<V: Copy + PartialEq> Level<V> {
     pub(super) fn new(length: usize) -> Self {
-        Self { length, roots: Slots::default(), trees: Slab::new(), hasher: RandomState::new() }
+        Self { length, roots: Slots::default(), trees: Pool::default() }
     }
 
     pub(super) fn length(&self) -> usize {
@@ -75,42 +74,40 @@ impl<V: Copy + PartialEq> Level<V> {
         self.roots.capacity() + self.trees.capacity()
     }
 
-    pub(super) fn insert(&mut self, key: &[u8], value: V) -> Option<V> {
+    /// The value that the key had before. On an error all is as it was.
+    pub(super) fn insert(&mut self, key: &[u8], value: V) -> Result<Option<V>> {
         let (upper, lower) = key.split_at(self.length);
         let at = self.find(upper);
-        let root = at.map(|at| self.roots.at_mut(at));
-        if lower.is_empty() && self.length <= SHORT {
-            match root {
-                Some(Root::Only(before)) => return Some(std::mem::replace(before, value)),
-                Some(Root::Tree(_)) => {}
-                None => {
-                    self.roots.insert(self.tag(upper), Root::Only(value));
-                    return None;
-                }
-            }
-        }
-        let tree = self.tree_at(at, upper);
-        self.trees[tree].lower.insert(lower, value)
-    }
-
-    /// The tree at a root, which is made if there is none. The number of it.
-    fn tree_at(&mut self, at: Option<usize>, upper: &[u8]) -> usize {
         let root = at.map(|at| *self.roots.at(at));
         if let Some(tree) = root.as_ref().and_then(Root::tree) {
-            return tree;
+            return self.trees[tree].lower.insert(lower, value);
         }
-        let mut lower = PrefixTree::default();
-        if let Some(Root::Only(value)) = root {
-            lower.insert(b"", value);
+        if at.is_none() {
+            self.roots.reserve()?;
         }
-        let number =
-            self.trees.insert(Tree { upper: if self.length <= SHORT { Box::default() } else { upper.into() }, lower });
-        let root = Root::Tree(Some(NonZero::<u32>::MIN.saturating_add(number as u32)));
+        let (root, before) = match root {
+            Some(Root::Only(before)) if lower.is_empty() => (Root::Only(value), Some(before)),
+            None if lower.is_empty() && self.length <= SHORT => (Root::Only(value), None),
+            root => (self.plant(upper, root, lower, value)?, None),
+        };
         match at {
             Some(at) => *self.roots.at_mut(at) = root,
             None => self.roots.insert(self.tag(upper), root),
         }
-        number
+        Ok(before)
+    }
+
+    /// A tree with this value, and with the only one that there was.
+    fn plant(&mut self, upper: &[u8], only: Option<Root<V>>, lower: &[u8], value: V) -> Result<Root<V>> {
+        let mut tree = PrefixTree::default();
+        if let Some(Root::Only(value)) = only {
+            tree.insert(b"", value)?;
+        }
+        tree.insert(lower, value)?;
+        let upper = if self.length <= SHORT { Box::default() } else { long(upper, b"")? };
+        self.trees.reserve()?;
+        let number = self.trees.insert(Tree { upper, lower: tree });
+        Ok(Root::Tree(Some(NonZero::<u32>::MIN.saturating_add(number))))
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Option<V> {
@@ -118,6 +115,18 @@ impl<V: Copy + PartialEq> Level<V> {
         match self.roots.at(self.find(upper)?) {
             Root::Only(value) => lower.is_empty().then_some(*value),
             root => self.trees[root.tree()?].lower.get(lower).copied(),
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, key: &[u8]) -> Option<&mut V> {
+        let (upper, lower) = key.split_at(self.length);
+        let at = self.find(upper)?;
+        match self.roots.at_mut(at) {
+            Root::Only(value) => lower.is_empty().then_some(value),
+            root => {
+                let tree = root.tree()?;
+                self.trees[tree].lower.get_mut(lower)
+            }
         }
     }
 
@@ -134,9 +143,6 @@ impl<V: Copy + PartialEq> Level<V> {
                     return Some(value);
                 }
                 self.trees.remove(number);
-                if self.trees.is_empty() {
-                    self.trees = Slab::new();
-                }
                 value
             }
         };
@@ -154,6 +160,25 @@ impl<V: Copy + PartialEq> Level<V> {
         only.into_iter().chain(lower.copied())
     }
 
+    /// All keys, in no order, but of each at most so many bytes.
+    pub(super) fn each(&self, limit: usize, visit: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let mut path = Vec::new();
+        for (tag, root) in self.roots.iter() {
+            let tag = tag.to_ne_bytes();
+            let tree = root.tree().map(|tree| &self.trees[tree]);
+            let upper = tag.get(..self.length).or(tree.map(|tree| &*tree.upper)).unwrap_or_default();
+            let upper = &upper[..upper.len().min(limit)];
+            path.clear();
+            path.try_reserve(upper.len()).map_err(|_| Error::NoMemory)?;
+            path.extend_from_slice(upper);
+            match tree {
+                Some(tree) => tree.lower.each(&mut path, limit, visit)?,
+                None => visit(&path)?,
+            }
+        }
+        Ok(())
+    }
+
     fn find(&self, upper: &[u8]) -> Option<usize> {
         let has_those_bytes = |root: &Root<V>| root.tree().is_some_and(|tree| *self.trees[tree].upper == *upper);
         self.roots.find(self.tag(upper), |root| self.length <= SHORT || has_those_bytes(root))
@@ -163,7 +188,7 @@ impl<V: Copy + PartialEq> Level<V> {
         let mut bytes = [0; SHORT];
         match bytes.get_mut(..upper.len()) {
             Some(room) => room.copy_from_slice(upper),
-            None => return self.hasher.hash_one(upper) & HASHES,
+            None => return self.roots.hash(upper) & HASHES,
         }
         u64::from_ne_bytes(bytes)
     }

@@ -14,7 +14,9 @@ mod tree;
 
 use smallvec::SmallVec;
 
+use crate::error::{Error, Result};
 use level::Level;
+pub(super) use short_bytes::ShortBytes;
 
 /// A value of 8 bytes with a niche takes as little memory as none.
 #[derive(Debug)]
@@ -33,24 +35,42 @@ impl<V> Default for PrefixTable<V> {
 
 impl<V: Copy + PartialEq> PrefixTable<V> {
     /// The level that a key of that length is in, or where it has to be. None: the key is empty.
-    fn level(&self, length: usize) -> Option<Result<usize, usize>> {
+    fn level(&self, length: usize) -> Option<std::result::Result<usize, usize>> {
         let length = 1 << length.checked_ilog2()?;
         Some(self.levels.binary_search_by_key(&length, Level::length))
     }
 
-    /// The value that the key had before.
-    pub(super) fn insert(&mut self, key: &[u8], value: V) -> Option<V> {
-        let Some(level) = self.level(key.len()) else { return self.empty.replace(value) };
-        let at = level.unwrap_or_else(|at| {
-            self.levels.insert(at, Level::new(1 << key.len().ilog2()));
-            at
-        });
-        self.levels[at].insert(key, value)
+    /// The value that the key had before. On an error all is as it was.
+    pub(super) fn insert(&mut self, key: &[u8], value: V) -> Result<Option<V>> {
+        match self.level(key.len()) {
+            None => Ok(self.empty.replace(value)),
+            Some(Ok(at)) => self.levels[at].insert(key, value),
+            Some(Err(at)) => {
+                let mut level = Level::new(1 << key.len().ilog2());
+                level.insert(key, value)?;
+                self.levels.try_reserve(1).map_err(|_| Error::NoMemory)?;
+                self.levels.insert(at, level);
+                Ok(None)
+            }
+        }
+    }
+
+    /// All keys, in no order, but of each at most so many bytes.
+    pub(super) fn each(&self, limit: usize, mut visit: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        if self.empty.is_some() {
+            visit(b"")?;
+        }
+        self.levels.iter().try_for_each(|level| level.each(limit, &mut visit))
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Option<V> {
         let Some(level) = self.level(key.len()) else { return self.empty };
         self.levels[level.ok()?].get(key)
+    }
+
+    pub(super) fn get_mut(&mut self, key: &[u8]) -> Option<&mut V> {
+        let Some(level) = self.level(key.len()) else { return self.empty.as_mut() };
+        self.levels[level.ok()?].get_mut(key)
     }
 
     /// Takes out the value of exactly this key.
@@ -88,7 +108,7 @@ mod tests {
         let text: Vec<u8> = (0..70).collect();
         let mut table = PrefixTable::default();
         for length in (0..text.len()).rev() {
-            table.insert(&text[..length], length);
+            table.insert(&text[..length], length).unwrap();
         }
         assert!(table.prefixes(&text[..50]).eq(0..=50));
         assert_eq!(table.levels.len(), 7, "1, 2, 4 and so on to 64");
@@ -99,7 +119,7 @@ mod tests {
         let mut table = PrefixTable::default();
         let keys: Vec<_> = (0..10_000).map(|number| format!("{number:08}")).collect();
         for (number, key) in keys.iter().enumerate() {
-            table.insert(key.as_bytes(), number);
+            table.insert(key.as_bytes(), number).unwrap();
         }
         for (number, key) in keys.iter().enumerate().skip(1) {
             assert_eq!(table.remove(key.as_bytes()), Some(number));
@@ -121,17 +141,27 @@ mod tests {
             let mut list = BTreeMap::<String, u32>::new();
             for (number, (add, key)) in (0..).zip(steps) {
                 if add {
-                    prop_assert_eq!(table.insert(key.as_bytes(), number), list.insert(key, number));
+                    prop_assert_eq!(table.insert(key.as_bytes(), number), Ok(list.insert(key, number)));
                 } else {
                     prop_assert_eq!(table.remove(key.as_bytes()), list.remove(&key));
                 }
                 prop_assert_eq!(table.empty.is_none() && table.levels.is_empty(), list.is_empty());
+                let mut keys = Vec::new();
+                let visited = table.each(9, |key| {
+                    keys.push(key.to_vec());
+                    Ok(())
+                });
+                prop_assert_eq!(visited, Ok(()));
+                keys.sort();
+                let cut = |key: &String| key.as_bytes()[..key.len().min(9)].to_vec();
+                prop_assert_eq!(keys, list.keys().map(cut).collect::<Vec<_>>());
                 for text in &texts {
                     let found: Vec<u32> = table.prefixes(text.as_bytes()).collect();
                     let expected: Vec<u32> = list.iter().filter(|(key, _)| text.starts_with(key.as_str())).map(|(_, &value)| value).collect();
                     prop_assert_eq!(table.matches(text.as_bytes()), !expected.is_empty());
                     prop_assert_eq!(found, expected);
                     prop_assert_eq!(table.get(text.as_bytes()), list.get(text.as_str()).copied());
+                    prop_assert_eq!(table.get_mut(text.as_bytes()), list.get_mut(text.as_str()));
                 }
             }
         }

@@ -1,28 +1,47 @@
 //! Byte strings that are short for the most part, in 24 bytes.
 #![forbid(unsafe_code)]
 
-use std::borrow::Borrow;
-use std::hash::{Hash, Hasher};
+use crate::error::{Error, Result};
 
 const SHORT: usize = 22;
 
 #[derive(Debug)]
-pub(super) enum ShortBytes {
+pub(in crate::pattern) enum ShortBytes {
     Short { length: u8, bytes: [u8; SHORT] },
     Long(Box<[u8]>),
 }
 
 const _: () = assert!(size_of::<ShortBytes>() == 24);
 
-impl From<&[u8]> for ShortBytes {
-    fn from(from: &[u8]) -> Self {
-        let mut bytes = [0; SHORT];
-        match bytes.get_mut(..from.len()) {
-            Some(room) => room.copy_from_slice(from),
-            None => return Self::Long(from.into()),
-        }
-        Self::Short { length: from.len() as u8, bytes }
+impl TryFrom<&[u8]> for ShortBytes {
+    type Error = Error;
+
+    fn try_from(from: &[u8]) -> Result<Self> {
+        Self::joined(from, b"")
     }
+}
+
+impl ShortBytes {
+    /// One behind the other.
+    pub(super) fn joined(front: &[u8], back: &[u8]) -> Result<Self> {
+        let length = front.len() + back.len();
+        if length > SHORT {
+            return long(front, back).map(Self::Long);
+        }
+        let mut bytes = [0; SHORT];
+        bytes[..front.len()].copy_from_slice(front);
+        bytes[front.len()..length].copy_from_slice(back);
+        Ok(Self::Short { length: length as u8, bytes })
+    }
+}
+
+/// Keys are as long as applications and peers choose.
+pub(super) fn long(front: &[u8], back: &[u8]) -> Result<Box<[u8]>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(front.len() + back.len()).map_err(|_| Error::NoMemory)?;
+    bytes.extend_from_slice(front);
+    bytes.extend_from_slice(back);
+    Ok(bytes.into())
 }
 
 impl std::ops::Deref for ShortBytes {
@@ -35,25 +54,3 @@ impl std::ops::Deref for ShortBytes {
         }
     }
 }
-
-// As a slice does, so that one finds it in a map.
-
-impl Borrow<[u8]> for ShortBytes {
-    fn borrow(&self) -> &[u8] {
-        self
-    }
-}
-
-impl Hash for ShortBytes {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (**self).hash(state);
-    }
-}
-
-impl PartialEq for ShortBytes {
-    fn eq(&self, other: &Self) -> bool {
-        **self == **other
-    }
-}
-
-impl Eq for ShortBytes {}

@@ -2,7 +2,10 @@
 //! a random key, so that nobody outside can choose keys that collide.
 #![forbid(unsafe_code)]
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{DefaultHasher, Hasher};
+
+use crate::error::{Error, Result};
+use crate::sys::random;
 
 /// In a cache line, where they take 16 bytes each.
 const WAYS: usize = 4;
@@ -15,7 +18,8 @@ const FEW: usize = 2;
 pub(super) struct Slots<T> {
     lines: Box<[Line<T>]>,
     used: usize,
-    hasher: RandomState,
+    /// With a key behind it. std's own keys are no secret from a forked child, nor its from the parent.
+    hasher: DefaultHasher,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,7 +36,9 @@ const _: () = assert!(size_of::<Line<u64>>() == 64);
 
 impl<T> Default for Slots<T> {
     fn default() -> Self {
-        Self { lines: Box::default(), used: 0, hasher: RandomState::new() }
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&random::<16>());
+        Self { lines: Box::default(), used: 0, hasher }
     }
 }
 
@@ -69,11 +75,28 @@ impl<T: Copy + Default + PartialEq> Slots<T> {
         &mut self.slot_mut(at).value
     }
 
-    /// One more, which is not the default.
-    pub(super) fn insert(&mut self, tag: u64, value: T) {
+    pub(super) fn hash(&self, bytes: &[u8]) -> u64 {
+        let mut hasher = self.hasher.clone();
+        hasher.write(bytes);
+        hasher.finish()
+    }
+
+    /// All tags and values.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+        let slots = self.lines.iter().flat_map(|line| &line.0);
+        slots.filter(|slot| slot.value != T::default()).map(|slot| (slot.tag, &slot.value))
+    }
+
+    /// Afterwards [`Slots::insert`] needs no memory.
+    pub(super) fn reserve(&mut self) -> Result<()> {
         if self.used >= self.capacity() * 3 / 4 {
-            self.resize((self.used * 5 / 3).max(WAYS));
+            self.resize((self.used * 5 / 3).max(WAYS))?;
         }
+        Ok(())
+    }
+
+    /// One more, which is not the default, and for which room was reserved.
+    pub(super) fn insert(&mut self, tag: u64, value: T) {
         self.used += 1;
         self.place(Slot { tag, value });
     }
@@ -92,18 +115,23 @@ impl<T: Copy + Default + PartialEq> Slots<T> {
         *self.slot_mut(hole) = Slot::default();
         self.used -= 1;
         if self.used < self.capacity() / 8 {
-            self.resize(self.used * 2);
+            // Without memory it stays as large as it is.
+            let _ = self.resize(self.used * 2);
         }
     }
 
     /// Makes room for so many.
-    fn resize(&mut self, room: usize) {
-        let lines = vec![Line::default(); room.div_ceil(WAYS) + 1].into();
-        for slot in std::mem::replace(&mut self.lines, lines).iter().flat_map(|line| &line.0) {
+    fn resize(&mut self, room: usize) -> Result<()> {
+        let count = room.div_ceil(WAYS) + 1;
+        let mut lines = Vec::new();
+        lines.try_reserve_exact(count).map_err(|_| Error::NoMemory)?;
+        lines.resize(count, Line::default());
+        for slot in std::mem::replace(&mut self.lines, lines.into()).iter().flat_map(|line| &line.0) {
             if slot.value != T::default() {
                 self.place(*slot);
             }
         }
+        Ok(())
     }
 
     fn place(&mut self, slot: Slot<T>) {
@@ -119,7 +147,7 @@ impl<T: Copy + Default + PartialEq> Slots<T> {
         if self.lines.len() <= FEW {
             return 0;
         }
-        let hash = u128::from(self.hasher.hash_one(tag));
+        let hash = u128::from(self.hash(&tag.to_ne_bytes()));
         ((hash * self.lines.len() as u128) >> 64) as usize * WAYS
     }
 
@@ -162,6 +190,7 @@ mod tests {
                         list.retain(|&there| there != (tag, value));
                     }
                     None => {
+                        slots.reserve().unwrap();
                         slots.insert(tag, value);
                         list.push((tag, value));
                     }

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use super::short_bytes::ShortBytes;
+use crate::error::{Error, Result};
 
 #[derive(Debug)]
 pub(super) struct PrefixTree<V> {
@@ -73,29 +74,37 @@ impl<V> PrefixTree<V> {
         self.root.value.is_none() && self.root.branch.is_none()
     }
 
-    /// The value that the key had before.
-    pub(super) fn insert(&mut self, key: &[u8], value: V) -> Option<V> {
+    /// The value that the key had before. On an error the tree is as it was.
+    pub(super) fn insert(&mut self, key: &[u8], value: V) -> Result<Option<V>> {
         let mut node = &mut self.root;
         let mut rest = key;
         while let Some(&first) = rest.first() {
-            let branch = node.branch.get_or_insert_default();
-            match branch.find(first) {
+            match node.branch.as_ref().and_then(|branch| branch.find(first)) {
                 None => {
-                    node = branch.insert(Edge { bytes: rest.into(), node: Node::default() });
-                    rest = b"";
+                    let bytes = rest.try_into()?;
+                    let branch = match &mut node.branch {
+                        Some(branch) => {
+                            branch.reserve()?;
+                            branch
+                        }
+                        none => none.insert(Box::default()),
+                    };
+                    branch.insert(Edge { bytes, node: Node { value: Some(value), branch: None } });
+                    return Ok(None);
                 }
                 Some(place) => {
+                    let Some(branch) = &mut node.branch else { unreachable!() };
                     let edge = &mut branch.edges[place];
                     let shared = common(&edge.bytes, rest);
                     if shared < edge.bytes.len() {
-                        edge.split(shared);
+                        return edge.fork(shared, &rest[shared..], value).map(|()| None);
                     }
                     node = &mut edge.node;
                     rest = &rest[shared..];
                 }
             }
         }
-        node.value.replace(value)
+        Ok(node.value.replace(value))
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Option<&V> {
@@ -106,25 +115,64 @@ impl<V> PrefixTree<V> {
         node.value.as_ref()
     }
 
+    pub(super) fn get_mut(&mut self, key: &[u8]) -> Option<&mut V> {
+        let (mut node, mut rest) = (&mut self.root, key);
+        while !rest.is_empty() {
+            (node, rest) = node.below_mut(rest)?;
+        }
+        node.value.as_mut()
+    }
+
     /// Takes out the value of exactly this key.
     pub(super) fn remove(&mut self, key: &[u8]) -> Option<V> {
         self.get(key)?;
         let edges = self.path(key).count() - 1;
-        let Some(above) = edges.checked_sub(1) else { return self.root.value.take() };
-        let (node, rest) = self.descend(key, above)?;
-        let edge = node.edge_mut(rest)?;
-        let value = edge.node.value.take();
-        if edge.node.branch.is_some() {
-            edge.join();
-            return value;
-        }
-        // Nothing is there any more, and from the node above there is perhaps one way left.
-        node.cut(*rest.first()?);
-        if let Some(above) = above.checked_sub(1) {
+        let (node, _) = self.descend(key, edges)?;
+        let value = node.value.take();
+        for above in (0..edges).rev() {
             let (node, rest) = self.descend(key, above)?;
-            node.edge_mut(rest)?.join();
+            let edge = node.edge_mut(rest)?;
+            if edge.node.value.is_some() || edge.node.branch.is_some() {
+                edge.join();
+                break;
+            }
+            // Nothing is there any more, and from the node above there is perhaps one way left, or, where there was no
+            // memory to join what was before and behind it, none.
+            node.cut(*rest.first()?);
         }
         value
+    }
+
+    /// All keys in their order, but of each at most so many bytes, `path` in front. It is as before afterwards.
+    pub(super) fn each<'t>(
+        &'t self,
+        path: &mut Vec<u8>,
+        limit: usize,
+        visit: &mut impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let start = path.len();
+        if self.root.value.is_some() {
+            visit(path)?;
+        }
+        let branch = |node: &'t Node<V>| node.branch.as_ref().map(|branch| branch.edges.iter());
+        let mut open: Vec<_> = branch(&self.root).map(|edges| (start, edges)).into_iter().collect();
+        while let Some((length, edges)) = open.last_mut() {
+            path.truncate(*length);
+            let Some(edge) = edges.next() else {
+                open.pop();
+                continue;
+            };
+            let room = limit.saturating_sub(path.len()).min(edge.bytes.len());
+            path.try_reserve(room).map_err(|_| Error::NoMemory)?;
+            path.extend_from_slice(&edge.bytes[..room]);
+            if edge.node.value.is_some() {
+                visit(path)?;
+            }
+            open.try_reserve(1).map_err(|_| Error::NoMemory)?;
+            open.extend(branch(&edge.node).map(|edges| (path.len(), edges)));
+        }
+        path.truncate(start);
+        Ok(())
     }
 
     /// So many edges down on the way of `key`.
@@ -177,23 +225,32 @@ impl<V> Node<V> {
 }
 
 impl<V> Edge<V> {
-    /// Puts a node in between.
-    fn split(&mut self, length: usize) {
+    /// Puts a node in between, and behind that the value with the rest of its key.
+    fn fork(&mut self, length: usize, rest: &[u8], value: V) -> Result<()> {
         let (upper, lower) = self.bytes.split_at(length);
-        let (upper, bytes) = (upper.into(), lower.into());
+        let (upper, lower, rest) = (upper.try_into()?, lower.try_into()?, ShortBytes::try_from(rest)?);
         self.bytes = upper;
-        let node = std::mem::take(&mut self.node);
-        self.node.branch.get_or_insert_default().insert(Self { bytes, node });
+        let mut branch = Box::<Branch<V>>::default();
+        branch.insert(Self { bytes: lower, node: std::mem::take(&mut self.node) });
+        if rest.is_empty() {
+            self.node.value = Some(value);
+        } else {
+            branch.insert(Self { bytes: rest, node: Node { value: Some(value), branch: None } });
+        }
+        self.node.branch = Some(branch);
+        Ok(())
     }
 
-    /// The opposite, where nothing ends at the node and there is one way to go on.
+    /// The opposite, where nothing ends at the node and there is one way to go on. Without memory it stays as it is, which
+    /// is no error.
     fn join(&mut self) {
         if self.node.value.is_none()
-            && let Some(branch) = self.node.branch.take_if(|branch| branch.edges.len() == 1)
-            && let Some(below) = branch.edges.into_iter().next()
+            && let Some(branch) = &mut self.node.branch
+            && let [below] = &mut branch.edges[..]
+            && let Ok(bytes) = ShortBytes::joined(&self.bytes, &below.bytes)
         {
-            self.bytes = (&*[&*self.bytes, &below.bytes].concat()).into();
-            self.node = below.node;
+            self.bytes = bytes;
+            self.node = std::mem::take(&mut below.node);
         }
     }
 }
@@ -211,16 +268,19 @@ impl<V> Branch<V> {
         usize::from(self.before[at]) + lower.count_ones() as usize
     }
 
-    fn insert(&mut self, edge: Edge<V>) -> &mut Node<V> {
+    /// Afterwards [`Branch::insert`] needs no memory. Room for more than there are would double the memory of the tree.
+    fn reserve(&mut self) -> Result<()> {
+        self.edges.try_reserve_exact(1).map_err(|_| Error::NoMemory)
+    }
+
+    fn insert(&mut self, edge: Edge<V>) {
         let first = edge.bytes[0];
         let place = self.place(first);
         let (word, after) = (usize::from(first >> 6), usize::from(first >> 6) + 1);
         self.firsts[word] |= 1 << (first & 63);
         self.before[after..].iter_mut().for_each(|before| *before += 1);
-        // Room for more than there are would double the memory of the tree.
         self.edges.reserve_exact(1);
         self.edges.insert(place, edge);
-        &mut self.edges[place].node
     }
 
     fn remove(&mut self, first: u8) {
@@ -244,7 +304,7 @@ mod tests {
     fn tree(keys: &[&[u8]]) -> PrefixTree<usize> {
         let mut tree = PrefixTree::default();
         for key in keys {
-            tree.insert(key, 1);
+            tree.insert(key, 1).unwrap();
         }
         tree
     }
@@ -289,7 +349,7 @@ mod tests {
         let mut tree = PrefixTree::default();
         let keys: Vec<[u8; 2]> = (0..=255).rev().map(|last| [7, last]).collect();
         for key in &keys {
-            tree.insert(key, usize::from(key[1]));
+            tree.insert(key, usize::from(key[1])).unwrap();
         }
         for key in &keys {
             assert_eq!(tree.prefixes(key).copied().collect::<Vec<_>>(), [usize::from(key[1])]);
@@ -320,7 +380,7 @@ mod tests {
     fn every_key_on_the_way_is_found() {
         let mut tree = PrefixTree::default();
         for key in ["", "a", "abc", "abcdef", "b"] {
-            tree.insert(key.as_bytes(), key);
+            tree.insert(key.as_bytes(), key).unwrap();
         }
         assert_eq!(tree.prefixes(b"abcde").copied().collect::<Vec<_>>(), ["", "a", "abc"]);
     }
@@ -331,7 +391,7 @@ mod tests {
             let key = [b'a'; 3000];
             let mut tree = PrefixTree::default();
             for length in 0..=key.len() {
-                tree.insert(&key[..length], length);
+                tree.insert(&key[..length], length).unwrap();
             }
             assert_eq!(tree.prefixes(&key).count(), key.len() + 1);
             for length in (0..key.len()).step_by(2) {
@@ -351,17 +411,26 @@ mod tests {
             let mut list = BTreeMap::<String, u32>::new();
             for (number, (add, key)) in (0..).zip(steps) {
                 if add {
-                    prop_assert_eq!(tree.insert(key.as_bytes(), number), list.insert(key, number));
+                    prop_assert_eq!(tree.insert(key.as_bytes(), number), Ok(list.insert(key, number)));
                 } else {
                     prop_assert_eq!(tree.remove(key.as_bytes()), list.remove(&key));
                 }
                 prop_assert!(nodes(&tree) <= 2 * list.len() + 1);
                 prop_assert_eq!(tree.is_empty(), list.is_empty());
+                let mut keys = Vec::new();
+                let visited = tree.each(&mut b">".to_vec(), 6, &mut |key| {
+                    keys.push(key.to_vec());
+                    Ok(())
+                });
+                prop_assert_eq!(visited, Ok(()));
+                let cut = |key: &String| [b">", &key.as_bytes()[..key.len().min(5)]].concat();
+                prop_assert_eq!(keys, list.keys().map(cut).collect::<Vec<_>>());
                 for text in &texts {
                     let found: Vec<u32> = tree.prefixes(text.as_bytes()).copied().collect();
                     let expected: Vec<u32> = list.iter().filter(|(key, _)| text.starts_with(key.as_str())).map(|(_, &value)| value).collect();
                     prop_assert_eq!(found, expected);
                     prop_assert_eq!(tree.get(text.as_bytes()), list.get(text.as_str()));
+                    prop_assert_eq!(tree.get_mut(text.as_bytes()), list.get_mut(text.as_str()));
                 }
             }
         }

@@ -5,14 +5,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZero;
 use std::slice;
-use std::sync::Arc;
-
-use slab::Slab;
-use smallvec::SmallVec;
 
 use super::demand::{Demand, DeviceId, Log, Topic};
 use super::frame::TOPIC_MAX;
-use crate::pattern::prefix_table::PrefixTable;
+use crate::error::{Error, Result};
+use crate::pattern::pool::Pool;
+use crate::pattern::prefix_table::{PrefixTable, ShortBytes};
 use crate::pipe::PipeId;
 
 /// What the topics of one pipe may weigh. Above that it is sent everything, and nothing of it is kept.
@@ -28,7 +26,7 @@ const TOPIC_WEIGHT: usize = 128;
 pub(super) struct Audience {
     wanted: PrefixTable<Wanted>,
     /// The topics that somebody wants, by number.
-    topics: Slab<Known>,
+    topics: Pool<Known>,
     /// By the pipe's slot.
     peers: Vec<Option<Peer>>,
     /// Pipes that are sent only what they want and take a message now.
@@ -57,10 +55,13 @@ const SEVERAL: u32 = u32::MAX;
 /// The rest about it.
 #[derive(Debug)]
 struct Known {
-    topic: Topic,
-    /// The slots of those who want it.
-    by: SmallVec<[u32; 4]>,
+    topic: ShortBytes,
+    /// The slots of those who want it, where they are several. Boxed, as with most topics there is none.
+    #[expect(clippy::box_collection)]
+    by: Option<Box<Vec<u32>>>,
 }
+
+const _: () = assert!(size_of::<Known>() == 32);
 
 /// A pipe that tells what it wants.
 #[derive(Debug)]
@@ -89,9 +90,16 @@ fn weight(topic: &[u8]) -> usize {
     topic.len() + TOPIC_WEIGHT
 }
 
+/// For devices.
+fn note(logs: &mut BTreeMap<DeviceId, Log>, topic: &[u8]) {
+    if !logs.is_empty() {
+        let topic = topic.into();
+        logs.values_mut().for_each(|log| log.note(&topic));
+    }
+}
+
 impl Wanted {
-    fn new(number: u32, by: &[u32]) -> Self {
-        let by = if let [slot] = by { *slot } else { SEVERAL };
+    fn new(number: u32, by: u32) -> Self {
         Self { number: NonZero::<u32>::MIN.saturating_add(number), by }
     }
 
@@ -171,23 +179,21 @@ impl Audience {
     /// The pipe wants this topic, or does not any more. False: that is more than we keep, and from now on it has to be
     /// sent everything.
     pub(super) fn set(&mut self, pipe: PipeId, topic: &[u8], wanted: bool) -> bool {
-        let known = self.wanted.get(topic).map(Wanted::number);
+        let known = self.wanted.get(topic);
         let before = self.weight;
         let Some(peer) = self.peer(pipe).filter(|peer| peer.standing != Standing::Overrun) else { return true };
-        let has = known.is_some_and(|number| peer.topics.contains_key(&number));
+        let has = known.is_some_and(|known| peer.topics.contains_key(&known.number()));
         match (known, wanted) {
             (_, true) if has => {}
             (_, true) => {
                 let weight = weight(topic);
-                if topic.len() > TOPIC_MAX || peer.weight + weight > WEIGHT_MAX || before + weight > WEIGHT_OF_ALL_MAX {
+                let much = peer.weight + weight > WEIGHT_MAX || before + weight > WEIGHT_OF_ALL_MAX;
+                if topic.len() > TOPIC_MAX || much || self.enter(pipe.slot, topic, known).is_err() {
                     self.overrun(pipe);
                     return false;
                 }
-                peer.weight += weight;
-                self.weight += weight;
-                self.enter(pipe.slot, topic, known);
             }
-            (Some(number), false) if has => self.leave(pipe.slot, number),
+            (Some(known), false) if has => self.leave(pipe.slot, known.number()),
             _ => {}
         }
         true
@@ -202,40 +208,70 @@ impl Audience {
         self.forget_topics(pipe.slot);
     }
 
-    fn enter(&mut self, slot: u32, topic: &[u8], known: Option<u32>) {
-        let number = known.unwrap_or_else(|| {
-            let topic = Topic::from(topic);
-            self.logs.values_mut().for_each(|log| log.note(&topic));
-            self.topics.insert(Known { topic, by: SmallVec::new() }) as u32
-        });
-        let by = &mut self.topics[number as usize].by;
-        if let Some(peer) = &mut self.peers[slot as usize] {
-            peer.topics.insert(number, by.len() as u32);
-            by.push(slot);
-        }
-        self.wanted.insert(topic, Wanted::new(number, by));
+    /// On an error nothing has changed.
+    fn enter(&mut self, slot: u32, topic: &[u8], known: Option<Wanted>) -> Result<()> {
+        let Some(peer) = &mut self.peers[slot as usize] else { return Ok(()) };
+        peer.topics.try_reserve(1).map_err(|_| Error::NoMemory)?;
+        let (number, place) = match known {
+            None => {
+                let known = Known { topic: topic.try_into()?, by: None };
+                self.topics.reserve()?;
+                let number = self.topics.insert(known);
+                if let Err(error) = self.wanted.insert(topic, Wanted::new(number, slot)) {
+                    self.topics.remove(number);
+                    return Err(error);
+                }
+                note(&mut self.logs, topic);
+                (number, 0)
+            }
+            Some(known) => {
+                let by = self.topics[known.number()].by.get_or_insert_with(|| Box::new(vec![known.by]));
+                let place = by.len() as u32;
+                if by.try_reserve(1).is_err() {
+                    self.topics[known.number()].by.take_if(|by| by.len() == 1);
+                    return Err(Error::NoMemory);
+                }
+                by.push(slot);
+                if let Some(wanted) = self.wanted.get_mut(topic) {
+                    wanted.by = SEVERAL;
+                }
+                (known.number(), place)
+            }
+        };
+        peer.topics.insert(number, place);
+        peer.weight += weight(topic);
+        self.weight += weight(topic);
+        Ok(())
     }
 
     /// The pipe has this topic.
     fn leave(&mut self, slot: u32, number: u32) {
         let Some(peer) = &mut self.peers[slot as usize] else { return };
         let Some(place) = peer.topics.remove(&number) else { return };
-        let Known { topic, by } = &mut self.topics[number as usize];
+        if peer.topics.len() < peer.topics.capacity() / 8 {
+            peer.topics.shrink_to(peer.topics.len() * 2);
+        }
+        let Known { topic, by } = &mut self.topics[number];
         peer.weight -= weight(topic);
         self.weight -= weight(topic);
-        by.swap_remove(place as usize);
-        if let Some(&moved) = by.get(place as usize)
+        let Some(several) = by else {
+            self.wanted.remove(topic);
+            note(&mut self.logs, topic);
+            self.topics.remove(number);
+            return;
+        };
+        several.swap_remove(place as usize);
+        if let Some(&moved) = several.get(place as usize)
             && let Some(peer) = &mut self.peers[moved as usize]
         {
             peer.topics.insert(number, place);
         }
-        if !by.is_empty() {
-            self.wanted.insert(topic, Wanted::new(number, by));
-            return;
+        if let [only] = several[..] {
+            if let Some(wanted) = self.wanted.get_mut(topic) {
+                *wanted = Wanted::new(number, only);
+            }
+            *by = None;
         }
-        self.wanted.remove(topic);
-        let Known { topic, .. } = self.topics.remove(number as usize);
-        self.logs.values_mut().for_each(|log| log.note(&topic));
     }
 
     fn forget_topics(&mut self, slot: u32) {
@@ -247,9 +283,6 @@ impl Audience {
         if let Some(peer) = &mut self.peers[slot as usize] {
             peer.topics = HashMap::new();
         }
-        if self.topics.is_empty() {
-            self.topics = Slab::new();
-        }
     }
 
     /// Adds the pipes that want this message and take one now.
@@ -257,7 +290,7 @@ impl Audience {
         self.stamp += 1;
         for wanted in self.wanted.prefixes(message) {
             let by = match &wanted.by {
-                &SEVERAL => &self.topics[wanted.number() as usize].by[..],
+                &SEVERAL => self.topics[wanted.number()].by.as_ref().map_or(&[][..], |by| &by[..]),
                 only => slice::from_ref(only),
             };
             for &slot in by {
@@ -272,8 +305,8 @@ impl Audience {
 
     #[cfg(test)]
     pub(super) fn topics(&self) -> usize {
-        for (number, known) in &self.topics {
-            assert_eq!(self.wanted.get(&known.topic).map(Wanted::number), Some(number as u32));
+        for (number, known) in self.topics.iter() {
+            assert_eq!(self.wanted.get(&known.topic).map(Wanted::number), Some(number));
         }
         self.topics.len()
     }
@@ -314,7 +347,7 @@ impl Audience {
     /// What has changed since it was last asked for. `everything`: somebody gets all there is.
     pub(super) fn news(&mut self, device: DeviceId, everything: bool) -> Option<Demand> {
         let log = self.logs.get_mut(&device).filter(|log| log.has_news(everything))?;
-        let all = self.topics.iter().map(|(_, known)| Arc::clone(&known.topic));
+        let all = self.topics.iter().map(|(_, known)| Topic::from(&*known.topic));
         Some(log.tell(everything, all, |topic| self.wanted.get(topic).is_some()))
     }
 }

@@ -7,6 +7,7 @@ mod demand;
 mod frame;
 #[cfg(test)]
 mod model;
+mod packed;
 mod publisher;
 mod subscriber;
 mod topics;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::audience::{Audience, Standing};
 use super::demand::Demand;
-use super::frame::Frame;
+use super::frame::{Frame, cut};
 use super::{FORWARD, switch};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
@@ -71,8 +71,8 @@ impl Pub {
         if message.header.is_empty() {
             self.audience.find(message.body(), &mut found);
         } else {
-            // Of a raw socket: the subscriber sees it in front of the body.
-            self.audience.find(&[&message.header, message.body()].concat(), &mut found);
+            // Of a raw socket: the subscriber sees it in front of the body. No topic is longer than what travels.
+            self.audience.find(&[cut(&message.header), cut(message.body())].concat(), &mut found);
         }
         self.filtered += (self.audience.ready() - found.len()) as u64;
         let (mut sent, mut no_memory) = (false, false);

@@ -1,17 +1,18 @@
 //! SUB, cooked and raw: drops what it has not subscribed to, and tells publishers what that is.
 #![forbid(unsafe_code)]
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::demand::{Demand, Topic};
 use super::frame::{TOPIC_MAX, cut};
-use super::topics::Topics;
+use super::packed::Packed;
+use super::topics::{Topics, below};
 use super::upstream::Upstream;
 use super::{FORWARD, switch};
 use crate::error::{Error, Result};
 use crate::message::Message;
+use crate::pattern::prefix_table::PrefixTable;
 use crate::pattern::routing::fair_queue::FairQueue;
 use crate::pattern::{DeviceId, Pattern, Pipes, Priorities, Refused};
 use crate::pipe::PipeId;
@@ -23,7 +24,11 @@ pub(super) const UNSUBSCRIBE: i32 = 2;
 pub(in crate::pattern) struct Sub {
     publishers: FairQueue,
     /// How often each is subscribed to.
-    subscriptions: Topics<usize>,
+    subscriptions: PrefixTable<u32>,
+    /// Of those that do not travel whole: what does, and for how many.
+    cut: BTreeMap<Topic, usize>,
+    /// What travels of all of them, while there are devices.
+    sorted: BTreeSet<Topic>,
     /// Behind devices: what those want to whom it goes on.
     downstreams: BTreeMap<DeviceId, Downstream>,
     /// The publishers that want to know what we want.
@@ -34,59 +39,85 @@ pub(in crate::pattern) struct Sub {
 #[derive(Debug, Default)]
 struct Downstream {
     everything: bool,
-    topics: Topics<()>,
+    topics: Topics,
 }
 
-/// A topic as it travels.
-fn travelling(topic: &Topic) -> Topic {
-    match cut(topic) {
-        cut if cut.len() < topic.len() => cut.into(),
-        _ => Arc::clone(topic),
-    }
-}
+/// Topics, and whether publishers had to know them.
+type Before = BTreeMap<Topic, bool>;
 
 impl Sub {
     pub(in crate::pattern) fn new(forward: bool) -> Self {
         Self {
             publishers: FairQueue::default(),
-            subscriptions: Topics::default(),
+            subscriptions: PrefixTable::default(),
+            cut: BTreeMap::new(),
+            sorted: BTreeSet::new(),
             downstreams: BTreeMap::new(),
             upstreams: BTreeMap::new(),
             forward,
         }
     }
 
-    fn subscribe(&mut self, topic: &[u8]) {
-        match self.subscriptions.get_mut(topic) {
-            Some(count) => *count += 1,
-            None => {
-                let topic = Topic::from(topic);
-                self.subscriptions.insert(&topic, 1);
-                self.subscription_changed(&travelling(&topic));
-            }
+    fn subscribe(&mut self, topic: &[u8]) -> Result<()> {
+        if let Some(count) = self.subscriptions.get_mut(topic) {
+            *count = count.checked_add(1).ok_or(Error::NoMemory)?;
+            return Ok(());
         }
+        let before = self.before(topic);
+        self.subscriptions.insert(topic, 1)?;
+        if topic.len() > TOPIC_MAX {
+            *self.cut.entry(cut(topic).into()).or_default() += 1;
+        }
+        if !self.downstreams.is_empty() {
+            self.sorted.insert(cut(topic).into());
+        }
+        self.tell_changed(before);
+        Ok(())
     }
 
     fn unsubscribe(&mut self, topic: &[u8]) -> Result<()> {
         let count = self.subscriptions.get_mut(topic).ok_or(Error::Invalid)?;
         *count -= 1;
-        if *count == 0 {
-            self.subscriptions.remove(topic);
-            self.subscription_changed(&travelling(&topic.into()));
+        if *count > 0 {
+            return Ok(());
         }
+        let before = self.before(topic);
+        self.subscriptions.remove(topic);
+        if let Some(longer) = self.cut.get_mut(cut(topic)).filter(|_| topic.len() > TOPIC_MAX) {
+            *longer -= 1;
+            if *longer == 0 {
+                self.cut.remove(cut(topic));
+            }
+        }
+        if !self.subscribed(cut(topic)) {
+            self.sorted.remove(cut(topic));
+        }
+        self.tell_changed(before);
         Ok(())
     }
 
-    fn subscription_changed(&mut self, topic: &Topic) {
+    /// How it is with all topics that may change with this one.
+    fn before(&self, topic: &[u8]) -> Before {
+        let mut before = Before::new();
         if self.upstreams.is_empty() {
-            return;
+            return before;
         }
-        let narrower: Vec<Topic> = match self.downstream() {
-            Some(downstream) => downstream.topics.below(topic).map(Arc::clone).collect(),
-            None => Vec::new(),
-        };
-        self.refresh(topic);
-        narrower.iter().for_each(|topic| self.refresh(topic));
+        let topic = Topic::from(cut(topic));
+        if let Some(downstream) = self.downstream() {
+            let narrower = below(downstream.topics.sorted(), &topic);
+            before.extend(narrower.map(|topic| (Topic::clone(topic), self.wants(topic))));
+        }
+        let wanted = self.wants(&topic);
+        before.insert(topic, wanted);
+        before
+    }
+
+    fn tell_changed(&mut self, before: Before) {
+        for (topic, wanted) in before {
+            if self.wants(&topic) != wanted {
+                self.upstreams.values_mut().for_each(|upstream| upstream.set(&topic, !wanted));
+            }
+        }
     }
 
     /// What is wanted behind the only device. Of several it is open which gets a message, so all may be needed.
@@ -96,12 +127,8 @@ impl Sub {
 
     /// Whether publishers have to send what starts with this topic. Behind a device, that is what both the application
     /// and those downstream have asked for: of two prefixes that go together the longer one.
-    fn wants(&self, topic: &Topic) -> bool {
-        let subscribed = match topic.len() {
-            // It may stand for longer ones.
-            TOPIC_MAX => self.subscriptions.below(topic).next().is_some(),
-            _ => self.subscriptions.contains(topic),
-        };
+    fn wants(&self, topic: &[u8]) -> bool {
+        let subscribed = self.subscribed(topic);
         match self.downstream() {
             Some(Downstream { everything: false, topics }) => {
                 subscribed && topics.matches(topic) || topics.contains(topic) && self.subscriptions.matches(topic)
@@ -110,34 +137,73 @@ impl Sub {
         }
     }
 
+    /// Whether the application has asked for this topic, or for a longer one that does not travel whole.
+    fn subscribed(&self, topic: &[u8]) -> bool {
+        self.subscriptions.get(topic).is_some() || self.cut.contains_key(topic)
+    }
+
     /// All topics that publishers have to know.
-    fn wanted(&self) -> HashSet<Topic> {
-        let own = self.subscriptions.iter().map(travelling);
-        let downstream = self.downstream().into_iter().flat_map(|downstream| downstream.topics.iter()).map(Arc::clone);
-        own.chain(downstream).filter(|topic| self.wants(topic)).collect()
+    fn wanted(&self) -> Result<Packed> {
+        let mut wanted = Packed::default();
+        if self.downstreams.is_empty() {
+            self.subscriptions.each(TOPIC_MAX, |topic| wanted.push(topic))?;
+        } else {
+            self.all().filter(|topic| self.wants(topic)).try_for_each(|topic| wanted.push(topic))?;
+        }
+        wanted.sort();
+        Ok(wanted)
+    }
+
+    /// With devices: all topics that publishers may have to know.
+    fn all(&self) -> impl Iterator<Item = &Topic> {
+        let downstream = self.downstream().into_iter().flat_map(|downstream| downstream.topics.sorted());
+        self.sorted.iter().chain(downstream)
+    }
+
+    /// The same, and whether they have to.
+    fn all_before(&self) -> Before {
+        let all = self.all().filter(|_| !self.upstreams.is_empty());
+        all.map(|topic| (Topic::clone(topic), self.wants(topic))).collect()
+    }
+
+    /// What nobody may have had to know before, nobody had to.
+    fn tell_all_changed(&mut self, mut before: Before) {
+        if self.upstreams.is_empty() {
+            return;
+        }
+        for topic in self.all() {
+            before.entry(Topic::clone(topic)).or_insert(false);
+        }
+        self.tell_changed(before);
+    }
+
+    /// How it is with all topics that may change with these downstream.
+    fn before_downstream(&self, topics: &[(Topic, bool)]) -> Before {
+        let mut before = Before::new();
+        if self.upstreams.is_empty() {
+            return before;
+        }
+        for (topic, _) in topics {
+            let affected = below(&self.sorted, topic).chain([topic]);
+            before.extend(affected.map(|topic| (Topic::clone(topic), self.wants(topic))));
+        }
+        before
+    }
+
+    /// Before the first device comes.
+    fn sort_subscriptions(&mut self) {
+        let sorted = &mut self.sorted;
+        let all = self.subscriptions.each(TOPIC_MAX, |topic| {
+            sorted.insert(topic.into());
+            Ok(())
+        });
+        all.unwrap_or_default();
     }
 
     /// How much there is that a publisher has not heard.
     #[cfg(test)]
     pub(super) fn waiting(&self, pipe: PipeId) -> usize {
         self.upstreams[&pipe].waiting()
-    }
-
-    fn refresh(&mut self, topic: &Topic) {
-        let wanted = self.wants(topic);
-        for upstream in self.upstreams.values_mut() {
-            upstream.set(topic, wanted);
-        }
-    }
-
-    fn refresh_all(&mut self) {
-        if self.upstreams.is_empty() {
-            return;
-        }
-        let wanted = self.wanted();
-        for upstream in self.upstreams.values_mut() {
-            upstream.set_all(&wanted);
-        }
     }
 }
 
@@ -156,9 +222,10 @@ impl Pattern for Sub {
     }
 
     fn forward_on(&mut self, pipe: PipeId) {
-        let mut upstream = Upstream::default();
-        upstream.set_all(&self.wanted());
-        self.upstreams.insert(pipe, upstream);
+        // Without memory for that it is told nothing, so that it goes on sending everything.
+        if let Ok(wanted) = self.wanted() {
+            self.upstreams.insert(pipe, Upstream::new(wanted));
+        }
     }
 
     fn remove(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
@@ -199,30 +266,36 @@ impl Pattern for Sub {
 
     fn set_demand(&mut self, device: DeviceId, demand: Option<Demand>) {
         let Some(Demand { whole, everything, topics }) = demand else {
+            let before = self.all_before();
             if self.downstreams.remove(&device).is_some() {
-                self.refresh_all();
+                self.tell_all_changed(before);
+            }
+            if self.downstreams.is_empty() {
+                self.sorted = BTreeSet::new();
             }
             return;
         };
-        let before = self.downstreams.remove(&device).filter(|_| !whole);
-        let again = before.as_ref().is_none_or(|before| before.everything != everything);
-        let mut downstream = before.unwrap_or_default();
+        if self.downstreams.is_empty() {
+            self.sort_subscriptions();
+        }
+        let again = whole || self.downstreams.get(&device).is_none_or(|before| before.everything != everything);
+        let before = if again { self.all_before() } else { self.before_downstream(&topics) };
+        let downstream = self.downstreams.entry(device).or_default();
+        if whole {
+            *downstream = Downstream::default();
+        }
         downstream.everything = everything;
         for (topic, wanted) in &topics {
             if *wanted {
-                downstream.topics.insert(topic, ());
+                downstream.topics.insert(topic);
             } else {
                 downstream.topics.remove(topic);
             }
         }
-        self.downstreams.insert(device, downstream);
         if again {
-            return self.refresh_all();
-        }
-        for (topic, _) in &topics {
-            let narrower: Vec<Topic> = self.subscriptions.below(topic).map(travelling).collect();
-            self.refresh(topic);
-            narrower.iter().for_each(|topic| self.refresh(topic));
+            self.tell_all_changed(before);
+        } else {
+            self.tell_changed(before);
         }
     }
 
@@ -234,10 +307,7 @@ impl Pattern for Sub {
 
     fn set_option(&mut self, option: i32, value: &[u8]) -> Result<()> {
         match option {
-            SUBSCRIBE => {
-                self.subscribe(value);
-                Ok(())
-            }
+            SUBSCRIBE => self.subscribe(value),
             UNSUBSCRIBE => self.unsubscribe(value),
             FORWARD => switch(value).map(|forward| self.forward = forward),
             _ => Err(Error::NoSuchOption),

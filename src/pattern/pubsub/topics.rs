@@ -1,7 +1,7 @@
 //! A set of topics: in order, and to look up all that a message begins with.
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -9,48 +9,50 @@ use super::demand::Topic;
 use crate::pattern::prefix_table::PrefixTable;
 
 #[derive(Debug)]
-pub(super) struct Topics<V> {
-    sorted: BTreeMap<Topic, V>,
-    prefixes: PrefixTable<()>,
+pub(super) struct Topics {
+    sorted: BTreeSet<Topic>,
+    /// `None`: there was no memory for it.
+    prefixes: Option<PrefixTable<()>>,
 }
 
-impl<V> Default for Topics<V> {
+impl Default for Topics {
     fn default() -> Self {
-        Self { sorted: BTreeMap::new(), prefixes: PrefixTable::default() }
+        Self { sorted: BTreeSet::new(), prefixes: Some(PrefixTable::default()) }
     }
 }
 
-impl<V> Topics<V> {
-    pub(super) fn insert(&mut self, topic: &Topic, value: V) {
-        self.prefixes.insert(topic, ());
-        self.sorted.insert(Arc::clone(topic), value);
+/// Those that start with `prefix`.
+pub(super) fn below<'a>(topics: &'a BTreeSet<Topic>, prefix: &'a [u8]) -> impl Iterator<Item = &'a Topic> {
+    let from = (Bound::Included(prefix), Bound::Unbounded);
+    topics.range::<[u8], _>(from).take_while(move |topic| topic.starts_with(prefix))
+}
+
+impl Topics {
+    pub(super) fn insert(&mut self, topic: &Topic) {
+        self.prefixes.take_if(|prefixes| prefixes.insert(topic, ()).is_err());
+        self.sorted.insert(Arc::clone(topic));
     }
 
     pub(super) fn remove(&mut self, topic: &[u8]) {
-        self.prefixes.remove(topic);
+        if let Some(prefixes) = &mut self.prefixes {
+            prefixes.remove(topic);
+        }
         self.sorted.remove(topic);
     }
 
     pub(super) fn contains(&self, topic: &[u8]) -> bool {
-        self.sorted.contains_key(topic)
+        self.sorted.contains(topic)
     }
 
-    pub(super) fn get_mut(&mut self, topic: &[u8]) -> Option<&mut V> {
-        self.sorted.get_mut(topic)
-    }
-
-    /// Those that start with `prefix`.
-    pub(super) fn below(&self, prefix: &[u8]) -> impl Iterator<Item = &Topic> {
-        let from = (Bound::Included(prefix), Bound::Unbounded);
-        self.sorted.range::<[u8], _>(from).map(|(topic, _)| topic).take_while(move |topic| topic.starts_with(prefix))
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Topic> {
-        self.sorted.keys()
+    pub(super) fn sorted(&self) -> &BTreeSet<Topic> {
+        &self.sorted
     }
 
     /// Whether one of them is what `message` starts with.
     pub(super) fn matches(&self, message: &[u8]) -> bool {
-        self.prefixes.matches(message)
+        match &self.prefixes {
+            Some(prefixes) => prefixes.matches(message),
+            None => (0..=message.len()).any(|length| self.sorted.contains(&message[..length])),
+        }
     }
 }

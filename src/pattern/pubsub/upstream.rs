@@ -1,64 +1,62 @@
 //! A connection to a publisher that is told what we want.
 #![forbid(unsafe_code)]
 
-use std::collections::{BTreeSet, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::demand::Topic;
 use super::frame;
+use super::packed::Packed;
 use crate::error::{Error, Result};
 use crate::message::Outgoing;
 use crate::pattern::Pipes;
 use crate::pipe::PipeId;
 
-/// What the publisher knows and what it does not know yet, told in rounds: what is wanted at the beginning of one first,
-/// and then what is wanted no more. So the publisher never knows less than what was wanted all the time: what takes the
-/// place of a topic is there before that is taken back. A topic that changes again before its round takes no more room,
-/// so that all of it is as large as the subscriptions are, however slow the publisher reads.
-#[derive(Debug, Default)]
+/// What the publisher does not know yet, told in rounds: what is wanted at the beginning of one first, and then what is
+/// wanted no more. So the publisher never knows less than what was wanted all the time: what takes the place of a topic is
+/// there before that is taken back. A topic that changes again before its round takes no more room, so that all of it is as
+/// large as the subscriptions are, however slow the publisher reads. What it does know is not kept: that is what is wanted,
+/// but for what is here.
+#[derive(Debug)]
 pub(super) struct Upstream {
-    told: HashSet<Topic>,
+    /// The first round: the rest of what was wanted when the connection was made.
+    first: Packed,
     /// The rest of the present round.
     adding: BTreeSet<Topic>,
     removing: BTreeSet<Topic>,
-    /// For the next: topics of which the publisher will then have to be told the opposite of what it knows.
-    pending: BTreeSet<Topic>,
+    /// For the next: topics of which the publisher will then know the opposite of what it shall, and that.
+    pending: BTreeMap<Topic, bool>,
     writable: bool,
     /// It knows that it was told all.
     complete: bool,
 }
 
 impl Upstream {
-    /// The publisher shall know whether this topic is wanted.
+    /// The publisher shall know all these.
+    pub(super) fn new(first: Packed) -> Self {
+        Self {
+            first,
+            adding: BTreeSet::new(),
+            removing: BTreeSet::new(),
+            pending: BTreeMap::new(),
+            writable: false,
+            complete: false,
+        }
+    }
+
+    /// It has changed whether the publisher shall know this topic.
     pub(super) fn set(&mut self, topic: &Topic, wanted: bool) {
-        if wanted {
-            self.removing.remove(topic);
+        if wanted && self.removing.remove(topic) {
+            return;
         }
-        if self.will_know(topic) == wanted {
-            self.pending.remove(topic);
-        } else {
-            self.pending.insert(Arc::clone(topic));
+        if self.pending.remove(topic).is_none() {
+            self.pending.insert(Topic::clone(topic), wanted);
         }
-    }
-
-    /// The publisher shall know these topics, and no others.
-    pub(super) fn set_all(&mut self, wanted: &HashSet<Topic>) {
-        self.removing.retain(|topic| !wanted.contains(topic));
-        let known = self.told.iter().chain(&self.adding).filter(|&topic| !self.removing.contains(topic));
-        let pending = known.filter(|&topic| !wanted.contains(topic)).map(Arc::clone).collect::<BTreeSet<Topic>>();
-        let new = wanted.iter().filter(|&topic| !self.will_know(topic)).map(Arc::clone);
-        self.pending = pending.into_iter().chain(new).collect();
-    }
-
-    /// After this round.
-    fn will_know(&self, topic: &Topic) -> bool {
-        self.adding.contains(topic) || self.told.contains(topic) && !self.removing.contains(topic)
     }
 
     /// How much there is that the publisher has not heard.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
-        self.adding.len() + self.removing.len() + self.pending.len()
+        self.first.len() + self.adding.len() + self.removing.len() + self.pending.len()
     }
 
     pub(super) fn set_writable(&mut self, writable: bool) {
@@ -68,22 +66,29 @@ impl Upstream {
     /// Tells as much as the pipe takes.
     pub(super) fn tell(&mut self, pipe: PipeId, pipes: &mut dyn Pipes) {
         while self.writable {
+            if let Some(topic) = self.first.first() {
+                if !self.send(frame::topic(topic, true), pipe, pipes) {
+                    return;
+                }
+                self.first.advance();
+                continue;
+            }
             if self.adding.is_empty() && self.removing.is_empty() {
-                let pending = std::mem::take(&mut self.pending);
-                (self.removing, self.adding) = pending.into_iter().partition(|topic| self.told.contains(topic));
+                for (topic, wanted) in std::mem::take(&mut self.pending) {
+                    let round = if wanted { &mut self.adding } else { &mut self.removing };
+                    round.insert(topic);
+                }
             }
             if let Some(topic) = self.adding.pop_first() {
                 if !self.send(frame::topic(&topic, true), pipe, pipes) {
                     self.adding.insert(topic);
                     return;
                 }
-                self.told.insert(topic);
             } else if let Some(topic) = self.removing.pop_first() {
                 if !self.send(frame::topic(&topic, false), pipe, pipes) {
                     self.removing.insert(topic);
                     return;
                 }
-                self.told.remove(&topic);
             } else {
                 break;
             }
