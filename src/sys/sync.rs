@@ -13,6 +13,11 @@ pub(crate) use std::sync::MutexGuard;
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(sync::Mutex<T>);
 
+/// Looks at a lock before its waiter sleeps: the first ones after 2, 4, 8 spins, the others after the processor was given
+/// away. As many as parking_lot takes.
+const SPINS: u32 = 3;
+const YIELDS: u32 = 10;
+
 impl<T> Mutex<T> {
     pub(crate) const fn new(value: T) -> Self {
         Self(sync::Mutex::new(value))
@@ -20,6 +25,26 @@ impl<T> Mutex<T> {
 
     #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        match self.try_lock() {
+            Some(guard) => guard,
+            None => self.lock_contended(),
+        }
+    }
+
+    /// A lock here is held for a fraction of a microsecond, which sleeping costs several of. Without this four threads that
+    /// send through one socket get on at two thirds of the speed.
+    #[cold]
+    fn lock_contended(&self) -> MutexGuard<'_, T> {
+        for round in 0..YIELDS {
+            if round < SPINS {
+                (0..2 << round).for_each(|_| std::hint::spin_loop());
+            } else {
+                std::thread::yield_now();
+            }
+            if let Some(guard) = self.try_lock() {
+                return guard;
+            }
+        }
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
