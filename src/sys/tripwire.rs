@@ -8,6 +8,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
+use super::Uncancelled;
+
 /// A pipe that nobody writes to.
 #[derive(Debug)]
 pub(crate) struct Tripwire {
@@ -49,6 +51,7 @@ impl Tripwire {
 
 impl Drop for Tripwire {
     fn drop(&mut self) {
+        let _whole = Uncancelled::new();
         for end in [self.reader.take(), self.writer.take()].into_iter().flatten() {
             if inode_of(end.as_raw_fd()) != Some(self.inode) {
                 // The program has closed it, and the number may be another file's.
