@@ -488,6 +488,9 @@ fn serves_the_next(hub: &Hubs, board: &Board) {
             return board.hold(false, || format!("{}: the PAIR has no place for the next", hub.transport));
         }
     }
+    // What was left is there still, and nothing else.
+    let left = hub.echo.recv();
+    board.hold(left.as_ref().is_ok_and(|left| **left == *b"unread"), || format!("{}: left: {left:?}", hub.transport));
 }
 
 /// Waits until nobody is connected, and forgets who was.
