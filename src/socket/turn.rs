@@ -119,13 +119,7 @@ impl Socket {
         }
         held.heard = Some((now, subscribed));
         if held.lease.take() {
-            let presence;
-            (presence, held) = held.stay(true);
-            (held, _) = self.turn(held, Some(Duration::ZERO));
-            presence.end(&mut held);
-            held.leave_lease(false);
-            held.pass_on();
-            return held;
+            return self.turn_once(held);
         }
         self.wait_for_turns(held, now + HEARING_TIME)
     }
@@ -148,14 +142,16 @@ impl Socket {
         held.turn_waiters.retain(|waiter| !std::sync::Arc::ptr_eq(waiter, &parker));
         presence.end(&mut held);
         held.pass_on();
-        if !held.closing && held.lease.take() {
-            let presence;
-            (presence, held) = held.stay(true);
-            (held, _) = self.turn(held, Some(Duration::ZERO));
-            presence.end(&mut held);
-            held.leave_lease(false);
-            held.pass_on();
-        }
+        if !held.closing && held.lease.take() { self.turn_once(held) } else { held }
+    }
+
+    /// Moves what can be moved now. The caller has just taken the lease, and gives it back here.
+    fn turn_once<'a>(&'a self, held: Held<'a>) -> Held<'a> {
+        let (presence, held) = held.stay(true);
+        let (mut held, _) = self.turn(held, Some(Duration::ZERO));
+        presence.end(&mut held);
+        held.leave_lease(false);
+        held.pass_on();
         held
     }
 
