@@ -14,7 +14,7 @@ static void talk(int a, int b)
     }
 }
 
-/* c's messages may be lost in a connection about to be refused, so it repeats. */
+/* On the original c's messages may be lost in a connection about to be refused, so it repeats. */
 static int hears(int a, int c)
 {
     char buf[8];

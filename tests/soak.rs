@@ -350,8 +350,8 @@ impl Hubs {
         }
     }
 
-    /// One exchange after the other: what comes back is what was sent. A PAIR that still has its last peer turns the next one
-    /// away after the greeting, with what that has sent by then, so that this is sent again.
+    /// One exchange after the other: what comes back is what was sent. The peer that answers may lose an answer to the last
+    /// client, so a request without one is sent again.
     fn call_and_close(&self, board: &Board) {
         let mut random = Random::new();
         while board.goes_on(Group::Asking) {
