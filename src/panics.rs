@@ -83,7 +83,6 @@ pub(crate) enum Place {
     Close,
     /// With the lease.
     Turn,
-    Joint,
     /// In the worker: for one socket, or for none.
     Work,
     Rounds,

@@ -467,8 +467,8 @@ alone!(in_the_worker_between_two_sockets, 1, || {
     all_is_well(&address);
 });
 
-alone!(in_a_device, 1, || breaks_a_device(&[Place::Joint]));
-alone!(again_in_a_device, 3, || breaks_a_device(&[Place::Joint, Place::LetGo, Place::LetGo]));
+alone!(in_a_device, 1, || breaks_a_device(&[Place::Poll]));
+alone!(again_in_a_device, 3, || breaks_a_device(&[Place::Poll, Place::LetGo, Place::LetGo]));
 
 fn breaks_a_device(places: &[Place]) {
     let addresses = [free_address(), free_address()];

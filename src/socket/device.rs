@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Socket;
-use super::joint::Joint;
-use super::poll::{self, Entry};
-use super::state::State;
+use super::poll::{Entry, Watches};
 use super::table;
 use super::wait::Limit;
 use crate::error::{Error, Result};
@@ -64,8 +62,6 @@ struct Way {
     pending: Option<Outgoing<'static>>,
     /// There was nothing more to receive at the last look, and this is how long one waits for it.
     next: Option<Limit>,
-    /// Worth a try.
-    ready: bool,
     /// Until when the present step may take: NN_RCVTIMEO or NN_SNDTIMEO, counted from its start.
     limit: Option<Limit>,
     ended: Option<Error>,
@@ -84,7 +80,6 @@ impl Way {
             to: Arc::clone(to),
             pending: None,
             next: None,
-            ready: true,
             limit: None,
             ended: None,
             follows,
@@ -180,18 +175,6 @@ impl Way {
         sent.map(drop)
     }
 
-    /// Notes whether this socket lets it go on.
-    fn look(&mut self, socket: &Arc<Socket>, state: &State) -> bool {
-        self.ready |= match self.pending {
-            _ if self.ended.is_some() => false,
-            Some(_) => Arc::ptr_eq(&self.to, socket) && state.pattern.can_send(),
-            None => Arc::ptr_eq(&self.from, socket) && state.pattern.can_recv(),
-        };
-        let changed = self.follows.is_some_and(|device| state.pattern.demand_changed(device));
-        self.ready |= self.ended.is_none() && Arc::ptr_eq(&self.to, socket) && changed;
-        self.ready
-    }
-
     fn entries(&self) -> impl Iterator<Item = Entry> {
         let entry = match self.pending {
             Some(_) => Entry::sendable(&self.to),
@@ -210,47 +193,36 @@ impl Drop for Way {
 /// Drives all directions until the last has ended; the answer is the first one's error. `interruptible`: a signal ends
 /// it, as it does a device with one direction.
 fn run(ways: &mut [Way], interruptible: bool) -> Error {
-    let mut joint = None;
-    let mut together = ways.first().is_some_and(|way| !Arc::ptr_eq(&way.from, &way.to));
+    let mut watches = None;
     loop {
         let mut more = false;
         for way in ways.iter_mut().filter(|way| way.ended.is_none()) {
-            let timed = way.limit.is_some_and(|limit| limit != Limit::Never);
-            if std::mem::take(&mut way.ready) || timed || joint.is_none() {
-                way.ready = way.go();
-                more |= way.ready;
-            }
+            more |= way.go();
         }
         if more {
             continue;
         }
-        if ways.iter().all(|way| way.ended.is_some()) {
+        let going: Vec<&Way> = ways.iter().filter(|way| way.ended.is_none()).collect();
+        if going.is_empty() {
             return ways.first().and_then(|way| way.ended).unwrap_or(Error::BadSocket);
         }
-        let limit = ways.iter().filter(|way| way.ended.is_none()).filter_map(|way| way.limit).min();
-        let limit = limit.unwrap_or(Limit::Never);
-        if together && joint.is_none() {
-            joint = Joint::of(&ways[0].from, &ways[0].to);
-        }
-        let waited = match &mut joint {
-            Some(joint) => {
-                let look = |socket: &Arc<Socket>, state: &State| {
-                    // All of them look.
-                    ways.iter_mut().filter_map(|way| way.look(socket, state).then_some(())).count() > 0
-                };
-                joint.turn(look, limit)
-            }
-            None => {
-                let going = ways.iter().filter(|way| way.ended.is_none());
-                poll::wait(&mut going.flat_map(Way::entries).collect::<Vec<Entry>>(), limit)
-            }
+        let limit = going.iter().filter_map(|way| way.limit).min().unwrap_or(Limit::Never);
+        let mut entries: Vec<Entry> = going.iter().flat_map(|way| way.entries()).collect();
+        let mut waiting = match watches.take() {
+            Some(waiting) => waiting,
+            None => match Watches::new(going.iter().flat_map(|way| [&way.from, &way.to]), None) {
+                Ok(made) => made,
+                Err(error) => return error,
+            },
         };
+        let waited = waiting.wait(&mut entries, limit);
+        waiting.wake();
         match waited {
+            Ok(true) => watches = Some(waiting),
             // The one that is closing has to be let go; the other goes on alone.
-            Err(Error::BadSocket) if joint.is_some() => (joint, together) = (None, false),
-            Err(Error::Interrupted) if !interruptible => {}
+            Ok(false) => {}
+            Err(Error::Interrupted) if !interruptible => watches = Some(waiting),
             Err(error) => return error,
-            Ok(()) => {}
         }
     }
 }

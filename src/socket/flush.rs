@@ -78,7 +78,7 @@ impl Socket {
             target.write(message);
         }
         let mut held = self.lock();
-        held.pipes.tempo.wrote(direct.len(), Instant::now);
+        held.pipes.batching.wrote(direct.len(), Instant::now);
         if patient {
             held = self.write_on(held, &mut direct[0], message);
         }
@@ -132,7 +132,7 @@ impl Socket {
     /// Writes a pipe's outbox until it is empty or the kernel is full. The caller has set `flushing`.
     pub(super) fn flush(&self, id: PipeId) {
         let mut held = self.lock();
-        let gathering = held.pipes.tempo.gathers_since(Instant::now().checked_sub(Duration::from_millis(1)));
+        let gathering = held.pipes.batching.batches_since(Instant::now().checked_sub(Duration::from_millis(1)));
         while let Some(stream) = held.pipes.stream(id) {
             if stream.outbox.is_empty() || stream.stuck {
                 stream.flushing = false;
@@ -155,7 +155,7 @@ impl Socket {
             let wrote = write_all(&target, &mut batch);
             held = self.lock();
             presence.end(&mut held);
-            held.pipes.tempo.flushed(Instant::now);
+            held.pipes.batching.flushed(Instant::now);
             match wrote {
                 Wrote::All => held.wrote_all(id, batch),
                 Wrote::Part => held.wrote_part(id, batch),

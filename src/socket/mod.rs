@@ -7,7 +7,6 @@ mod endpoint;
 mod flush;
 mod gathered;
 mod io;
-mod joint;
 pub(crate) mod library;
 mod neighbours;
 mod options;
@@ -19,7 +18,7 @@ mod spin;
 mod state;
 mod stats;
 pub(crate) mod table;
-mod tempo;
+mod batching;
 mod turn;
 mod wait;
 
@@ -258,15 +257,15 @@ impl Socket {
             }
         }
         // A reading of the clock is a fortieth of a short message's way.
-        let timed = held.keeps_time || held.pipes.tempo.is_timing();
-        let now = if timed { Instant::now() } else { held.pipes.tempo.now() };
-        held.pipes.tempo.send_begins(now);
+        let timed = held.keeps_time || held.pipes.batching.is_timing();
+        let now = if timed { Instant::now() } else { held.pipes.batching.now() };
+        held.pipes.batching.send_begins(now);
         let mut result = self.try_send(&mut held, message, now);
         if result == Err(Error::WouldBlock) {
             let limit = if dont_wait { Limit::Once } else { Limit::of(held.options.send_timeout) };
             (held, result) = self.wait_until(held, Want::Send, limit, |state| {
                 let now = Instant::now();
-                state.pipes.tempo.send_resumes(now);
+                state.pipes.batching.send_resumes(now);
                 self.try_send(state, message, now)
             });
         }
@@ -284,9 +283,6 @@ impl Socket {
         state.pipes.direct_allowed = true;
         let result = state.pattern.send(message, &mut state.pipes, now);
         state.pipes.direct_allowed = false;
-        if state.pipes.tempo.falls_quiet() {
-            state.pipes.flush_gathered(None);
-        }
         state.settle(self);
         result
     }
@@ -330,7 +326,7 @@ impl Socket {
     fn try_recv(&self, state: &mut State, message: &mut Message) -> Result<()> {
         panics::possible_at(Place::Receive);
         // What has come due meanwhile is found by whoever waits.
-        let now = state.pipes.tempo.now();
+        let now = state.pipes.batching.now();
         let result = state.pattern.recv(message, &mut state.pipes, now);
         state.settle(self);
         result

@@ -16,7 +16,6 @@ use super::pipes::PipeEnd;
 use super::state::State;
 use crate::panics::{self, Place};
 use crate::pipe::{Inbox, PipeId};
-use crate::sys::Parker;
 use crate::transport::inproc::{Link, Note, Party, PipeEvents, Side};
 
 /// On cache lines of its own: neighbours write here while the socket's own threads work.
@@ -24,7 +23,7 @@ use crate::transport::inproc::{Link, Note, Party, PipeEvents, Side};
 #[repr(align(128))]
 pub(super) struct Mailbox {
     inner: Mutex<Mail>,
-    /// Notes wait that no attendant was woken for.
+    /// Notes wait.
     pending: AtomicBool,
 }
 
@@ -33,8 +32,6 @@ struct Mail {
     /// The oldest note lies here and not in the queue: with one note at a time, the usual case, its memory is not used.
     first: Option<Note>,
     more: VecDeque<Note>,
-    /// A caller of ours that sleeps or spins with nothing else to do: it is woken, and reads the mail itself.
-    attendant: Option<Arc<Parker>>,
 }
 
 impl Mail {
@@ -48,35 +45,11 @@ impl Mail {
     }
 }
 
-impl Mailbox {
-    /// Names the calling thread as the one to wake for mail. False: there is some already.
-    pub(super) fn attend(&self, parker: &Arc<Parker>) -> bool {
-        let mut mail = self.inner.lock();
-        let empty = mail.first.is_none();
-        if empty {
-            mail.attendant = Some(Arc::clone(parker));
-        }
-        empty
-    }
-
-    pub(super) fn stop_attending(&self, parker: &Arc<Parker>) {
-        let mut mail = self.inner.lock();
-        if mail.attendant.as_ref().is_some_and(|attendant| Arc::ptr_eq(attendant, parker)) {
-            mail.attendant = None;
-        }
-    }
-}
-
 impl PipeEvents for Socket {
     fn post(&self, note: Note) {
         let mut mail = self.mailbox.inner.lock();
         mail.push(note);
-        let attendant = mail.attendant.take();
         drop(mail);
-        if let Some(attendant) = attendant {
-            attendant.wake();
-            return;
-        }
         self.mailbox.pending.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         self.read_mail();

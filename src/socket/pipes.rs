@@ -9,7 +9,7 @@ use slab::Slab;
 use smallvec::SmallVec;
 
 use super::flush::Wrote;
-use super::tempo::Tempo;
+use super::batching::Batching;
 use crate::codec::{Framing, Prefix};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
@@ -131,7 +131,7 @@ pub(super) struct PipeTable {
     pub next_serial: u32,
     pub send_buffer: usize,
     pub recv_buffer: usize,
-    pub tempo: Tempo,
+    pub batching: Batching,
     /// Made when there is something to write down: most of the time there is not.
     pub after: Option<Box<After>>,
     /// The first note to another socket, and most of the time the only one: it needs no memory.
@@ -251,23 +251,6 @@ impl PipeTable {
         pipes.map(|(slot, pipe)| PipeId { slot: slot as u32, serial: pipe.serial }).collect()
     }
 
-    /// The link to the only peer, if that is a neighbour and has left nothing that was not received.
-    pub(super) fn only_neighbour(&self) -> Option<(PipeId, Arc<Link>, Side)> {
-        let (slot, pipe) = self.slots.iter().next().filter(|_| self.slots.len() == 1)?;
-        match &pipe.end {
-            PipeEnd::Inproc { link, side, taken } if pipe.attached && taken.is_empty() => {
-                Some((PipeId { slot: slot as u32, serial: pipe.serial }, Arc::clone(link), *side))
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether the peer has gone and left something.
-    pub(super) fn has_remains(&self, id: PipeId) -> bool {
-        let pipe = self.slots.get(id.slot as usize).filter(|pipe| pipe.serial == id.serial);
-        matches!(pipe.map(|pipe| &pipe.end), Some(PipeEnd::Remains(inbox)) if !inbox.is_empty())
-    }
-
     /// Whether bytes that were accepted could be lost by the end of the process: unwritten ones always; on a Unix stream
     /// also those the peer has not read yet, if it has left something unread for us.
     pub(super) fn owes(&mut self, id: PipeId) -> bool {
@@ -304,7 +287,7 @@ impl PipeTable {
 
     /// How old gathered output may become.
     pub(super) fn gather_age(&self, now: Instant) -> Duration {
-        if !self.tempo.gathers_since(now.checked_sub(GATHER_AGE)) {
+        if !self.batching.batches_since(now.checked_sub(GATHER_AGE)) {
             return GATHER_AGE;
         }
         (WRITE * self.gathered.len() as u32).clamp(GATHER_AGE, GATHER_AGE_MAX)
@@ -326,7 +309,7 @@ impl PipeTable {
     }
 
     fn send_stream(&mut self, id: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<bool> {
-        let (gather, now) = (self.tempo.gathers(), self.tempo.now());
+        let (gather, now) = (self.batching.batches(), self.batching.now());
         let send_buffer = self.send_buffer;
         let direct_allowed = self.direct_allowed;
         let Some(stream) = self.stream(id) else { return Err(Error::WouldBlock) };
@@ -479,8 +462,13 @@ mod tests {
             })
         };
         assert_eq!(ages(&mut pipes, start), [80; 6], "nobody sends");
-        (0..20).for_each(|_| pipes.tempo.send_begins(start));
-        assert!(pipes.tempo.gathers());
+        let later = start + Duration::from_millis(1);
+        (0..20).for_each(|_| {
+            pipes.batching.send_begins(start);
+            pipes.batching.wrote(1, || later);
+            pipes.batching.send_resumes(start);
+        });
+        assert!(pipes.batching.batches());
         assert_eq!(ages(&mut pipes, start + GATHER_AGE), [80, 80, 100, 250, 500, 500]);
         assert_eq!(ages(&mut pipes, start + GATHER_AGE * 2), [80; 6], "the sender has fallen quiet");
     }

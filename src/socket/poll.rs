@@ -1,14 +1,15 @@
 //! nn_poll: waiting for several sockets in one thread. nn_device waits in the same way.
 #![forbid(unsafe_code)]
 
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
 use super::presence::panics_since;
+use super::spin::Outlook;
 use super::state::State;
 use super::turn::{HEARING_TIME, wait_failed};
 use super::wait::{Limit, Want};
@@ -16,7 +17,7 @@ use super::{Socket, gathered, table};
 use crate::error::{Error, Result};
 use crate::panics::{self, Place};
 use crate::pattern::DeviceId;
-use crate::sys::{Parker, Polled, current_parker, forget_parker, poll_readable};
+use crate::sys::{self, Parker, Tripwire, WaitSet, current_parker, forget_parker};
 
 /// One entry of nn_poll.
 #[derive(Debug, Clone, Copy)]
@@ -99,23 +100,22 @@ impl Entry {
 }
 
 /// Waits until an entry is ready, the time is over, or one of the sockets is closed.
-pub(super) fn wait(entries: &mut [Entry], limit: Limit) -> Result<()> {
+fn wait(entries: &mut [Entry], limit: Limit) -> Result<()> {
     if gathered::is_left() {
         gathered::write();
     }
-    let mut watches: Vec<Watch> = Vec::new();
-    let mut known: HashMap<u64, usize> = HashMap::with_capacity(entries.len());
-    for (at, entry) in entries.iter().enumerate() {
-        let watch = *known.entry(entry.socket.id).or_insert_with(|| {
-            watches.push(Watch::new(&entry.socket));
-            watches.len() - 1
-        });
-        watches[watch].entries.push(at);
+    let Some(first) = entries.first() else { return Watches::new([].into_iter(), None)?.wait(entries, limit).map(drop) };
+    let only = Arc::clone(&first.socket);
+    if entries.iter().all(|entry| Arc::ptr_eq(&entry.socket, &only)) {
+        return wait_one(&only, entries, limit);
     }
-    match &watches[..] {
-        [only] => wait_one(&only.socket, entries, limit),
-        _ => wait_many(&mut watches, entries, limit),
-    }
+    let kept = KEPT.try_with(RefCell::take).ok().flatten();
+    let mut watches = Watches::new(entries.iter().map(|entry| &entry.socket), kept)?;
+    watches.wait(entries, limit)?;
+    let kept = watches.end();
+    // A thread that is ending keeps nothing.
+    let _ = KEPT.try_with(|cell| cell.replace(Some(kept)));
+    Ok(())
 }
 
 /// What all entries together want: a wakeup for anything else would be taken from somebody who can use it.
@@ -146,144 +146,287 @@ fn wait_one(socket: &Socket, entries: &mut [Entry], limit: Limit) -> Result<()> 
     }
 }
 
-/// A socket under nn_poll.
+thread_local! {
+    /// From this thread's last nn_poll: most likely the next one waits for the same sockets.
+    static KEPT: RefCell<Option<Kept>> = const { RefCell::new(None) };
+}
+
+/// The set of pollers that a thread waits for. The kernel keeps it, so that a wait costs what is ready and not what is
+/// watched.
+pub(super) struct Kept {
+    generation: u32,
+    set: WaitSet,
+    parker: Arc<Parker>,
+    /// The sockets whose pollers are in the set, by their ids.
+    members: HashMap<u64, Weak<Socket>>,
+    outlook: Outlook,
+}
+
+impl Kept {
+    fn new(tripwire: Option<Arc<Tripwire>>) -> Result<Self> {
+        let parker = current_parker();
+        let set = WaitSet::new(&parker, tripwire)?;
+        Ok(Self { generation: sys::generation(), set, parker, members: HashMap::new(), outlook: Outlook::default() })
+    }
+
+    /// A parent's set is the parent's, and one whose descriptor the program has closed may be another file's.
+    fn is_current(&self, tripwire: Option<&Arc<Tripwire>>) -> bool {
+        self.generation == sys::generation() && self.set.has(tripwire) && Arc::ptr_eq(&self.parker, &current_parker())
+    }
+
+    /// Takes the sockets out that are not watched any more.
+    fn retain(&mut self, known: &HashMap<u64, usize>) {
+        let set = &self.set;
+        self.members.retain(|id, socket| {
+            let stays = known.contains_key(id);
+            if !stays
+                && let Some(socket) = socket.upgrade()
+                && let Some(reactor) = socket.reactor.get()
+            {
+                set.remove(&reactor.poller);
+            }
+            stays
+        });
+    }
+
+    /// What has its number now is left alone, and so is what has that of the parker's descriptor.
+    fn abandon(self) {
+        std::mem::forget(self);
+        forget_parker();
+    }
+}
+
+/// A socket that is waited for.
 struct Watch {
     socket: Arc<Socket>,
     /// Those of its entries.
     entries: SmallVec<[usize; 2]>,
     /// We have its lease.
     leading: bool,
-    /// One of its entries is ready.
+    /// Its poller is in the set.
+    member: bool,
+    /// Something may have happened to it.
+    visit: bool,
+    /// Its poller has something.
+    turn: bool,
     ready: bool,
+    /// When it has to be looked at by itself.
+    deadline: Option<Instant>,
+}
+
+/// Several sockets that one thread waits for: it takes every lease that is free, waits for all their pollers at once, and
+/// turns those that have something. The other sockets wake it through its parker. Until this is dropped the thread is
+/// inside all of them.
+pub(super) struct Watches {
+    list: Vec<Watch>,
+    /// Where each socket stands in the list.
+    known: HashMap<u64, usize>,
+    kept: Option<Kept>,
+    parker: Arc<Parker>,
+    /// The last wait has ended because something was ready.
+    came: bool,
+    /// The thread was unwinding already when it began.
+    unwinding: bool,
+}
+
+impl Watches {
+    pub(super) fn new<'a>(sockets: impl Iterator<Item = &'a Arc<Socket>>, kept: Option<Kept>) -> Result<Self> {
+        let mut list: Vec<Watch> = Vec::new();
+        let mut known = HashMap::new();
+        for socket in sockets {
+            known.entry(socket.id).or_insert_with(|| {
+                list.push(Watch::new(socket));
+                list.len() - 1
+            });
+        }
+        let tripwire = list.first().and_then(|watch| watch.socket.library.tripwire());
+        let mut kept = match kept {
+            Some(kept) if kept.is_current(tripwire.as_ref()) => kept,
+            other => {
+                other.into_iter().for_each(Kept::abandon);
+                Kept::new(tripwire)?
+            }
+        };
+        kept.retain(&known);
+        for watch in &mut list {
+            watch.member = kept.members.contains_key(&watch.socket.id);
+            watch.socket.lock().inside += 1;
+        }
+        let parker = Arc::clone(&kept.parker);
+        Ok(Self { list, known, kept: Some(kept), parker, came: false, unwinding: std::thread::panicking() })
+    }
+
+    /// The thread goes on using the sockets: nobody needs to interrupt it.
+    pub(super) fn wake(&self) {
+        for watch in &self.list {
+            let mut held = watch.socket.lock();
+            held.waiters.remove(&self.parker);
+            if watch.leading {
+                held.lease.wake();
+            }
+        }
+    }
+
+    /// Lets the sockets go, and returns what the next wait can use.
+    fn end(mut self) -> Kept {
+        self.kept.take().expect("taken only here")
+    }
+
+    /// Waits until an entry is ready or the time is over. False: one of the sockets is closing, and has to be let go.
+    pub(super) fn wait(&mut self, entries: &mut [Entry], limit: Limit) -> Result<bool> {
+        for watch in &mut self.list {
+            watch.entries.clear();
+            watch.visit = true;
+            watch.turn = !watch.member;
+        }
+        for (at, entry) in entries.iter().enumerate() {
+            if let Some(&watch) = self.known.get(&entry.socket.id) {
+                self.list[watch].entries.push(at);
+            }
+        }
+        let waited = self.wait_for(entries, limit);
+        self.came = entries.iter().any(Entry::is_ready);
+        if waited == Err(Error::BadSocket) {
+            // The program has closed our descriptors, maybe the one that wakes this thread.
+            self.kept.take().into_iter().for_each(Kept::abandon);
+        }
+        waited
+    }
+
+    fn wait_for(&mut self, entries: &mut [Entry], limit: Limit) -> Result<bool> {
+        let Self { list, known, kept, parker, .. } = self;
+        let Some(kept) = kept else { return Err(Error::BadSocket) };
+        let mut found: Vec<u64> = Vec::new();
+        // What the kernel has already is seen by the first look.
+        kept.set.look(parker, &mut found).map_err(|error| wait_failed(&error))?;
+        loop {
+            for id in found.drain(..) {
+                if let Some(&at) = known.get(&id) {
+                    (list[at].visit, list[at].turn) = (true, true);
+                }
+            }
+            if parker.prepare() {
+                list.iter_mut().for_each(|watch| watch.visit = true);
+            }
+            for watch in list.iter_mut().filter(|watch| watch.visit) {
+                watch.visit = false;
+                if !watch.visit(entries, limit, kept, parker)? {
+                    return Ok(false);
+                }
+            }
+            if limit == Limit::Once || limit.is_over() || list.iter().any(|watch| watch.ready) {
+                return Ok(true);
+            }
+            let next = list.iter().filter_map(|watch| watch.deadline).chain(limit.deadline()).min();
+            let timeout = next.map(|next| next.saturating_duration_since(Instant::now()));
+            let many_cpus = list.first().is_some_and(|watch| watch.socket.library.has_many_cpus());
+            let Kept { set, outlook, .. } = kept;
+            let mut look = || parker.is_woken() || (set.look(parker, &mut found).is_ok() && !found.is_empty());
+            if !(timeout != Some(Duration::ZERO)
+                && (outlook.comes_at_once(&mut look) || outlook.comes_soon(timeout, many_cpus, look)))
+            {
+                set.wait(parker, &mut found, timeout).map_err(|error| wait_failed(&error))?;
+            }
+            let now = next.map(|_| Instant::now());
+            for watch in list.iter_mut().filter(|watch| watch.deadline.is_some_and(|at| now >= Some(at))) {
+                (watch.visit, watch.turn) = (true, true);
+            }
+        }
+    }
 }
 
 impl Watch {
     fn new(socket: &Arc<Socket>) -> Self {
-        Self { socket: Arc::clone(socket), entries: SmallVec::new(), leading: false, ready: false }
+        Self {
+            socket: Arc::clone(socket),
+            entries: SmallVec::new(),
+            leading: false,
+            member: false,
+            visit: true,
+            turn: true,
+            ready: false,
+            deadline: None,
+        }
+    }
+
+    /// Does what there is to do, looks at the entries, and goes to sleep. False: the socket is closing.
+    fn visit(&mut self, entries: &mut [Entry], limit: Limit, kept: &mut Kept, parker: &Arc<Parker>) -> Result<bool> {
+        let socket = &self.socket;
+        let mut held = socket.lock();
+        held.waiters.remove(parker);
+        if held.closing {
+            return watched_ends(&held);
+        }
+        panics::possible_at(Place::Poll);
+        if limit == Limit::Once && held.lease.is_workers() {
+            held = socket.wait_for_turns(held, Instant::now() + HEARING_TIME);
+        }
+        self.leading |= held.drives() && held.lease.take();
+        if self.leading {
+            held.lease.wake();
+            held.led_by_waits = true;
+            held.pipes.flush_gathered(None);
+            while std::mem::take(&mut self.turn) || held.needs_turn() {
+                let turned;
+                (held, turned) = socket.turn(held, Some(Duration::ZERO));
+                if turned == Err(Error::BadSocket) {
+                    return Err(Error::BadSocket);
+                }
+            }
+            // It may have come during the turn, when this thread was no waiter.
+            if held.closing {
+                return watched_ends(&held);
+            }
+        }
+        held.expire(socket);
+        self.ready = false;
+        for &at in &self.entries {
+            entries[at].look(&held);
+            self.ready |= entries[at].is_ready();
+        }
+        let want = wanted(self.entries.iter().map(|&at| &entries[at]));
+        held.waiters.add(parker, want);
+        self.deadline = held.pattern_deadline();
+        if self.leading {
+            held.lease.sleep();
+            held.sleeps_until = held.next_deadline();
+            self.deadline = [self.deadline, held.sleeps_until].into_iter().flatten().min();
+        }
+        drop(held);
+        if !self.member
+            && let Some(reactor) = socket.reactor.get()
+        {
+            kept.set.add(&reactor.poller, socket.id)?;
+            kept.members.insert(socket.id, Weak::clone(&socket.me));
+            self.member = true;
+        }
+        Ok(true)
     }
 }
 
-/// Several sockets: takes every lease that is free, waits for all their pollers at once, and turns those that are ready.
-/// The other sockets wake this thread through its parker.
-fn wait_many(watches: &mut [Watch], entries: &mut [Entry], limit: Limit) -> Result<()> {
-    let parker = current_parker();
-    for watch in &*watches {
-        watch.socket.lock().inside += 1;
-    }
-    let staying = Staying { watches, parker: &parker, unwinding: std::thread::panicking() };
-    watch_all(staying.watches, entries, limit, &parker)
+/// That a socket is closed is for the next call to say.
+fn watched_ends(state: &State) -> Result<bool> {
+    if state.broken { Err(Error::Broken) } else { Ok(false) }
 }
 
-/// The calling thread is inside all of them, until this is dropped.
-struct Staying<'a> {
-    watches: &'a mut [Watch],
-    parker: &'a Arc<Parker>,
-    /// Already before.
-    unwinding: bool,
-}
-
-impl Drop for Staying<'_> {
+impl Drop for Watches {
     fn drop(&mut self) {
-        for watch in &*self.watches {
+        for watch in &self.list {
             panics::in_destructor(|| {
                 let mut held = watch.socket.lock();
                 if panics_since(self.unwinding) {
                     // In which of them, nobody knows.
                     held.break_off(&watch.socket);
                 }
-                held.waiters.remove(self.parker);
+                held.waiters.remove(&self.parker);
                 held.inside -= 1;
                 if watch.leading {
-                    held.leave_lease(watch.ready);
+                    held.led_by_waits = false;
+                    // Whoever polls most likely comes again at once, whichever of them was ready.
+                    held.leave_lease(self.came);
                 }
                 held.pass_on();
             });
-        }
-    }
-}
-
-/// That a socket is closed is for the next call to say.
-fn watched_ends(state: &State) -> Result<()> {
-    if state.broken { Err(Error::Broken) } else { Ok(()) }
-}
-
-fn watch_all(watches: &mut [Watch], entries: &mut [Entry], limit: Limit, parker: &Arc<Parker>) -> Result<()> {
-    let mut turning = vec![true; watches.len()];
-    let tripwire = watches.first().and_then(|watch| watch.socket.library.tripwire());
-    loop {
-        parker.prepare();
-        let mut next: Option<Instant> = limit.deadline();
-        let mut ready = limit == Limit::Once;
-        for (watch, turning) in watches.iter_mut().zip(&mut turning) {
-            let mut held = watch.socket.lock();
-            held.waiters.remove(parker);
-            if held.closing {
-                return watched_ends(&held);
-            }
-            panics::possible_at(Place::Poll);
-            if limit == Limit::Once && held.lease.is_workers() {
-                held = watch.socket.wait_for_turns(held, Instant::now() + HEARING_TIME);
-            }
-            watch.leading |= held.drives() && held.lease.take();
-            if watch.leading {
-                held.lease.wake();
-                held.pipes.flush_gathered(None);
-                while std::mem::take(turning) || held.needs_turn() {
-                    let turned;
-                    (held, turned) = watch.socket.turn(held, Some(Duration::ZERO));
-                    if turned == Err(Error::BadSocket) {
-                        return turned;
-                    }
-                }
-                // It may have come during the turn, when this thread was no waiter.
-                if held.closing {
-                    return watched_ends(&held);
-                }
-            }
-            held.expire(&watch.socket);
-            watch.ready = false;
-            for &at in &watch.entries {
-                entries[at].look(&held);
-                watch.ready |= entries[at].is_ready();
-            }
-            ready |= watch.ready;
-            next = [next, held.pattern_deadline()].into_iter().flatten().min();
-            let want = wanted(watch.entries.iter().map(|&at| &entries[at]));
-            held.waiters.add(parker, want);
-            if watch.leading {
-                held.lease.sleep();
-                held.sleeps_until = held.next_deadline();
-                next = [next, held.sleeps_until].into_iter().flatten().min();
-            }
-        }
-        if ready || limit.is_over() {
-            return Ok(());
-        }
-        let event = parker.event()?;
-        if !parker.begin_polling() {
-            continue;
-        }
-        let led: Vec<usize> = (0..watches.len()).filter(|&at| watches[at].leading).collect();
-        let pollers = led.iter().filter_map(|&at| watches[at].socket.reactor.get());
-        let sources = std::iter::once(event.as_fd())
-            .chain(pollers.map(|reactor| reactor.poller.as_fd()))
-            .chain(tripwire.as_ref().map(|tripwire| tripwire.source()));
-        let mut fds: Vec<Polled> = sources.map(Polled::new).collect();
-        let timeout = next.map(|next| next.saturating_duration_since(Instant::now()));
-        let polled = poll_readable(&mut fds, timeout, tripwire.is_some());
-        parker.end_polling();
-        let polled = polled.map_err(|error| wait_failed(&error));
-        if polled == Err(Error::BadSocket) {
-            // The program has closed our descriptors, maybe the one that wakes this thread.
-            forget_parker();
-        }
-        polled?;
-        if fds[0].is_ready() {
-            event.clear();
-        }
-        let due = next.is_some_and(|next| next <= Instant::now());
-        for (&at, polled) in led.iter().zip(&fds[1..]) {
-            turning[at] = polled.is_ready() || due;
         }
     }
 }

@@ -63,8 +63,8 @@ pub(super) struct State {
     pub turn_waiters: Vec<Arc<Parker>>,
     /// A dialer of ours has introduced itself, and the peer may agree: a place that others could take is kept for it.
     pub promised: bool,
-    /// A device has the lease; it looks before it sends.
-    pub joint: bool,
+    /// A thread that waits for several sockets has the lease, and may send meanwhile, as a device does.
+    pub led_by_waits: bool,
     /// NN_SNDFD or NN_RCVFD was handed out.
     pub shows_readiness: bool,
 }
@@ -104,7 +104,7 @@ impl State {
             turns: 0,
             turn_waiters: Vec::new(),
             promised: false,
-            joint: false,
+            led_by_waits: false,
             shows_readiness: false,
         }
     }
@@ -168,7 +168,7 @@ impl State {
         if self.pipes.get(id).is_none_or(|pipe| !pipe.attached) {
             return;
         }
-        let now = self.pipes.tempo.now();
+        let now = self.pipes.batching.now();
         self.pattern.readable(id, &mut self.pipes, now);
         self.settle(socket);
         self.changed();
@@ -261,7 +261,7 @@ impl State {
     pub(super) fn note_received(&mut self, message: &Message) {
         self.stats.messages_received += 1;
         self.stats.bytes_received += message.body.len() as u64;
-        self.pipes.tempo.received();
+        self.pipes.batching.received();
     }
 
     /// Something happened that blocked callers may have waited for.

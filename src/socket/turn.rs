@@ -106,7 +106,7 @@ impl Socket {
     /// this process has subscribed to anything since.
     #[cold]
     pub(super) fn hear_peers<'a>(&'a self, mut held: Held<'a>) -> Held<'a> {
-        if !held.drives() || held.joint {
+        if !held.drives() || held.led_by_waits {
             return held;
         }
         let now = Instant::now();
@@ -295,8 +295,8 @@ impl Driven for Socket {
         if held.gather_watched {
             let now = Instant::now();
             let before = now.checked_sub(held.pipes.gather_age(now));
-            held.pipes.tempo.overtake();
-            held.gather_watched = !held.pipes.flush_gathered(before) || held.pipes.tempo.gathers_since(before);
+            held.pipes.batching.overtake();
+            held.gather_watched = !held.pipes.flush_gathered(before) || held.pipes.batching.batches_since(before);
             pace = held.gather_watched.then_some(Pace::Fast);
             if pace.is_none() {
                 held.pipes.rest();

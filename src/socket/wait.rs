@@ -208,27 +208,6 @@ impl Socket {
         (held, result)
     }
 
-    /// Spins for a message of the only neighbour, if that pays: looking at the queue itself is quicker than to be told.
-    /// False: it was not worth a try, and nothing has changed.
-    fn watch<'a>(&'a self, mut held: Held<'a>, parker: &Parker) -> (Held<'a>, bool) {
-        let Some((id, link, side)) = held.pipes.only_neighbour() else { return (held, false) };
-        if !held.spin.is_worth_it() || !link.watch(side) {
-            return (held, false);
-        }
-        drop(held);
-        let (found, in_time) = self.spin(parker, || link.arrived_from(side).is_some());
-        if let Some(cpu) = link.arrived_from(side) {
-            parker.woken_from(cpu);
-        }
-        let mut held = self.lock();
-        held.spin.learn(Spun::of(found, in_time));
-        // A neighbour that has sent and gone meanwhile has not announced that either.
-        if link.stop_watching(side) || held.pipes.has_remains(id) {
-            held.pipe_readable(self, id);
-        }
-        (held, true)
-    }
-
     /// Tells whether it is done, and whether that was no waste of the processor's time.
     fn spin(&self, parker: &Parker, done: impl Fn() -> bool) -> (bool, bool) {
         let many_cpus = self.library.has_many_cpus();
@@ -240,17 +219,6 @@ impl Socket {
         let parker = current_parker();
         parker.prepare();
         let alone = !held.drives();
-        if alone && want == Want::Recv {
-            let watched;
-            (held, watched) = self.watch(held, &parker);
-            if watched {
-                return (held, Unparked::Woken);
-            }
-        }
-        if alone && !self.mailbox.attend(&parker) {
-            self.take_mail(&mut held);
-            return (held, Unparked::Woken);
-        }
         held.waiters.add(&parker, want);
         // There may be nobody else to look at the pattern's clock.
         let deadline = [deadline, held.pattern_deadline()].into_iter().flatten().min();
@@ -264,11 +232,6 @@ impl Socket {
         }
         held.waiters.remove(&parker);
         held.expire(self);
-        if alone {
-            // Whoever has woken us for mail has left the reading to us.
-            self.mailbox.stop_attending(&parker);
-            self.take_mail(&mut held);
-        }
         (held, outcome)
     }
 }

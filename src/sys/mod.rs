@@ -10,14 +10,15 @@ mod sync;
 mod tripwire;
 mod watch;
 
-pub(crate) use park::{Parker, Unparked, cpu, current_parker, forget_parker};
-pub(crate) use poller::{Events, Interest, JointSet, Poller};
+pub(crate) use park::{Parker, Unparked, current_parker, forget_parker};
+pub(crate) use poller::{Events, Interest, Poller, WaitSet};
 pub(crate) use process::{Uncancelled, at_exit, generation, nap, on_fork, without_signals};
 pub(crate) use random::random;
 pub(crate) use socket::{
-    EventFd, Polled, Stream, fill, interface_index, poll_readable, recv, send, send_vectored, tell, unsent,
+    EventFd, Stream, fill, interface_index, recv, send, send_vectored, tell, unsent,
 };
 pub(crate) use sync::{Condvar, Mutex, MutexGuard};
+use socket::{Polled, poll_readable};
 pub(crate) use tripwire::Tripwire;
 pub(crate) use watch::{Nest, NestEvents};
 

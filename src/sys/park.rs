@@ -32,9 +32,10 @@ const ASLEEP: u32 = 2;
 const POLLING: u32 = 3;
 
 impl Parker {
-    /// Forgets earlier wakeups. Only by the owner, before it lets others know that it is about to sleep.
-    pub(crate) fn prepare(&self) {
-        self.state.store(AWAKE, Ordering::Relaxed);
+    /// Forgets earlier wakeups, and says whether there was one. Only by the owner, before it lets others know that it is
+    /// about to sleep.
+    pub(crate) fn prepare(&self) -> bool {
+        self.state.swap(AWAKE, Ordering::AcqRel) == WOKEN
     }
 
     pub(crate) fn is_woken(&self) -> bool {
@@ -70,11 +71,6 @@ impl Parker {
                 return (done, in_time);
             }
         }
-    }
-
-    /// Something else than a wakeup came from this processor.
-    pub(crate) fn woken_from(&self, cpu: u32) {
-        self.waker_cpu.store(cpu, Ordering::Relaxed);
     }
 
     /// Sleeps until woken, until `deadline`, or until a signal handler has run.
@@ -119,7 +115,7 @@ impl Parker {
 
     /// The descriptor that a wakeup makes readable while the owner is between [`Parker::begin_polling`] and
     /// [`Parker::end_polling`].
-    pub(crate) fn event(&self) -> std::io::Result<&EventFd> {
+    pub(super) fn event(&self) -> std::io::Result<&EventFd> {
         if let Some(event) = self.event.get() {
             return Ok(event);
         }
@@ -128,13 +124,15 @@ impl Parker {
     }
 
     /// Announces a sleep on [`Parker::event`]. `false`: woken already, do not sleep.
-    pub(crate) fn begin_polling(&self) -> bool {
+    pub(super) fn begin_polling(&self) -> bool {
         self.state.compare_exchange(AWAKE, POLLING, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// A wakeup may still be on its way to the descriptor: the owner clears it whenever it finds it readable.
-    pub(crate) fn end_polling(&self) {
-        self.state.store(AWAKE, Ordering::Release);
+    /// A wakeup may still be on its way to the descriptor: the owner clears it whenever it finds it readable. One that has
+    /// come is kept for [`Parker::prepare`].
+    pub(super) fn end_polling(&self) {
+        // Woken meanwhile: it stays so.
+        let _ = self.state.compare_exchange(POLLING, AWAKE, Ordering::AcqRel, Ordering::Acquire);
     }
 
     /// Wakes the owner, now or when it next wants to sleep. For use when no lock is held: the owner runs at once.
@@ -156,7 +154,7 @@ impl Parker {
 }
 
 /// The processor this thread runs on.
-pub(crate) fn cpu() -> u32 {
+fn cpu() -> u32 {
     // SAFETY: no arguments; an error is -1, which is no processor's number.
     u32::try_from(unsafe { libc::sched_getcpu() }).unwrap_or(u32::MAX - 1)
 }

@@ -9,18 +9,15 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::sync::Mutex;
-
 use super::process::Sheltered;
 use super::socket::direct;
-use super::{EventFd, Polled, Tripwire, poll_readable};
+use super::{EventFd, Parker, Polled, Tripwire, poll_readable};
 
 #[derive(Debug)]
 pub(crate) struct Poller {
     epoll: Sheltered<OwnedFd>,
     notify: EventFd,
     tripwire: Option<Arc<Tripwire>>,
-    joint: Mutex<Option<(Arc<JointSet>, u64)>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,9 +56,6 @@ const BATCH: usize = 64;
 
 const NOTIFY: u64 = 1 << 63;
 
-/// Marks the events of the second poller in a joint set.
-const SECOND: u64 = 1 << 62;
-
 impl Events {
     /// The keys found ready, each with what it is ready for. An error or a hang-up counts as both; the end of what the peer
     /// sends counts as something to read, also where reading is not asked for.
@@ -72,46 +66,6 @@ impl Events {
             let read = broken || bits & (libc::EPOLLIN | libc::EPOLLRDHUP) != 0;
             (event.u64, Interest { read, write: broken || bits & libc::EPOLLOUT != 0 })
         })
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.list.clear();
-    }
-
-    /// Whether anything happened in a joint set's first poller, or in its second; a notification counts.
-    pub(crate) fn any_of(&self, second: bool) -> bool {
-        self.list.iter().any(|event| (event.u64 & SECOND != 0) == second)
-    }
-
-    /// The same of a joint set: those of the first poller, or of the second.
-    pub(crate) fn of(&self, second: bool) -> impl Iterator<Item = (u64, Interest)> {
-        let own = move |&(key, _): &(u64, Interest)| (key & SECOND != 0) == second;
-        self.iter().filter(own).map(|(key, ready)| (key & !SECOND, ready))
-    }
-}
-
-/// What two pollers watch, in one set, for a thread that waits for both.
-#[derive(Debug)]
-pub(crate) struct JointSet(Sheltered<OwnedFd>);
-
-impl JointSet {
-    pub(crate) fn new() -> io::Result<Arc<Self>> {
-        epoll().map(|epoll| Arc::new(Self(epoll)))
-    }
-
-    /// As [`Poller::wait`], for both.
-    pub(crate) fn wait(&self, pollers: [&Poller; 2], events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
-        wait(&self.0, pollers[0].tripwire.as_deref(), events, timeout)?;
-        for (poller, tag) in pollers.into_iter().zip([0, SECOND]) {
-            if events.list.iter().any(|event| event.u64 == NOTIFY | tag) {
-                poller.notify.clear();
-            }
-        }
-        Ok(())
     }
 }
 
@@ -141,13 +95,17 @@ fn wait(
 ) -> io::Result<()> {
     events.list.clear();
     if timeout != Some(Duration::ZERO) {
-        let set = Polled::new(epoll.as_fd());
-        match tripwire {
-            Some(tripwire) => poll_readable(&mut [set, Polled::new(tripwire.source())], timeout, true)?,
-            None => poll_readable(&mut [set], timeout, false)?,
-        }
+        sleep(epoll, tripwire, timeout)?;
     }
     look(epoll, events)
+}
+
+fn sleep(epoll: &OwnedFd, tripwire: Option<&Tripwire>, timeout: Option<Duration>) -> io::Result<()> {
+    let set = Polled::new(epoll.as_fd());
+    match tripwire {
+        Some(tripwire) => poll_readable(&mut [set, Polled::new(tripwire.source())], timeout, true),
+        None => poll_readable(&mut [set], timeout, false),
+    }
 }
 
 /// What is ready now.
@@ -172,42 +130,13 @@ impl Poller {
     /// Without a tripwire waits are short.
     pub(crate) fn new(tripwire: Option<Arc<Tripwire>>) -> io::Result<Self> {
         let epoll = epoll()?;
-        let poller = Self { epoll, notify: EventFd::new()?, tripwire, joint: Mutex::default() };
+        let poller = Self { epoll, notify: EventFd::new()?, tripwire };
         poller.control(libc::EPOLL_CTL_ADD, poller.notify.as_fd(), Interest::READ, NOTIFY)?;
         Ok(poller)
     }
 
     fn control(&self, operation: libc::c_int, fd: BorrowedFd<'_>, interest: Interest, key: u64) -> io::Result<()> {
-        match &*self.joint.lock() {
-            None => control(&self.epoll, operation, fd, interest, key),
-            Some((set, tag)) => control(&set.0, operation, fd, interest, key | tag),
-        }
-    }
-
-    /// From now on this poller watches in a joint set, as one of two: what is in two sets costs the kernel two
-    /// notifications an event. What it has already is for the caller to move.
-    pub(crate) fn join(&self, set: &Arc<JointSet>, second: bool) -> io::Result<()> {
-        let tag = if second { SECOND } else { 0 };
-        control(&set.0, libc::EPOLL_CTL_ADD, self.notify.as_fd(), Interest::READ, NOTIFY | tag)?;
-        *self.joint.lock() = Some((Arc::clone(set), tag));
-        Ok(())
-    }
-
-    /// Leaves the joint set, which nobody may wait for any more. What it had there is for the caller to move.
-    pub(crate) fn part(&self) {
-        *self.joint.lock() = None;
-    }
-
-    /// Watches here what was watched in the other set, own or joint, until just now.
-    pub(crate) fn take_over(&self, fd: impl AsFd, interest: Interest, key: u64) -> io::Result<()> {
-        if self.joint.lock().is_some() {
-            let _ = control(&self.epoll, libc::EPOLL_CTL_DEL, fd.as_fd(), interest, 0);
-        }
-        match self.add(&fd, interest, key) {
-            // It never left.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.modify(fd, interest, key),
-            result => result,
-        }
+        control(&self.epoll, operation, fd, interest, key)
     }
 
     pub(crate) fn add(&self, fd: impl AsFd, interest: Interest, key: u64) -> io::Result<()> {
@@ -235,6 +164,58 @@ impl Poller {
     /// Ends the current wait, or the next one.
     pub(crate) fn notify(&self) {
         self.notify.signal();
+    }
+}
+
+/// Pollers that one thread waits for together, and its parker.
+#[derive(Debug)]
+pub(crate) struct WaitSet {
+    epoll: Sheltered<OwnedFd>,
+    tripwire: Option<Arc<Tripwire>>,
+}
+
+impl WaitSet {
+    pub(crate) fn new(parker: &Parker, tripwire: Option<Arc<Tripwire>>) -> io::Result<Self> {
+        let epoll = epoll()?;
+        control(&epoll, libc::EPOLL_CTL_ADD, parker.event()?.as_fd(), Interest::READ, NOTIFY)?;
+        Ok(Self { epoll, tripwire })
+    }
+
+    /// Whether it was made with this tripwire.
+    pub(crate) fn has(&self, tripwire: Option<&Arc<Tripwire>>) -> bool {
+        self.tripwire.as_ref().map(Arc::as_ptr) == tripwire.map(Arc::as_ptr)
+    }
+
+    /// `key` is below 2^63.
+    pub(crate) fn add(&self, poller: &Poller, key: u64) -> io::Result<()> {
+        control(&self.epoll, libc::EPOLL_CTL_ADD, poller.as_fd(), Interest::READ, key)
+    }
+
+    pub(crate) fn remove(&self, poller: &Poller) {
+        // One that the kernel does not know is not watched.
+        let _ = control(&self.epoll, libc::EPOLL_CTL_DEL, poller.as_fd(), Interest::READ, 0);
+    }
+
+    /// Adds the keys of pollers that have something now. Some of very many may be left for the next look.
+    pub(crate) fn look(&self, parker: &Parker, found: &mut Vec<u64>) -> io::Result<()> {
+        let mut events = Events::default();
+        look(&self.epoll, &mut events)?;
+        for event in &events.list {
+            let key = event.u64;
+            if key == NOTIFY { parker.event()?.clear() } else { found.push(key) }
+        }
+        Ok(())
+    }
+
+    /// Waits until a poller has something, the parker is woken or the time is over (`None`: no limit), and looks. Fails as
+    /// [`poll_readable`] does.
+    pub(crate) fn wait(&self, parker: &Parker, found: &mut Vec<u64>, timeout: Option<Duration>) -> io::Result<()> {
+        if parker.begin_polling() {
+            let waited = sleep(&self.epoll, self.tripwire.as_deref(), timeout);
+            parker.end_polling();
+            waited?;
+        }
+        self.look(parker, found)
     }
 }
 

@@ -8,13 +8,11 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
-use crate::sys::{Mutex, MutexGuard};
+use crate::sys::Mutex;
 
-use super::handoff::{self, Handoff};
 use crate::error::{Error, Result};
 use crate::message::{Body, INLINE_MAX, Message, Outgoing};
 use crate::pipe::{Inbox, PipeId};
-use crate::sys;
 
 /// What one socket tells another.
 #[derive(Clone)]
@@ -88,10 +86,7 @@ struct End {
 
 /// What a side receives. On cache lines of its own: each one that moves between two processors takes its time.
 #[derive(Default)]
-#[repr(C)]
 struct Incoming {
-    /// Where a receiver that watches finds the next message.
-    hand: Handoff,
     queue: Mutex<Queue>,
     account: Account,
 }
@@ -124,31 +119,10 @@ struct Account {
     blocked: AtomicBool,
 }
 
-/// What is put into a hand fits into the queue as a small message.
-const _: () = assert!(handoff::MAX <= INLINE_MAX);
-
 /// Empty messages take no bytes of a queue's limit; this many of them fill it all the same.
 const EMPTY_MAX: usize = 64 * 1024;
 
 impl Incoming {
-    /// The queue, for the receiver: with what was put into its hand, which came before all that is in the queue.
-    fn arrivals(&self) -> MutexGuard<'_, Queue> {
-        let mut queue = self.queue.lock();
-        if let Some(given) = self.hand.take() {
-            queue.push_front(given.as_slice());
-        }
-        queue
-    }
-
-    /// The same, and from here on all goes to the queue.
-    fn stop_watching(&self) -> MutexGuard<'_, Queue> {
-        let mut queue = self.queue.lock();
-        if let Some(given) = self.hand.stop_watching() {
-            queue.push_front(given.as_slice());
-        }
-        queue
-    }
-
     /// Whether a message fits: an empty queue takes anything; otherwise the sum has to stay below the limit. What the
     /// receiver has handed out is looked up only if the answer depends on it.
     fn fits(&self, queue: &mut Queue, size: usize) -> bool {
@@ -181,16 +155,6 @@ impl Queue {
     fn push(&mut self, body: Body) {
         self.count(body.len());
         self.messages.push(0, body);
-    }
-
-    /// Queues a short message in front of all others.
-    fn push_front(&mut self, bytes: &[u8]) {
-        self.count(bytes.len());
-        let mut others = (!self.messages.is_empty()).then(|| std::mem::take(&mut self.messages));
-        self.messages.push_small(0, bytes);
-        if let Some(others) = &mut others {
-            self.messages.append(others);
-        }
     }
 
     fn count(&mut self, size: usize) {
@@ -261,10 +225,6 @@ impl Link {
     /// Moves a message over. On an error (no room, no memory) the message is as it was.
     pub(crate) fn send(&self, from: Side, outgoing: &mut Outgoing<'_>, last: bool) -> Result<Sent> {
         let incoming = &self.end(from.other()).incoming;
-        // Who watches has nothing in the queue, and has not left.
-        if incoming.hand.give(&outgoing.header, outgoing.body(), sys::cpu) {
-            return Ok(Sent { announce: false, writable: true });
-        }
         let mut queue = incoming.queue.lock();
         if queue.slot.is_some() || queue.closed {
             return Err(Error::WouldBlock);
@@ -285,7 +245,6 @@ impl Link {
                 incoming.empty_slot(&mut queue);
             }
         }
-        incoming.hand.tell(sys::cpu);
         let announce = !std::mem::replace(&mut queue.announced, true);
         Ok(Sent { announce, writable: queue.slot.is_none() })
     }
@@ -295,7 +254,7 @@ impl Link {
         let incoming = &self.end(side).incoming;
         let account = &incoming.account;
         if taken.is_empty() {
-            taken.append(&mut incoming.arrivals().messages);
+            taken.append(&mut incoming.queue.lock().messages);
         }
         if !taken.pop(message) {
             return None;
@@ -307,42 +266,16 @@ impl Link {
         account.received.store(account.received.load(Ordering::Relaxed) + 1, Ordering::SeqCst);
         let wake_sender = account.blocked.load(Ordering::SeqCst) && incoming.empty_slot(&mut incoming.queue.lock());
         if taken.is_empty() {
-            let mut queue = incoming.arrivals();
+            let mut queue = incoming.queue.lock();
             taken.append(&mut queue.messages);
             queue.announced = !taken.is_empty();
         }
         Some(Received { more: !taken.is_empty(), wake_sender })
     }
 
-    /// The receiver will look by itself whether something arrives, until [`Link::stop_watching`]: nobody announces
-    /// it. False: there is something to receive, or never again.
-    pub(crate) fn watch(&self, side: Side) -> bool {
-        let incoming = &self.end(side).incoming;
-        let mut queue = incoming.queue.lock();
-        let empty = !queue.announced && !queue.closed;
-        if empty {
-            queue.announced = true;
-            incoming.hand.watch();
-        }
-        empty
-    }
-
-    /// The processor from which something was sent.
-    #[inline]
-    pub(crate) fn arrived_from(&self, side: Side) -> Option<u32> {
-        self.end(side).incoming.hand.given_from()
-    }
-
-    /// Whether there is something to receive. If not, what comes is announced again.
-    pub(crate) fn stop_watching(&self, side: Side) -> bool {
-        let mut queue = self.end(side).incoming.stop_watching();
-        queue.announced = !queue.messages.is_empty();
-        queue.announced
-    }
-
     /// Moves what waits for a side to what it has taken over already.
     pub(crate) fn take_over(&self, side: Side, taken: &mut Inbox) {
-        taken.append(&mut self.end(side).incoming.arrivals().messages);
+        taken.append(&mut self.end(side).incoming.queue.lock().messages);
     }
 
     /// A side leaves: what it has sent stays with the receiver, what it has not read is dropped.
@@ -355,7 +288,7 @@ impl Link {
             outgoing.push(*waiting);
         }
         drop(outgoing);
-        let mut incoming = self.end(side).incoming.stop_watching();
+        let mut incoming = self.end(side).incoming.queue.lock();
         incoming.closed = true;
         incoming.slot = None;
         incoming.messages = Inbox::default();
@@ -556,28 +489,6 @@ mod tests {
         link.close(Side::Connector);
         let mut taken = Inbox::default();
         assert_eq!(std::iter::from_fn(|| recv(&link, &mut taken)).count(), 2);
-    }
-
-    #[test]
-    fn what_is_put_into_a_hand_comes_first() {
-        let link = link(200);
-        assert!(link.watch(Side::Binder));
-        for body in [b"1", b"2", b"3"] {
-            let sent = link.send(Side::Connector, &mut Outgoing::borrowed(body), true).unwrap();
-            assert!(!sent.announce && sent.writable);
-        }
-        assert!(link.arrived_from(Side::Binder).is_some() && link.stop_watching(Side::Binder));
-        let mut taken = Inbox::default();
-        assert_eq!([b"1", b"2", b"3"].map(|_| recv(&link, &mut taken).unwrap().1), [b"1", b"2", b"3"]);
-        assert!(link.send(Side::Connector, &mut Outgoing::borrowed(b"4"), true).unwrap().announce);
-    }
-
-    #[test]
-    fn a_hand_is_empty_once_its_owner_has_left() {
-        let link = link(200);
-        assert!(link.watch(Side::Binder));
-        link.close(Side::Binder);
-        assert!(!send(&link, 1) && !link.watch(Side::Binder));
     }
 
     #[test]

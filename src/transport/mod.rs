@@ -4,7 +4,6 @@
 
 pub(crate) mod address;
 pub(crate) mod backoff;
-mod handoff;
 pub(crate) mod inproc;
 mod ipc;
 pub(crate) mod resolver;

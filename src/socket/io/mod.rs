@@ -55,12 +55,7 @@ pub(super) struct Io {
     events: Events,
     /// Memory for the frames of one read.
     frames: Inbox,
-    sessions: usize,
-    /// The source that was read last.
-    last_read: Option<usize>,
     outlook: Outlook,
-    /// Waits without a look at the other sources.
-    spared: u32,
     /// Sources that are neither listeners nor open connections.
     unsettled: usize,
 }
@@ -82,9 +77,6 @@ enum Point {
     Listener { listener: Box<dyn Listener>, source: Option<usize>, pause: Option<Instant> },
     Dialer(Box<DialPoint>),
 }
-
-/// So many waits at most look at the source that was read last, and at no other.
-const MOST_SPARED: u32 = 16;
 
 impl Orders {
     /// Whether what is to be waited for may be another once they are obeyed. The wait for room is one itself.
@@ -129,7 +121,7 @@ impl Io {
         waited
     }
 
-    /// Without events: what was waited for has come and was read, or the time is over.
+    /// Looks for a moment, and sleeps if that brings nothing.
     fn wait(
         &mut self,
         socket: &Socket,
@@ -137,20 +129,10 @@ impl Io {
         events: &mut Events,
         timeout: Option<Duration>,
     ) -> std::io::Result<()> {
-        let Some(source) = self.last_read.filter(|_| timeout != Some(Duration::ZERO)) else {
-            return poller.wait(events, timeout).map(drop);
-        };
-        let mut outlook = std::mem::take(&mut self.outlook);
-        self.spared = (self.spared + 1) % MOST_SPARED;
-        let came = if self.sessions == 1 && self.spared > 0 {
-            events.clear();
-            outlook.comes_at_once(|| Driver { io: self, socket, poller, awake: true }.read_if_awaited(source))
-        } else {
-            // One peer must not have its turn before others; and a listener waits no longer than this.
-            outlook.comes_at_once(|| any_of(poller, events))
-        } || outlook.comes_soon(timeout, socket.library.has_many_cpus(), || any_of(poller, events));
-        self.outlook = outlook;
-        if came { Ok(()) } else { poller.wait(events, timeout).map(drop) }
+        let found = timeout != Some(Duration::ZERO)
+            && (self.outlook.comes_at_once(|| any_of(poller, events))
+                || self.outlook.comes_soon(timeout, socket.library.has_many_cpus(), || any_of(poller, events)));
+        if found { Ok(()) } else { poller.wait(events, timeout).map(drop) }
     }
 
     /// What comes before the wait.
@@ -172,30 +154,6 @@ impl Io {
             driver.serve(key as usize, ready);
         }
         driver.expire();
-    }
-
-    /// The poller has joined a set, or left one: moves everything that is watched. What the kernel has no memory for
-    /// ends as if it had failed.
-    pub(super) fn move_watches(&mut self, socket: &Socket, poller: &Poller) {
-        let moved = |(key, source): (usize, &Source)| match source {
-            Source::Listener(endpoint) => match self.endpoints.get(endpoint) {
-                Some(Point::Listener { listener, pause: None, .. }) => {
-                    poller.take_over(listener.source(), Interest::READ, key as u64)
-                }
-                _ => Ok(()),
-            },
-            Source::Connecting(_, stream) => poller.take_over(stream, Interest::WRITE, key as u64),
-            Source::Session(connection) => match connection.interest {
-                Some(interest) => poller.take_over(&**connection.session.stream(), interest, key as u64),
-                None => Ok(()),
-            },
-        };
-        let failed: Vec<usize> =
-            self.sources.iter().filter(|&entry| moved(entry).is_err()).map(|(key, _)| key).collect();
-        let mut driver = Driver { io: self, socket, poller, awake: true };
-        for source in failed {
-            driver.unwatched(source);
-        }
     }
 }
 
@@ -268,22 +226,8 @@ impl Driver<'_> {
                 }
                 if ready.read {
                     self.read(source);
-                    self.io.last_read = Some(source);
                 }
             }
-            None => {}
-        }
-    }
-
-    /// The kernel has no memory to watch this any longer.
-    fn unwatched(&mut self, source: usize) {
-        match self.io.sources.get(source) {
-            Some(&Source::Listener(endpoint)) => self.pause_accepting(endpoint),
-            Some(&Source::Connecting(endpoint, _)) => {
-                self.remove(source);
-                self.redial_later(endpoint);
-            }
-            Some(Source::Session(_)) => self.end(source),
             None => {}
         }
     }
@@ -320,7 +264,6 @@ impl Driver<'_> {
                 if connection.promised {
                     self.lock().promised = false;
                 }
-                self.io.sessions -= 1;
                 if connection.interest.is_some() {
                     let _ = self.poller.remove(&**connection.session.stream());
                 }

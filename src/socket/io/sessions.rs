@@ -106,7 +106,6 @@ impl Driver<'_> {
             promised,
         };
         let source = self.io.sources.insert(Source::Session(Box::new(connection)));
-        self.io.sessions += 1;
         self.io.unsettled += 1;
         self.set_deadline(source, Some(now + greeting_time));
         self.set_interest(source, |interest| interest.read = true);
@@ -235,27 +234,16 @@ impl Driver<'_> {
         }
     }
 
-    /// Reads from an open connection without knowing that there is anything. False: nothing was there, and nothing has
-    /// changed.
-    pub(super) fn read_if_awaited(&mut self, source: usize) -> bool {
-        let awaited = self.connection(source).is_some_and(|connection| {
-            matches!(connection.stage, Stage::Open(_)) && connection.interest.is_some_and(|interest| interest.read)
-        });
-        awaited && self.read(source)
-    }
-
-    /// True: something has changed.
-    pub(super) fn read(&mut self, source: usize) -> bool {
+    /// Reads once, and hands on what came.
+    pub(super) fn read(&mut self, source: usize) {
         let limit = u64::try_from(self.socket.recv_max.load(Ordering::Relaxed)).ok();
         let Io { sources, frames, .. } = &mut *self.io;
-        let Some(Source::Session(connection)) = sources.get_mut(source) else { return false };
+        let Some(Source::Session(connection)) = sources.get_mut(source) else { return };
         if matches!(connection.stage, Stage::Ending { .. } | Stage::Parting) {
-            self.read_to_nothing(source);
-            return true;
+            return self.read_to_nothing(source);
         }
         let Progress { greeted, replies, end } =
             with_scratch(|scratch| connection.session.read(scratch, limit, frames));
-        let changed = !frames.is_empty() || greeted.is_some() || !replies.is_empty() || end.is_some();
         let fits = greeted.is_none_or(|peer| self.open(source, &peer));
         if fits {
             self.deliver(source);
@@ -263,7 +251,7 @@ impl Driver<'_> {
         // What nobody took must not reach another connection.
         self.io.frames.clear();
         if !fits {
-            return true;
+            return;
         }
         if !replies.is_empty() {
             self.reply(source, &replies);
@@ -274,7 +262,6 @@ impl Driver<'_> {
             Some(End::Parted(farewell)) => self.part(source, &farewell),
             Some(End::Closed | End::Broken) => self.end(source),
         }
-        changed
     }
 
     /// Control frames go out behind what waits already. To a peer that does not read they do not.
