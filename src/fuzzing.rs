@@ -3,7 +3,6 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeSet;
-use std::time::Instant;
 
 use crate::codec::length_prefix::LengthPrefix;
 use crate::codec::sp_header;
@@ -14,6 +13,7 @@ use crate::ffi;
 use crate::message::{Body, Message, Outgoing};
 use crate::pattern::{self, Priorities, backtrace, model};
 use crate::pipe::PipeId;
+use crate::sys;
 use crate::transport::{Scheme, Settings, address, by_scheme};
 
 #[cfg(test)]
@@ -218,14 +218,14 @@ pub fn subscriptions(mut bytes: &[u8]) {
     for slot in 0..2 {
         publisher.add(pipe(slot), Priorities { send: 8, recv: 8 }).expect("a PUB takes everybody");
         publisher.forward_on(pipe(slot));
-        publisher.writable(pipe(slot), &mut pipes, Instant::now());
+        publisher.writable(pipe(slot), &mut pipes, sys::now());
     }
     while let Some((&length, rest)) = bytes.split_first() {
         let (frame, rest) = rest.split_at(rest.len().min(usize::from(length / 2)));
         bytes = rest;
         let slot = u32::from(length % 2);
         pipes.incoming = Some(frame);
-        publisher.readable(pipe(slot), &mut pipes, Instant::now());
+        publisher.readable(pipe(slot), &mut pipes, sys::now());
         assert!(pipes.incoming.is_none());
         let (complete, topics) = &mut told[slot as usize];
         match frame {
@@ -236,7 +236,7 @@ pub fn subscriptions(mut bytes: &[u8]) {
         }
         let message = frame.get(1..).unwrap_or_default();
         pipes.sent.clear();
-        publisher.send(&mut Outgoing::borrowed(message), &mut pipes, Instant::now()).expect("a PUB never waits");
+        publisher.send(&mut Outgoing::borrowed(message), &mut pipes, sys::now()).expect("a PUB never waits");
         for (slot, (complete, topics)) in told.iter().enumerate() {
             let wanted = !complete || topics.iter().any(|topic| message.starts_with(topic));
             let times = pipes.sent.iter().filter(|sent| sent.slot as usize == slot).count();

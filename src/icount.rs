@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::message::{Message, Outgoing};
 use crate::pattern::{self, Pattern, Pipes, Priorities, Protocol};
 use crate::pipe::PipeId;
+use crate::sys;
 
 const BODY: [u8; 64] = [7; 64];
 
@@ -104,7 +105,7 @@ struct End {
 impl End {
     fn of(protocol: Protocol) -> Self {
         let mut pattern = pattern::open(protocol, false, 1, false).unwrap();
-        let (mut queues, now) = (Queues::default(), Instant::now());
+        let (mut queues, now) = (Queues::default(), sys::now());
         pattern.add(PIPE, Priorities { send: 8, recv: 8 }).unwrap();
         pattern.writable(PIPE, &mut queues, now);
         Self { pattern, queues, now }

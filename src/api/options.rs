@@ -1,7 +1,7 @@
 //! The options of a socket, by name: times as `Option<Duration>`, sizes as `usize`.
 #![forbid(unsafe_code)]
 
-use std::os::fd::RawFd;
+use crate::sys::RawSource;
 use std::time::Duration;
 
 use super::error::{Error, Result};
@@ -168,12 +168,12 @@ impl Socket {
     }
 
     /// A descriptor that is *readable* while a send would not wait. For polling only; the socket closes it.
-    pub fn send_fd(&self) -> Result<RawFd> {
+    pub fn send_fd(&self) -> Result<RawSource> {
         self.int(NN_SOL_SOCKET, NN_SNDFD)
     }
 
     /// A descriptor that is readable while a receive would not wait. For polling only; the socket closes it.
-    pub fn recv_fd(&self) -> Result<RawFd> {
+    pub fn recv_fd(&self) -> Result<RawSource> {
         self.int(NN_SOL_SOCKET, NN_RCVFD)
     }
 

@@ -9,6 +9,7 @@ use super::{Demand, DeviceId, Pattern, Pipes, Priorities, Refused};
 use crate::error::{Error, Result};
 use crate::message::{Body, Message, Outgoing};
 use crate::pipe::PipeId;
+use crate::sys;
 
 /// Where there is only one.
 pub(super) const DEVICE: DeviceId = 0;
@@ -68,7 +69,7 @@ pub(super) fn with_priority(priority: u8) -> Priorities {
 
 impl<P: Pattern> Stage<P> {
     pub(super) fn of(pattern: P) -> Self {
-        Self { pattern, desk: Desk::default(), now: Instant::now() }
+        Self { pattern, desk: Desk::default(), now: sys::now() }
     }
 
     pub(super) fn add(&mut self, pipe: PipeId) -> std::result::Result<(), Refused> {

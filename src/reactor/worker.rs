@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Weak};
 use std::thread::{JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::panics::{self, Place};
-use crate::sys::{Nest, NestEvents, Poller, Uncancelled, nap, without_signals};
+use crate::sys::{self, Hub, Poller, Tripwire, Uncancelled, nap};
 
 /// A socket, as the worker sees it.
 pub(crate) trait Driven: Send + Sync {
@@ -42,22 +42,25 @@ pub(crate) enum Pace {
     Fast,
 }
 
+/// Bytes of the thread's stack: a turn reads through a buffer of 64 KiB.
+const STACK: usize = 512 * 1024;
+
 const FAST_TICK: Duration = Duration::from_micros(100);
 const SLOW_TICK: Duration = Duration::from_millis(1);
 const SLOWEST_TICK: Duration = Duration::from_millis(2);
 
 enum Request {
-    Register(usize, Weak<dyn Driven>),
-    Watch(usize, Next),
-    Forget(usize),
+    Register(u64, Weak<dyn Driven>),
+    Watch(u64, Next),
+    Forget(u64),
     Stop,
 }
 
 /// What sockets and the thread share.
 struct Shared {
-    nest: Nest,
+    hub: Arc<Hub>,
     requests: Sender<Request>,
-    next_key: AtomicUsize,
+    next_key: AtomicU64,
     /// The thread ticks at the fast pace, so a request for it needs no wakeup.
     fast: AtomicBool,
 }
@@ -80,12 +83,8 @@ impl Worker {
     /// Starts the thread. Fails when descriptors or threads have run out.
     pub(crate) fn start() -> io::Result<Arc<Self>> {
         let (requests, inbox) = crossbeam_channel::unbounded();
-        let shared = Arc::new(Shared {
-            nest: Nest::new()?,
-            requests,
-            next_key: AtomicUsize::new(0),
-            fast: AtomicBool::new(false),
-        });
+        let shared =
+            Arc::new(Shared { hub: Hub::new()?, requests, next_key: AtomicU64::new(0), fast: AtomicBool::new(false) });
         let mut rounds = Rounds {
             shared: Arc::clone(&shared),
             inbox,
@@ -95,25 +94,30 @@ impl Worker {
             slow_tick: SLOW_TICK,
             next_tick: None,
         };
-        let thread = without_signals(|| {
-            std::thread::Builder::new().name("nn-worker".into()).stack_size(512 * 1024).spawn(move || rounds.run())
-        })?;
+        let thread = sys::spawn("nn-worker", STACK, move || rounds.run())?;
         let id = thread.thread().id();
         Ok(Arc::new(Self { shared, thread: Some(thread), id }))
     }
 
-    /// Puts a socket under the worker's care: its poller is watched from now on.
-    pub(crate) fn register(self: &Arc<Self>, socket: Weak<dyn Driven>, poller: &Poller) -> io::Result<Registration> {
+    /// Puts a socket under the worker's care, with a poller that is watched from now on.
+    pub(crate) fn register(
+        self: &Arc<Self>,
+        socket: Weak<dyn Driven>,
+        tripwire: Option<Arc<Tripwire>>,
+    ) -> io::Result<(Registration, Poller)> {
         let key = self.shared.next_key.fetch_add(1, Ordering::Relaxed);
         // The worker reads its requests before its events, so it knows the socket when the first event comes.
         self.shared.request(Request::Register(key, socket));
-        match self.shared.nest.add(poller, key) {
-            Ok(()) => Ok(Registration {
-                worker: Arc::clone(self),
-                key,
-                #[cfg(test)]
-                refused: AtomicBool::new(false),
-            }),
+        match Poller::new(&self.shared.hub, key, tripwire) {
+            Ok(poller) => {
+                let registration = Registration {
+                    worker: Arc::clone(self),
+                    key,
+                    #[cfg(test)]
+                    refused: AtomicBool::new(false),
+                };
+                Ok((registration, poller))
+            }
             Err(error) => {
                 self.shared.request(Request::Forget(key));
                 Err(error)
@@ -127,9 +131,9 @@ impl Drop for Worker {
         // Any call may be the last to leave a socket, and joining a thread is a cancellation point.
         let _whole = Uncancelled::new();
         self.shared.request(Request::Stop);
-        self.shared.nest.notify();
+        self.shared.hub.notify();
         // A thread that cannot be woken is left where it sleeps.
-        if !self.shared.nest.is_deaf()
+        if !self.shared.hub.is_deaf()
             && let Some(thread) = self.thread.take()
             && std::thread::current().id() != self.id
         {
@@ -141,7 +145,7 @@ impl Drop for Worker {
 /// A socket's line to the worker.
 pub(crate) struct Registration {
     worker: Arc<Worker>,
-    key: usize,
+    key: u64,
     /// As if the kernel had no memory.
     #[cfg(test)]
     pub refused: AtomicBool,
@@ -154,12 +158,7 @@ impl Registration {
         if self.refused.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
-        self.worker.shared.nest.arm(poller, self.key)
-    }
-
-    /// A source that was reported costs the kernel a look at every event even so. It leaves until it is armed again.
-    pub(crate) fn disarm(&self, poller: &Poller) {
-        self.worker.shared.nest.remove(poller);
+        poller.arm()
     }
 
     /// Makes the worker come back as told.
@@ -169,12 +168,12 @@ impl Registration {
         fence(Ordering::SeqCst);
         let on_its_way = next.pace == Some(Pace::Fast) && shared.fast.load(Ordering::SeqCst);
         if !on_its_way {
-            shared.nest.notify();
+            shared.hub.notify();
         }
     }
 
     pub(crate) fn forget(&self, poller: &Poller) {
-        self.worker.shared.nest.remove(poller);
+        poller.disarm();
         self.worker.shared.request(Request::Forget(self.key));
     }
 }
@@ -189,9 +188,9 @@ struct Care {
 struct Rounds {
     shared: Arc<Shared>,
     inbox: Receiver<Request>,
-    sockets: HashMap<usize, Care>,
-    deadlines: BinaryHeap<Reverse<(Instant, usize)>>,
-    ticking: Vec<usize>,
+    sockets: HashMap<u64, Care>,
+    deadlines: BinaryHeap<Reverse<(Instant, u64)>>,
+    ticking: Vec<u64>,
     slow_tick: Duration,
     next_tick: Option<Instant>,
 }
@@ -203,7 +202,7 @@ impl Rounds {
         while panics::contain(|| self.go_round()).is_none() {
             // Should it come back at once, the machine is not to suffer from it.
             nap(SLOWEST_TICK);
-            let keys: Vec<usize> = self.sockets.keys().copied().collect();
+            let keys: Vec<u64> = self.sockets.keys().copied().collect();
             for key in keys {
                 self.serve(key, |socket| socket.fired());
             }
@@ -211,26 +210,26 @@ impl Rounds {
     }
 
     fn go_round(&mut self) {
-        let mut events = NestEvents::new();
+        let mut found = Vec::new();
         loop {
             // Read before every sleep: a request made while `fast` was still set comes without a notification.
             if !self.read_requests() {
                 return;
             }
-            let timeout = self.next_wakeup().map(|at| at.saturating_duration_since(Instant::now()));
+            let timeout = self.next_wakeup().map(|at| at.saturating_duration_since(sys::now()));
             // Signals are blocked: an error is a program that has closed our descriptors. There is nothing to wait for then
             // but requests, and deadlines.
-            if self.shared.nest.wait(&mut events, timeout).is_err() {
+            if self.shared.hub.wait(&mut found, timeout).is_err() {
                 nap(SLOWEST_TICK);
             }
             if !self.read_requests() {
                 return;
             }
             panics::possible_at(Place::Rounds);
-            for event in events.iter() {
-                self.serve(event.key, |socket| socket.fired());
+            for key in found.drain(..) {
+                self.serve(key, |socket| socket.fired());
             }
-            let now = Instant::now();
+            let now = sys::now();
             self.serve_deadlines(now);
             if self.next_tick.is_some_and(|at| at <= now) {
                 self.tick();
@@ -253,7 +252,7 @@ impl Rounds {
                 Request::Register(key, socket) => {
                     self.sockets.insert(key, Care { socket, deadline: None, pace: None });
                 }
-                Request::Watch(key, next) => self.note(key, next, Instant::now()),
+                Request::Watch(key, next) => self.note(key, next, sys::now()),
                 Request::Forget(key) => {
                     self.sockets.remove(&key);
                     self.ticking.retain(|&other| other != key);
@@ -264,16 +263,16 @@ impl Rounds {
         true
     }
 
-    fn serve(&mut self, key: usize, call: impl FnOnce(&dyn Driven) -> Next) {
+    fn serve(&mut self, key: u64, call: impl FnOnce(&dyn Driven) -> Next) {
         let Some(socket) = self.sockets.get(&key).and_then(|care| care.socket.upgrade()) else { return };
         // A panic in one socket must not take the thread from all the others.
         let next = panics::contain(|| call(&*socket)).unwrap_or_default();
         drop(socket);
-        self.note(key, next, Instant::now());
+        self.note(key, next, sys::now());
     }
 
     /// Remembers when to come back.
-    fn note(&mut self, key: usize, next: Next, now: Instant) {
+    fn note(&mut self, key: u64, next: Next, now: Instant) {
         let Some(care) = self.sockets.get_mut(&key) else { return };
         if let Some(deadline) = next.deadline
             && care.deadline.is_none_or(|known| deadline < known)
@@ -333,7 +332,7 @@ impl Rounds {
         self.slow_tick = if self.ticking.is_empty() { SLOW_TICK } else { slow_tick };
         if !self.shared.fast.load(Ordering::SeqCst) && !self.ticking.is_empty() {
             self.next_tick = None;
-            self.tick_within(Pace::Slow, Instant::now());
+            self.tick_within(Pace::Slow, sys::now());
         }
     }
 }
@@ -373,11 +372,10 @@ mod tests {
     #[test]
     fn a_registered_socket_is_served_and_the_thread_ends_with_its_last_owner() {
         let worker = Worker::start().unwrap();
-        let poller = Poller::new(None).unwrap();
         let (calls, heard) = mpsc::channel();
         let probe: Arc<Probe> = Arc::new(Probe { calls: Mutex::new(calls), answer: Mutex::default() });
         let weak: Weak<Probe> = Arc::downgrade(&probe);
-        let registration = worker.register(weak, &poller).unwrap();
+        let (registration, poller) = worker.register(weak, None).unwrap();
         let limit = Duration::from_secs(10);
 
         poller.notify();

@@ -6,6 +6,7 @@
 //! ski-rental rule). A burst ends when a message comes later than the write of one takes, or when its sender receives.
 #![forbid(unsafe_code)]
 
+use crate::sys;
 use std::time::{Duration, Instant};
 
 /// The longest time that a batch waits for the worker (measured: 80 to 200 us, its tick included).
@@ -45,7 +46,7 @@ pub(super) struct Batching {
 
 impl Default for Batching {
     fn default() -> Self {
-        let now = Instant::now();
+        let now = sys::now();
         Self {
             now,
             last_end: now,

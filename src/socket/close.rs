@@ -109,7 +109,7 @@ impl Socket {
         loop {
             let ids = held.pipes.ids();
             let waiting = ids.iter().any(|&id| held.pipes.owes(id));
-            if !waiting || held.closing || give_up.is_some_and(|at| at <= Instant::now()) {
+            if !waiting || held.closing || give_up.is_some_and(|at| at <= sys::now()) {
                 return;
             }
             if held.lease.take() {

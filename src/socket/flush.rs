@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::io::{self, IoSlice};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
@@ -78,7 +78,7 @@ impl Socket {
             target.write(message);
         }
         let mut held = self.lock();
-        held.pipes.batching.wrote(direct.len(), Instant::now);
+        held.pipes.batching.wrote(direct.len(), sys::now);
         if patient {
             held = self.write_on(held, &mut direct[0], message);
         }
@@ -106,14 +106,14 @@ impl Socket {
 
     /// Goes on writing a large message as the kernel makes room.
     fn write_on<'a>(&'a self, mut held: Held<'a>, target: &mut Direct, message: &Outgoing<'_>) -> Held<'a> {
-        let start = Instant::now();
+        let start = sys::now();
         let stop = Limit::Until(start + STAMINA).min(Limit::of(held.options.send_timeout));
         while target.wrote == Wrote::Part {
             if stop.is_over() {
                 break;
             }
             held.wrote_part(target.pipe, Outbox::default());
-            let limit = Limit::Until(Instant::now() + PATIENCE).min(stop);
+            let limit = Limit::Until(sys::now() + PATIENCE).min(stop);
             let waited;
             (held, waited) = self.wait_until(held, Want::Room(target.pipe), limit, |state| {
                 let stuck = state.pipes.stream(target.pipe).is_some_and(|stream| stream.stuck);
@@ -132,7 +132,7 @@ impl Socket {
     /// Writes a pipe's outbox until it is empty or the kernel is full. The caller has set `flushing`.
     pub(super) fn flush(&self, id: PipeId) {
         let mut held = self.lock();
-        let gathering = held.pipes.batching.batches_since(Instant::now().checked_sub(Duration::from_millis(1)));
+        let gathering = held.pipes.batching.batches_since(sys::now().checked_sub(Duration::from_millis(1)));
         while let Some(stream) = held.pipes.stream(id) {
             if stream.outbox.is_empty() || stream.stuck {
                 stream.flushing = false;
@@ -155,7 +155,7 @@ impl Socket {
             let wrote = write_all(&target, &mut batch);
             held = self.lock();
             presence.end(&mut held);
-            held.pipes.batching.flushed(Instant::now);
+            held.pipes.batching.flushed(sys::now);
             match wrote {
                 Wrote::All => held.wrote_all(id, batch),
                 Wrote::Part => held.wrote_part(id, batch),

@@ -3,7 +3,6 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
 
 use crate::sys::{Condvar, Mutex};
 use arc_swap::{ArcSwapOption, Guard};
@@ -199,7 +198,7 @@ pub(crate) fn term() {
         }
         handles.phase = Phase::Terminating;
     }
-    let since = Instant::now();
+    let since = sys::now();
     let used = library.handles.lock().next;
     for handle in 0..used {
         // Closed already, or never opened: fine.

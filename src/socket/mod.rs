@@ -1,6 +1,7 @@
 //! What a socket is: one lock over pattern, pipes, endpoints and options, and the calls that go through it.
 #![forbid(unsafe_code)]
 
+mod batching;
 mod close;
 pub(crate) mod device;
 mod endpoint;
@@ -18,7 +19,6 @@ mod spin;
 mod state;
 mod stats;
 pub(crate) mod table;
-mod batching;
 mod turn;
 mod wait;
 
@@ -258,13 +258,13 @@ impl Socket {
         }
         // A reading of the clock is a fortieth of a short message's way.
         let timed = held.keeps_time || held.pipes.batching.is_timing();
-        let now = if timed { Instant::now() } else { held.pipes.batching.now() };
+        let now = if timed { sys::now() } else { held.pipes.batching.now() };
         held.pipes.batching.send_begins(now);
         let mut result = self.try_send(&mut held, message, now);
         if result == Err(Error::WouldBlock) {
             let limit = if dont_wait { Limit::Once } else { Limit::of(held.options.send_timeout) };
             (held, result) = self.wait_until(held, Want::Send, limit, |state| {
-                let now = Instant::now();
+                let now = sys::now();
                 state.pipes.batching.send_resumes(now);
                 self.try_send(state, message, now)
             });

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 use smallvec::SmallVec;
 
-use super::flush::Wrote;
 use super::batching::Batching;
+use super::flush::Wrote;
 use crate::codec::{Framing, Prefix};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
@@ -254,8 +254,11 @@ impl PipeTable {
     /// Whether bytes that were accepted could be lost by the end of the process: unwritten ones always; on a Unix stream
     /// also those the peer has not read yet, if it has left something unread for us.
     pub(super) fn owes(&mut self, id: PipeId) -> bool {
-        self.stream(id)
-            .is_some_and(|stream| !stream.outbox.is_empty() || stream.flushing || sys::unsent(&stream.stream) > 0)
+        self.stream(id).is_some_and(|stream| {
+            !stream.outbox.is_empty()
+                || stream.flushing
+                || sys::pending_out(&stream.stream).is_some_and(|bytes| bytes > 0)
+        })
     }
 
     /// Undertakes to write what waits in a pipe's outbox, unless somebody does so already or the kernel is full.

@@ -32,9 +32,13 @@ pub(crate) struct Item {
 /// Waits until an entry is ready (or the time is over, `None` for no limit) and returns how many are. An entry that wants
 /// nothing is not looked at.
 pub(crate) fn poll(items: &mut [Item], timeout: Option<Duration>) -> Result<usize> {
-    let limit = timeout.map_or(Limit::Never, |timeout| {
-        if timeout.is_zero() { Limit::Once } else { Limit::Until(Instant::now() + timeout) }
-    });
+    let limit =
+        timeout.map_or(
+            Limit::Never,
+            |timeout| {
+                if timeout.is_zero() { Limit::Once } else { Limit::Until(sys::now() + timeout) }
+            },
+        );
     let mut entries = Vec::new();
     for item in &mut *items {
         (item.can_recv, item.can_send) = (false, false);
@@ -104,7 +108,9 @@ fn wait(entries: &mut [Entry], limit: Limit) -> Result<()> {
     if gathered::is_left() {
         gathered::write();
     }
-    let Some(first) = entries.first() else { return Watches::new([].into_iter(), None)?.wait(entries, limit).map(drop) };
+    let Some(first) = entries.first() else {
+        return Watches::new([].into_iter(), None)?.wait(entries, limit).map(drop);
+    };
     let only = Arc::clone(&first.socket);
     if entries.iter().all(|entry| Arc::ptr_eq(&entry.socket, &only)) {
         return wait_one(&only, entries, limit);
@@ -318,7 +324,7 @@ impl Watches {
                 return Ok(true);
             }
             let next = list.iter().filter_map(|watch| watch.deadline).chain(limit.deadline()).min();
-            let timeout = next.map(|next| next.saturating_duration_since(Instant::now()));
+            let timeout = next.map(|next| next.saturating_duration_since(sys::now()));
             let many_cpus = list.first().is_some_and(|watch| watch.socket.library.has_many_cpus());
             let Kept { set, outlook, .. } = kept;
             let mut look = || parker.is_woken() || (set.look(parker, &mut found).is_ok() && !found.is_empty());
@@ -327,7 +333,7 @@ impl Watches {
             {
                 set.wait(parker, &mut found, timeout).map_err(|error| wait_failed(&error))?;
             }
-            let now = next.map(|_| Instant::now());
+            let now = next.map(|_| sys::now());
             for watch in list.iter_mut().filter(|watch| watch.deadline.is_some_and(|at| now >= Some(at))) {
                 (watch.visit, watch.turn) = (true, true);
             }
@@ -359,7 +365,7 @@ impl Watch {
         }
         panics::possible_at(Place::Poll);
         if limit == Limit::Once && held.lease.is_workers() {
-            held = socket.wait_for_turns(held, Instant::now() + HEARING_TIME);
+            held = socket.wait_for_turns(held, sys::now() + HEARING_TIME);
         }
         self.leading |= held.drives() && held.lease.take();
         if self.leading {

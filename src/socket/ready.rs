@@ -1,14 +1,12 @@
 //! Readiness seen from outside: NN_SNDFD and NN_RCVFD.
 #![forbid(unsafe_code)]
 
-use std::os::fd::{AsFd, AsRawFd};
-
 use crate::sys::Mutex;
 
 use super::wait::Want;
 use super::{Held, Socket};
 use crate::error::{Error, Result};
-use crate::sys::EventFd;
+use crate::sys::Readiness;
 
 /// The event descriptors, once somebody has asked for them. Readable while the condition holds, both of them.
 #[derive(Default)]
@@ -24,7 +22,7 @@ struct Pair {
 }
 
 struct Shown {
-    event: EventFd,
+    event: Readiness,
     signalled: bool,
 }
 
@@ -34,7 +32,7 @@ impl Shown {
             return;
         }
         self.signalled = ready;
-        if ready { self.event.signal() } else { self.event.clear() }
+        if ready { self.event.set() } else { self.event.clear() }
     }
 }
 
@@ -59,10 +57,10 @@ impl Socket {
         let mut pair = self.events.pair.lock();
         let slot = if want == Want::Send { &mut pair.send } else { &mut pair.recv };
         let fd = match slot {
-            Some(shown) => shown.event.as_fd().as_raw_fd(),
+            Some(shown) => shown.event.raw(),
             None => {
-                let shown = slot.insert(Shown { event: EventFd::new()?, signalled: false });
-                shown.event.as_fd().as_raw_fd()
+                let shown = slot.insert(Shown { event: Readiness::new()?, signalled: false });
+                shown.event.raw()
             }
         };
         drop(pair);

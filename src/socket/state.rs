@@ -17,7 +17,7 @@ use crate::message::Message;
 use crate::pattern::{Pattern, Priorities};
 use crate::pipe::PipeId;
 use crate::reactor::lease::{Lease, Leave};
-use crate::sys::Parker;
+use crate::sys::{self, Parker};
 use crate::transport::inproc::Note;
 
 pub(super) struct State {
@@ -158,7 +158,7 @@ impl State {
         let Some(pipe) = self.pipes.get(id).filter(|pipe| pipe.attached && !pipe.has_ended()) else { return };
         pipe.full = false;
         pipe.confirmed = true;
-        let now = Instant::now();
+        let now = sys::now();
         self.pattern.writable(id, &mut self.pipes, now);
         self.settle(socket);
         self.changed();
@@ -199,7 +199,7 @@ impl State {
     pub(super) fn detach_pipe(&mut self, socket: &Socket, id: PipeId) {
         let Some(pipe) = self.pipes.get(id) else { return };
         if std::mem::take(&mut pipe.attached) {
-            let now = Instant::now();
+            let now = sys::now();
             let (confirmed, ended) = (pipe.confirmed, pipe.has_ended());
             self.pattern.remove(id, &mut self.pipes, now);
             self.follow_deadline();

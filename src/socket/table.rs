@@ -100,7 +100,7 @@ pub(crate) fn find(handle: i32) -> Result<Found> {
 
 /// Closes a socket. Its handle can be used again once this has returned, also where it failed with `Broken`.
 pub(crate) fn close(handle: i32) -> Result<()> {
-    close_since(handle, Instant::now())
+    close_since(handle, sys::now())
 }
 
 pub(super) fn close_since(handle: i32, since: Instant) -> Result<()> {
@@ -123,7 +123,7 @@ pub(super) fn close_since(handle: i32, since: Instant) -> Result<()> {
 /// The process ends: what was accepted is written.
 extern "C" fn at_exit() {
     let _whole = sys::Uncancelled::new();
-    let since = Instant::now();
+    let since = sys::now();
     for slot in BLOCKS.iter().map_while(OnceLock::get).flatten() {
         panics::contain(|| {
             let socket = slot.load_full();

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sys::{Mutex, MutexGuard};
+use crate::sys::{self, Mutex, MutexGuard};
 
 use super::io::{Io, Orders};
 use super::pipes::ForWorker;
@@ -56,9 +56,8 @@ impl Socket {
         if self.reactor.get().is_some() {
             return Ok(());
         }
-        let poller = Poller::new(self.library.tripwire())?;
         let socket: std::sync::Weak<Self> = self.me.clone();
-        let registration = self.library.worker()?.register(socket, &poller)?;
+        let (registration, poller) = self.library.worker()?.register(socket, self.library.tripwire())?;
         // If another thread was faster, ours goes as it came.
         let _ = self.reactor.set(Reactor { poller, io: Mutex::default(), registration });
         Ok(())
@@ -109,7 +108,7 @@ impl Socket {
         if !held.drives() || held.led_by_waits {
             return held;
         }
-        let now = Instant::now();
+        let now = sys::now();
         let subscribed = self.library.subscribed();
         let just_heard = held.heard.is_some_and(|(heard, changes)| {
             changes == subscribed && now.saturating_duration_since(heard) < HEARING_PAUSE
@@ -131,7 +130,7 @@ impl Socket {
         let start = held.turns;
         let presence;
         (presence, held) = held.stay(false);
-        while !held.closing && !held.lease.is_free() && held.turns.wrapping_sub(start) < 2 && Instant::now() < until {
+        while !held.closing && !held.lease.is_free() && held.turns.wrapping_sub(start) < 2 && sys::now() < until {
             parker.prepare();
             held.turn_waiters.push(std::sync::Arc::clone(&parker));
             held.interrupt();
@@ -207,7 +206,7 @@ pub(super) fn begin_turn(mut held: Held<'_>, mut timeout: Option<Duration>) -> (
     });
     held.sleeps_until = held.next_deadline();
     if let Some(deadline) = held.sleeps_until {
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = deadline.saturating_duration_since(sys::now());
         timeout = Some(timeout.map_or(left, |timeout| timeout.min(left)));
     }
     if orders.as_ref().is_some_and(Orders::change_the_wait) {
@@ -231,7 +230,7 @@ impl State {
     /// Tells the pattern that its time has come, if it has.
     pub(super) fn expire(&mut self, socket: &Socket) {
         let Some(deadline) = self.pattern_deadline() else { return };
-        let now = Instant::now();
+        let now = sys::now();
         if deadline <= now {
             self.pattern.expire(&mut self.pipes, now);
             self.settle(socket);
@@ -267,7 +266,7 @@ impl Driven for Socket {
         if held.closing || !held.lease.fired() {
             if let Some(reactor) = self.reactor.get() {
                 // Under the lock: whoever arms does so later.
-                reactor.registration.disarm(&reactor.poller);
+                reactor.poller.disarm();
             }
             let pace = (!held.closing).then_some(Pace::Slow);
             return Next { pace, deadline: None };
@@ -293,7 +292,7 @@ impl Driven for Socket {
         }
         let mut pace = None;
         if held.gather_watched {
-            let now = Instant::now();
+            let now = sys::now();
             let before = now.checked_sub(held.pipes.gather_age(now));
             held.pipes.batching.overtake();
             held.gather_watched = !held.pipes.flush_gathered(before) || held.pipes.batching.batches_since(before);
@@ -344,7 +343,7 @@ mod tests {
         };
         let reactor = binder.reactor.get().unwrap();
         reactor.registration.refused.store(true, std::sync::atomic::Ordering::Relaxed);
-        reactor.registration.disarm(&reactor.poller);
+        reactor.poller.disarm();
         binder.lock().pipes.after().worker.arm = true;
         connector.connect(address.as_bytes()).unwrap();
         let until = Instant::now() + PATIENCE;

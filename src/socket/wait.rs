@@ -16,7 +16,7 @@ use super::{Held, Socket};
 use crate::error::{Error, Result};
 use crate::panics::{self, Place};
 use crate::pipe::PipeId;
-use crate::sys::{Parker, Unparked, current_parker};
+use crate::sys::{self, Parker, Unparked, current_parker};
 
 /// What a caller waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,19 +41,19 @@ pub(super) enum Limit {
 impl Limit {
     /// From an option in milliseconds.
     pub(super) fn of(millis: i32) -> Self {
-        timeout(millis).map_or(Self::Never, |limit| Self::Until(Instant::now() + limit))
+        timeout(millis).map_or(Self::Never, |limit| Self::Until(sys::now() + limit))
     }
 
     pub(super) fn remaining(self) -> Option<Duration> {
         match self {
             Self::Once => Some(Duration::ZERO),
-            Self::Until(at) => Some(at.saturating_duration_since(Instant::now())),
+            Self::Until(at) => Some(at.saturating_duration_since(sys::now())),
             Self::Never => None,
         }
     }
 
     pub(super) fn is_over(self) -> bool {
-        matches!(self, Self::Until(at) if at <= Instant::now())
+        matches!(self, Self::Until(at) if at <= sys::now())
     }
 
     pub(super) fn deadline(self) -> Option<Instant> {
@@ -172,7 +172,7 @@ impl Socket {
             } else if limit == Limit::Once {
                 if held.lease.is_workers() {
                     // It may be on its way to us with what we look for.
-                    held = self.wait_for_turns(held, Instant::now() + HEARING_TIME);
+                    held = self.wait_for_turns(held, sys::now() + HEARING_TIME);
                 }
                 // What a neighbour has sent is there, even if the thread that was woken to read the note has not run yet.
                 self.take_mail(&mut held);
@@ -195,7 +195,7 @@ impl Socket {
             }
             match limit {
                 Limit::Once => break Err(Error::WouldBlock),
-                Limit::Until(at) if Instant::now() >= at => break Err(Error::TimedOut),
+                Limit::Until(at) if sys::now() >= at => break Err(Error::TimedOut),
                 _ => {}
             }
         };

@@ -1,17 +1,19 @@
 //! What concerns the whole process: fork, exit, signal masks, the cancellation of threads.
 
+use std::io;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
 extern "C" fn forked() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
-    super::tripwire::forked();
+    super::forked();
 }
 
 /// Counts the forks between the first process and this one: what an older generation made belongs to a parent.
@@ -102,11 +104,26 @@ impl<T> Drop for Sheltered<T> {
 /// Sleeps, which in libc is a cancellation point.
 pub(crate) fn nap(time: Duration) {
     let _whole = Uncancelled::new();
-    std::thread::sleep(time);
+    thread::sleep(time);
+}
+
+/// The time, as all rooms above ask for it.
+#[inline]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// Starts a thread of the library's own. It handles no signals: those are the program's.
+pub(crate) fn spawn(
+    name: &str,
+    stack: usize,
+    run: impl FnOnce() + Send + 'static,
+) -> io::Result<thread::JoinHandle<()>> {
+    without_signals(|| thread::Builder::new().name(name.to_owned()).stack_size(stack).spawn(run))
 }
 
 /// Runs `start` with every signal blocked, so that a thread started in it inherits that mask.
-pub(crate) fn without_signals<T>(start: impl FnOnce() -> T) -> T {
+fn without_signals<T>(start: impl FnOnce() -> T) -> T {
     let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
     let mut old = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: sigfillset initialises `all`; pthread_sigmask reads it and initialises `old`.

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -118,8 +118,8 @@ impl Folder {
     fn of(path: &Path) -> Option<Self> {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = Self(OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(parent).ok()?);
-        let give_up = Instant::now() + LOCK_TIME;
-        while matches!(folder.0.try_lock(), Err(TryLockError::WouldBlock)) && Instant::now() < give_up {
+        let give_up = sys::now() + LOCK_TIME;
+        while matches!(folder.0.try_lock(), Err(TryLockError::WouldBlock)) && sys::now() < give_up {
             thread::sleep(LOCK_PAUSE);
         }
         Some(folder)

@@ -12,11 +12,11 @@ mod tcp;
 mod ws;
 
 use std::io;
-use std::os::fd::BorrowedFd;
 
 use socket2::{SockAddr, Socket};
 
 use crate::error::{Error, Result};
+use crate::sys::Source;
 use session::Greeting;
 
 /// Socket options that transports obey, as they are when a connection is made.
@@ -48,7 +48,7 @@ pub(crate) trait Transport: Sync {
 /// A bound address. Dropping it ends the listening and removes what it left in the file system.
 pub(crate) trait Listener: Send {
     /// Readable when a peer waits.
-    fn source(&self) -> BorrowedFd<'_>;
+    fn source(&self) -> Source<'_>;
     /// Takes one waiting peer, as a non-blocking stream.
     fn accept(&self, settings: Settings) -> io::Result<Socket>;
     fn greeting(&self, settings: Settings) -> Greeting;
@@ -86,30 +86,4 @@ pub(crate) fn by_scheme(scheme: &[u8]) -> Result<Scheme> {
         b"ws" => Ok(Scheme::Stream(&ws::Ws)),
         _ => Err(Error::UnknownScheme),
     }
-}
-
-/// Whether a failed accept tells of a peer that is gone already (accept(2) passes on errors that are pending on its
-/// connection): the next one can be taken at once.
-pub(crate) fn concerns_only_the_peer(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(
-            libc::ECONNABORTED
-                | libc::EINTR
-                | libc::EPROTO
-                | libc::ENETDOWN
-                | libc::ENOPROTOOPT
-                | libc::EHOSTDOWN
-                | libc::ENONET
-                | libc::EHOSTUNREACH
-                | libc::EOPNOTSUPP
-                | libc::ENETUNREACH
-                | libc::EPERM
-        )
-    )
-}
-
-/// Whether a failed accept tells that the machine has run out of something.
-pub(crate) fn is_exhausted(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }

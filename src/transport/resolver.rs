@@ -5,10 +5,12 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
-use crate::sys::Mutex;
+use crate::sys::{self, Mutex};
 
 use crate::panics::{self, Place};
-use crate::sys::without_signals;
+
+/// Bytes of a thread's stack: what std gives one. The system's resolver may load modules of any kind.
+const STACK: usize = 2 * 1024 * 1024;
 
 /// Names looked up at the same time; more wait their turn.
 const THREADS: usize = 16;
@@ -68,8 +70,7 @@ impl Resolver {
             return;
         }
         let resolver = Arc::clone(self);
-        let thread =
-            without_signals(|| std::thread::Builder::new().name("nn-resolver".into()).spawn(move || resolver.run()));
+        let thread = sys::spawn("nn-resolver", STACK, move || resolver.run());
         if thread.is_ok() {
             work.threads += 1;
         } else if work.threads == 0 {

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -12,7 +11,7 @@ use super::session::Greeting;
 use super::{BACKLOG, Dialer, Listener, Settings, Target, Transport};
 use crate::codec::length_prefix::LengthPrefix;
 use crate::error::Result;
-use crate::sys::Stream;
+use crate::sys::{self, AsSource, Source, Stream};
 
 pub(super) struct Tcp;
 
@@ -43,7 +42,7 @@ fn prepare(stream: &Socket, settings: Settings) {
 struct TcpListener(Stream);
 
 impl Listener for TcpListener {
-    fn source(&self) -> BorrowedFd<'_> {
+    fn source(&self) -> Source<'_> {
         self.0.as_fd()
     }
 
@@ -92,7 +91,7 @@ impl Dialer for TcpDialer {
 /// Starts a connect; "in progress" is success.
 pub(super) fn connect(socket: &Socket, to: &SockAddr) -> io::Result<()> {
     match socket.connect(to) {
-        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(()),
+        Err(error) if sys::is_in_progress(&error) => Ok(()),
         result => result,
     }
 }

@@ -3,7 +3,6 @@
 #![forbid(unsafe_code)]
 
 use std::io;
-use std::os::fd::BorrowedFd;
 
 use socket2::{SockAddr, Socket};
 
@@ -11,6 +10,7 @@ use super::session::Greeting;
 use super::tcp::Tcp;
 use super::{Dialer, Listener, Settings, Target, Transport};
 use crate::error::{Error, Result};
+use crate::sys::Source;
 
 pub(super) struct Ws;
 
@@ -61,7 +61,7 @@ fn without_zone(host: &str) -> String {
 struct WsListener(Box<dyn Listener>);
 
 impl Listener for WsListener {
-    fn source(&self) -> BorrowedFd<'_> {
+    fn source(&self) -> Source<'_> {
         self.0.source()
     }
 

@@ -5,13 +5,12 @@
 //! RUSTFLAGS="--cfg loom" cargo test --profile checks --test loom_lease
 //! ```
 //!
-//! The lease and the handoff are the library's own files. What surrounds them is a model: written again here, as short as it
+//! The lease is the library's own file. What surrounds them is a model: written again here, as short as it
 //! can be and in the same order of steps. What is wrong in the originals and right here is not found.
 //!
 //! | model | follows |
 //! | --- | --- |
 //! | `socket` | `src/socket/{wait,turn,close}.rs`, and `Held` of `src/socket/mod.rs` |
-//! | `joint` | `src/socket/joint.rs`, and the loop of `src/socket/device.rs` |
 //! | `mailbox` | `src/socket/neighbours.rs` |
 //! | `parker` | `src/sys/park.rs` |
 //!
@@ -22,9 +21,6 @@
 
 #![cfg(loom)]
 
-#[path = "../../src/transport/handoff.rs"]
-mod handoff;
-mod joint;
 #[path = "../../src/reactor/lease.rs"]
 mod lease;
 mod mailbox;

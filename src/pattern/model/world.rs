@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::super::Priorities;
 use crate::pipe::PipeId;
+use crate::sys;
 
 pub(super) struct Peer {
     pub id: PipeId,
@@ -72,7 +73,7 @@ impl World {
             sending: Rings::default(),
             receiving: Rings::default(),
             sent: Vec::new(),
-            now: Instant::now(),
+            now: sys::now(),
         }
     }
 

@@ -131,7 +131,7 @@ impl Driver<'_> {
         }
         let mut held = self.lock();
         held.stats.connect_errors += 1;
-        held.endpoint_error(self.socket, endpoint, error.raw_os_error().unwrap_or(libc::ECONNREFUSED));
+        held.endpoint_error(self.socket, endpoint, sys::code_of(error, &sys::refused()));
     }
 
     pub(super) fn redial_later(&mut self, endpoint: i32) {
@@ -145,7 +145,7 @@ impl Driver<'_> {
             let [fraction] = sys::random();
             delay += delay * u32::from(fraction) / 512;
         }
-        let at = Instant::now() + delay;
+        let at = sys::now() + delay;
         if let Some(old) = point.redial.replace(at) {
             self.io.timers.stop(old, Timer::Redial(endpoint));
         }
@@ -178,7 +178,7 @@ impl Driver<'_> {
                 if !room {
                     // Not greeted, so the peer takes nothing for sent.
                     drop(stream);
-                    return self.lost(endpoint, Instant::now());
+                    return self.lost(endpoint, sys::now());
                 }
                 // Present: closing an endpoint ends what it has under way.
                 let Some(Point::Dialer(point)) = self.io.endpoints.get(&endpoint) else { return };
@@ -198,7 +198,7 @@ fn refused_by_itself(stream: &Socket) -> Option<io::Error> {
         return None;
     }
     let _ = stream.set_linger(Some(Duration::ZERO));
-    Some(io::Error::from_raw_os_error(libc::ECONNREFUSED))
+    Some(sys::refused())
 }
 
 #[cfg(test)]

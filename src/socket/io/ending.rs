@@ -38,7 +38,7 @@ impl Driver<'_> {
         let mut held = self.lock();
         held.network -= 1;
         let linger = held.options.linger();
-        let since = held.closing_since.unwrap_or_else(Instant::now);
+        let since = held.closing_since.unwrap_or_else(sys::now);
         drop(held);
         let give_up = linger.map(|linger| since + linger);
         let mine = |source: &Source| match source {
@@ -86,13 +86,13 @@ impl Driver<'_> {
         drop(held);
         // On tcp the end of our side makes the peer's kernel acknowledge at once. On ipc it waits until the peer has read
         // everything: libnanomsg drops what it has not fetched when it sees the end.
-        let unread = sys::unsent(&stream);
+        let unread = sys::pending_out(&stream).is_some_and(|bytes| bytes > 0);
         let ipc = stream.domain().is_ok_and(|domain| domain == Domain::UNIX);
-        if written && !shut && !(ipc && unread > 0) {
+        if written && !shut && !(ipc && unread) {
             let _ = stream.shutdown(Shutdown::Write);
         }
-        let now = Instant::now();
-        if (written && sys::unsent(&stream) == 0) || give_up.is_some_and(|at| at <= now) {
+        let now = sys::now();
+        if (written && sys::pending_out(&stream) == Some(0)) || give_up.is_some_and(|at| at <= now) {
             return self.end(source);
         }
         let next = give_up.map_or(now + pause, |at| at.min(now + pause));

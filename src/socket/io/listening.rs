@@ -1,11 +1,10 @@
 //! Listeners: peers accepted, and pauses when descriptors have run out.
 #![forbid(unsafe_code)]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Driver, Point, Source, Timer};
-use crate::sys::{self, Interest};
-use crate::transport::{concerns_only_the_peer, is_exhausted};
+use crate::sys::{self, Interest, concerns_only_the_peer, is_exhausted};
 
 /// Peers taken from one listener before others have their turn.
 const ACCEPTS: usize = 64;
@@ -43,7 +42,7 @@ impl Driver<'_> {
                         held.stats.accept_errors += 1;
                     }
                     if is_exhausted(&error) {
-                        held.endpoint_error(self.socket, endpoint, error.raw_os_error().unwrap_or(libc::EMFILE));
+                        held.endpoint_error(self.socket, endpoint, sys::code_of(&error, &sys::exhausted()));
                     }
                     drop(held);
                     if !concerns_only_the_peer(&error) {
@@ -62,7 +61,7 @@ impl Driver<'_> {
 
     pub(super) fn pause_accepting(&mut self, endpoint: i32) {
         let Some(Point::Listener { pause, .. }) = self.io.endpoints.get_mut(&endpoint) else { return };
-        let at = Instant::now() + ACCEPT_PAUSE;
+        let at = sys::now() + ACCEPT_PAUSE;
         *pause = Some(at);
         self.io.timers.start(at, Timer::Accept(endpoint));
     }

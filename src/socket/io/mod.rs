@@ -20,7 +20,7 @@ use super::spin::Outlook;
 use super::{Held, Socket};
 use crate::pipe::{Inbox, PipeId};
 use crate::reactor::timers::Timers;
-use crate::sys::{Events, Interest, Poller, Stream};
+use crate::sys::{self, Events, Interest, Poller, Stream};
 use crate::transport::backoff::Backoff;
 use crate::transport::{Dialer, Listener, Settings};
 use dialling::DialPoint;
@@ -236,7 +236,7 @@ impl Driver<'_> {
         if self.io.timers.next().is_none() {
             return;
         }
-        let now = Instant::now();
+        let now = sys::now();
         while let Some(timer) = self.io.timers.pop_due(now) {
             match timer {
                 Timer::Redial(endpoint) => {

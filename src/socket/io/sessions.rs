@@ -87,7 +87,7 @@ impl Driver<'_> {
 
     /// `promised`: the pattern's place is kept for this connection.
     pub(super) fn start(&mut self, endpoint: i32, stream: Stream, greeting: Greeting, promised: bool) {
-        let now = Instant::now();
+        let now = sys::now();
         let protocols = self.protocols(endpoint);
         let Ok(session) = Session::start(stream, greeting, protocols) else {
             if promised {
@@ -182,7 +182,7 @@ impl Driver<'_> {
             connection.stage = Stage::Parting;
         }
         self.io.unsettled += usize::from(pipe.is_some());
-        self.set_deadline(source, Some(Instant::now() + PARTING));
+        self.set_deadline(source, Some(sys::now() + PARTING));
         self.set_interest(source, |interest| *interest = Interest::READ);
         self.lost(endpoint, since);
     }
@@ -198,7 +198,7 @@ impl Driver<'_> {
                 if matches!(connection.stage, Stage::Greeting) {
                     let more = if self.lock().has_room() { self.go_on(source) } else { None };
                     match more {
-                        Some(time) => self.set_deadline(source, Some(Instant::now() + time)),
+                        Some(time) => self.set_deadline(source, Some(sys::now() + time)),
                         None => self.end(source),
                     }
                 }

@@ -9,15 +9,19 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::process::Sheltered;
-use super::socket::direct;
-use super::{EventFd, Parker, Polled, Tripwire, poll_readable};
+use super::super::process::Sheltered;
+use super::polled::{Polled, poll_readable};
+use super::stream::direct;
+use super::{Hub, Parker, Readiness, Tripwire};
 
 #[derive(Debug)]
 pub(crate) struct Poller {
     epoll: Sheltered<OwnedFd>,
-    notify: EventFd,
+    notify: Readiness,
     tripwire: Option<Arc<Tripwire>>,
+    hub: Arc<Hub>,
+    /// Its name in the hub.
+    key: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,9 +58,14 @@ pub(crate) struct Events {
 /// Sources served by one wait.
 const BATCH: usize = 64;
 
-const NOTIFY: u64 = 1 << 63;
+/// The key of what interrupts a wait. Those of sources are below.
+pub(super) const NOTIFY: u64 = 1 << 63;
 
 impl Events {
+    pub(super) fn keys(&self) -> impl Iterator<Item = u64> {
+        self.list.iter().map(|event| event.u64)
+    }
+
     /// The keys found ready, each with what it is ready for. An error or a hang-up counts as both; the end of what the peer
     /// sends counts as something to read, also where reading is not asked for.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, Interest)> {
@@ -69,19 +78,30 @@ impl Events {
     }
 }
 
-fn epoll() -> io::Result<Sheltered<OwnedFd>> {
+pub(super) fn epoll() -> io::Result<Sheltered<OwnedFd>> {
     // SAFETY: no pointers; the result is checked and then owned by nobody else.
     Ok(unsafe { OwnedFd::from_raw_fd(check(libc::epoll_create1(libc::EPOLL_CLOEXEC))?) }.into())
 }
 
-fn control(
+pub(super) fn control(
     epoll: &OwnedFd,
     operation: libc::c_int,
     fd: BorrowedFd<'_>,
     interest: Interest,
     key: u64,
 ) -> io::Result<()> {
-    let mut event = libc::epoll_event { events: interest.bits(), u64: key };
+    control_raw(epoll, operation, fd, interest.bits(), key)
+}
+
+/// The same, for other events than those of [`Interest`].
+pub(super) fn control_raw(
+    epoll: &OwnedFd,
+    operation: libc::c_int,
+    fd: BorrowedFd<'_>,
+    events: u32,
+    key: u64,
+) -> io::Result<()> {
+    let mut event = libc::epoll_event { events, u64: key };
     // SAFETY: both descriptors are open (borrowed), and the event outlives the call.
     check(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), operation, fd.as_raw_fd(), &mut event) })?;
     Ok(())
@@ -100,7 +120,7 @@ fn wait(
     look(epoll, events)
 }
 
-fn sleep(epoll: &OwnedFd, tripwire: Option<&Tripwire>, timeout: Option<Duration>) -> io::Result<()> {
+pub(super) fn sleep(epoll: &OwnedFd, tripwire: Option<&Tripwire>, timeout: Option<Duration>) -> io::Result<()> {
     let set = Polled::new(epoll.as_fd());
     match tripwire {
         Some(tripwire) => poll_readable(&mut [set, Polled::new(tripwire.source())], timeout, true),
@@ -109,7 +129,7 @@ fn sleep(epoll: &OwnedFd, tripwire: Option<&Tripwire>, timeout: Option<Duration>
 }
 
 /// What is ready now.
-fn look(epoll: &OwnedFd, events: &mut Events) -> io::Result<()> {
+pub(super) fn look(epoll: &OwnedFd, events: &mut Events) -> io::Result<()> {
     events.list.reserve(BATCH);
     // SAFETY: the buffer has room for BATCH events, as just reserved, and belongs to the caller for the whole call.
     let found = unsafe {
@@ -127,12 +147,24 @@ fn check(result: libc::c_int) -> io::Result<libc::c_int> {
 }
 
 impl Poller {
-    /// Without a tripwire waits are short.
-    pub(crate) fn new(tripwire: Option<Arc<Tripwire>>) -> io::Result<Self> {
+    /// The hub reports its first event under `key`. Without a tripwire waits are short.
+    pub(crate) fn new(hub: &Arc<Hub>, key: u64, tripwire: Option<Arc<Tripwire>>) -> io::Result<Self> {
         let epoll = epoll()?;
-        let poller = Self { epoll, notify: EventFd::new()?, tripwire };
+        let poller = Self { epoll, notify: Readiness::new()?, tripwire, hub: Arc::clone(hub), key };
         poller.control(libc::EPOLL_CTL_ADD, poller.notify.as_fd(), Interest::READ, NOTIFY)?;
+        poller.arm()?;
         Ok(poller)
+    }
+
+    /// Makes the hub report the next event, once. Fails if the kernel has no memory for that.
+    pub(crate) fn arm(&self) -> io::Result<()> {
+        self.hub.arm(&self.epoll, self.key)
+    }
+
+    /// The hub reports nothing until it is armed again. A source that was reported costs the kernel a look at every event
+    /// even so.
+    pub(crate) fn disarm(&self) {
+        self.hub.disarm(&self.epoll);
     }
 
     fn control(&self, operation: libc::c_int, fd: BorrowedFd<'_>, interest: Interest, key: u64) -> io::Result<()> {
@@ -163,7 +195,7 @@ impl Poller {
 
     /// Ends the current wait, or the next one.
     pub(crate) fn notify(&self) {
-        self.notify.signal();
+        self.notify.set();
     }
 }
 
@@ -200,8 +232,7 @@ impl WaitSet {
     pub(crate) fn look(&self, parker: &Parker, found: &mut Vec<u64>) -> io::Result<()> {
         let mut events = Events::default();
         look(&self.epoll, &mut events)?;
-        for event in &events.list {
-            let key = event.u64;
+        for key in events.keys() {
             if key == NOTIFY { parker.event()?.clear() } else { found.push(key) }
         }
         Ok(())
@@ -233,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_notification_ends_one_wait() {
-        let poller = Poller::new(None).unwrap();
+        let poller = Poller::new(&Hub::new().unwrap(), 0, None).unwrap();
         let mut events = Events::default();
         poller.notify();
         assert!(poller.wait(&mut events, None).unwrap());
@@ -244,7 +275,7 @@ mod tests {
     #[test]
     fn readiness_is_level_triggered() {
         let (mut near, far) = UnixStream::pair().unwrap();
-        let poller = Poller::new(None).unwrap();
+        let poller = Poller::new(&Hub::new().unwrap(), 0, None).unwrap();
         poller.add(&far, Interest::READ, 7).unwrap();
         near.write_all(b"x").unwrap();
         let mut events = Events::default();
@@ -259,7 +290,7 @@ mod tests {
     #[test]
     fn who_waits_for_nothing_hears_of_the_end() {
         let (mut near, far) = UnixStream::pair().unwrap();
-        let poller = Poller::new(None).unwrap();
+        let poller = Poller::new(&Hub::new().unwrap(), 0, None).unwrap();
         poller.add(&far, Interest { read: false, write: false }, u64::from(u32::MAX) + 7).unwrap();
         near.write_all(b"x").unwrap();
         let mut events = Events::default();

@@ -1,12 +1,10 @@
 //! How a thread sleeps until another one wakes it: a futex, because only that is both quick and ended by signals.
 
-use std::cell::RefCell;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::EventFd;
-use super::process::generation;
+use super::Readiness;
 
 /// One thread's bed. Wakeups are not counted: any number of them before a sleep makes that sleep return at once.
 #[derive(Debug, Default)]
@@ -15,7 +13,7 @@ pub(crate) struct Parker {
     /// Where the last wakeup came from.
     waker_cpu: AtomicU32,
     /// Only for threads that also wait for descriptors (nn_poll over several sockets).
-    event: OnceLock<EventFd>,
+    event: OnceLock<Readiness>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,11 +113,11 @@ impl Parker {
 
     /// The descriptor that a wakeup makes readable while the owner is between [`Parker::begin_polling`] and
     /// [`Parker::end_polling`].
-    pub(super) fn event(&self) -> std::io::Result<&EventFd> {
+    pub(super) fn event(&self) -> std::io::Result<&Readiness> {
         if let Some(event) = self.event.get() {
             return Ok(event);
         }
-        let event = EventFd::new()?;
+        let event = Readiness::new()?;
         Ok(self.event.get_or_init(|| event))
     }
 
@@ -142,7 +140,7 @@ impl Parker {
             ASLEEP => {}
             POLLING => {
                 if let Some(event) = self.event.get() {
-                    event.signal();
+                    event.set();
                 }
                 return;
             }
@@ -159,31 +157,10 @@ fn cpu() -> u32 {
     u32::try_from(unsafe { libc::sched_getcpu() }).unwrap_or(u32::MAX - 1)
 }
 
-thread_local! {
-    /// With the generation of processes that it belongs to.
-    static PARKER: RefCell<Option<(u32, Arc<Parker>)>> = const { RefCell::new(None) };
-}
-
-/// The calling thread's parker.
-pub(crate) fn current_parker() -> Arc<Parker> {
-    // The event descriptor of a parent's is the parent's: a child that read it would take wakeups away.
-    if PARKER.try_with(|cell| cell.borrow().as_ref().is_some_and(|(of, _)| *of != generation())) == Ok(true) {
-        forget_parker();
-    }
-    // A destructor that runs after this thread's own storage is gone gets a parker for one use.
-    PARKER
-        .try_with(|cell| Arc::clone(&cell.borrow_mut().get_or_insert_with(|| (generation(), Arc::default())).1))
-        .unwrap_or_default()
-}
-
-/// The calling thread gets a new parker. The old one's descriptor is left alone: where the program has closed it, its
-/// number may be another file's by now.
-pub(crate) fn forget_parker() {
-    std::mem::forget(PARKER.try_with(|cell| cell.borrow_mut().take()));
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]

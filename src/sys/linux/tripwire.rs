@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
-use super::Uncancelled;
+use super::super::process::Uncancelled;
 
 /// A pipe that nobody writes to.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ fn inode_of(fd: RawFd) -> Option<u64> {
 }
 
 /// In the child of a fork: lets go of the parent's pipe.
-pub(super) fn forked() {
+pub(in crate::sys) fn forked() {
     let writer = WRITER.swap(-1, Ordering::Relaxed);
     if writer >= 0 && inode_of(writer) == Some(INODE.load(Ordering::Relaxed)) {
         // SAFETY: it is the pipe's writer, of which nothing in the child makes use: what a parent's sockets have is
@@ -81,8 +81,8 @@ pub(super) fn forked() {
 
 #[cfg(test)]
 mod tests {
+    use super::super::polled::{Polled, poll_readable};
     use super::*;
-    use crate::sys::{Polled, poll_readable};
     use std::os::unix::net::UnixStream;
     use std::sync::Arc;
 

@@ -1,0 +1,17 @@
+//! Linux: epoll, futexes, eventfds and system calls of our own. A caller that waits drives its socket itself.
+
+mod hub;
+mod park;
+mod polled;
+mod poller;
+mod readiness;
+mod stream;
+mod tripwire;
+
+pub(crate) use hub::Hub;
+pub(crate) use park::{Parker, Unparked};
+pub(crate) use poller::{Events, Interest, Poller, WaitSet};
+pub(crate) use readiness::Readiness;
+pub(crate) use stream::{fill, pending_out, recv, send, send_vectored};
+pub(crate) use tripwire::Tripwire;
+pub(in crate::sys) use tripwire::forked;
