@@ -9,27 +9,40 @@
 #![forbid(unsafe_code)]
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Holder {
+enum Holder {
     Nobody,
-    Caller,
+    Caller(Sleep),
+    /// Never for long.
     Worker,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sleep {
+    Awake,
+    /// It waits in the poller, or is about to.
+    Asleep,
+    /// The same, and the poller was notified since.
+    Poked,
+}
+
+/// How the worker hears of the next event, if no caller sees it first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Watch {
+    /// Its one-shot watch on the poller is live.
+    Armed,
+    /// It looks on its next tick. `used`: a caller has had the lease since the last one. `asleep`: ticks on which the caller
+    /// that has the lease was found asleep, one after the other.
+    Ticking { used: bool, asleep: u8 },
+    /// Not at all: the one that has the lease sees to it.
+    Off,
 }
 
 #[derive(Debug)]
 pub(crate) struct Lease {
     holder: Holder,
-    /// The holder waits in the poller, or is about to.
-    asleep: bool,
-    /// The poller was notified since the holder went to sleep.
-    poked: bool,
-    /// The worker's one-shot watch on the poller is live.
-    armed: bool,
-    /// The worker looks at this socket on its next tick.
-    ticking: bool,
-    /// A caller held the lease since the last tick.
-    used: bool,
-    /// Ticks on which the caller that holds the lease was found asleep, one after the other.
-    asleep_ticks: u8,
+    watch: Watch,
+    /// The socket is the worker's for good: callers do not drive it.
+    owned: bool,
 }
 
 /// So many ticks an asleep caller stays on the tick list: one that soon leaves need not report, which would wake the
@@ -67,94 +80,104 @@ impl Default for Lease {
 impl Lease {
     /// A lease nobody holds, the worker armed.
     pub(crate) fn new() -> Self {
-        Self {
-            holder: Holder::Nobody,
-            asleep: false,
-            poked: false,
-            armed: true,
-            ticking: false,
-            used: false,
-            asleep_ticks: 0,
-        }
+        Self { holder: Holder::Nobody, watch: Watch::Armed, owned: false }
     }
 
     pub(crate) fn is_free(&self) -> bool {
         self.holder == Holder::Nobody
     }
 
-    /// The worker has it, which it never does for long.
+    /// The worker has it, or will have it when there is something to do.
+    #[cfg_attr(loom, allow(dead_code, reason = "the models have no descriptors to show"))]
+    pub(crate) fn is_owned(&self) -> bool {
+        self.owned
+    }
+
     #[cfg_attr(loom, allow(dead_code, reason = "the models have no calls that do not wait"))]
     pub(crate) fn is_workers(&self) -> bool {
         self.holder == Holder::Worker
     }
 
+    /// From now on no caller drives. One that does goes on until it leaves.
+    #[cfg_attr(loom, allow(dead_code, reason = "the models have no descriptors to show"))]
+    pub(crate) fn give_to_worker(&mut self) {
+        self.owned = true;
+    }
+
     /// Takes the lease for a caller.
     pub(crate) fn take(&mut self) -> bool {
+        !self.owned && self.take_to_end()
+    }
+
+    /// The same, for a caller that ends the socket.
+    pub(crate) fn take_to_end(&mut self) -> bool {
         let free = self.is_free();
         if free {
-            self.holder = Holder::Caller;
-            self.used = true;
+            self.holder = Holder::Caller(Sleep::Awake);
+            if let Watch::Ticking { used, .. } = &mut self.watch {
+                *used = true;
+            }
         }
         free
     }
 
     /// The holder will wait in the poller as soon as it has let the lock go.
     pub(crate) fn sleep(&mut self) {
-        self.asleep = true;
-        self.poked = false;
+        if let Holder::Caller(sleep) = &mut self.holder {
+            *sleep = Sleep::Asleep;
+        }
     }
 
     pub(crate) fn wake(&mut self) {
-        self.asleep = false;
+        if let Holder::Caller(sleep) = &mut self.holder {
+            *sleep = Sleep::Awake;
+        }
     }
 
     /// Something changed that the holder has to see. True: notify the poller once the lock is free. A holder that is
     /// awake looks by itself before it sleeps.
     pub(crate) fn interrupt(&mut self) -> bool {
-        let needed = self.asleep && !self.poked;
-        self.poked |= needed;
+        let needed = self.holder == Holder::Caller(Sleep::Asleep);
+        if needed {
+            self.holder = Holder::Caller(Sleep::Poked);
+        }
         needed
     }
 
     /// A caller gives the lease back. `urgent`: the worker has to react to the next event without waiting for its tick.
     pub(crate) fn leave(&mut self, urgent: bool) -> Leave {
         self.holder = Holder::Nobody;
-        self.asleep = false;
-        // The next event is the worker's at once, not only when a tick has found the caller gone.
-        self.used &= !urgent;
-        if self.armed {
-            return Leave::Nothing;
+        match self.watch {
+            Watch::Armed => Leave::Nothing,
+            _ if urgent || self.owned => {
+                self.watch = Watch::Armed;
+                Leave::Arm
+            }
+            Watch::Ticking { .. } => Leave::Nothing,
+            Watch::Off => {
+                self.watch = Watch::Ticking { used: true, asleep: 0 };
+                Leave::Report
+            }
         }
-        if urgent {
-            self.armed = true;
-            return Leave::Arm;
-        }
-        if self.ticking {
-            return Leave::Nothing;
-        }
-        self.ticking = true;
-        Leave::Report
     }
 
     /// The holder will never leave: it has panicked.
     #[cfg_attr(loom, allow(dead_code, reason = "nobody panics in the models"))]
     pub(crate) fn abandon(&mut self) {
         self.holder = Holder::Nobody;
-        self.asleep = false;
     }
 
-    /// The worker was told of an event by its watch, which is spent. True: the lease is the worker's. Otherwise a caller
-    /// has it, or had it a moment ago, and the socket belongs on the tick list. Only while the socket is on that list does
-    /// `used` mean "a moment ago": otherwise no tick has cleared it, however long the caller has been away.
+    /// The worker was told of an event by its watch, which is spent. True: the lease is the worker's. Otherwise a caller has
+    /// it, and the socket belongs on the tick list.
     pub(crate) fn fired(&mut self) -> bool {
-        self.armed = false;
-        if self.is_free() && !(self.used && self.ticking) {
-            self.holder = Holder::Worker;
-            true
-        } else {
-            self.ticking = true;
-            false
+        let free = self.is_free();
+        // A caller that has come and gone since may be on its way back, and a tick finds that out.
+        if free && !matches!(self.watch, Watch::Ticking { used: true, .. }) {
+            (self.holder, self.watch) = (Holder::Worker, Watch::Off);
+            return true;
         }
+        self.watch = Watch::Ticking { used: true, asleep: 0 };
+        false
     }
 
     /// The worker's deadline for this socket has come. True: the lease is the worker's.
@@ -167,28 +190,23 @@ impl Lease {
     }
 
     pub(crate) fn tick(&mut self) -> Tick {
-        let used = std::mem::take(&mut self.used);
-        if self.armed {
-            self.ticking = false;
-            return Tick::Drop;
-        }
+        let Watch::Ticking { used, asleep } = self.watch else { return Tick::Drop };
         match self.holder {
             _ if used => {
-                self.asleep_ticks = 0;
+                self.watch = Watch::Ticking { used: false, asleep: 0 };
                 Tick::Stay
             }
             Holder::Nobody => {
-                self.holder = Holder::Worker;
-                self.ticking = false;
+                (self.holder, self.watch) = (Holder::Worker, Watch::Off);
                 Tick::Taken
             }
-            Holder::Caller if self.asleep_ticks < ASLEEP_TICKS => {
-                self.asleep_ticks += 1;
+            Holder::Caller(_) if asleep < ASLEEP_TICKS => {
+                self.watch = Watch::Ticking { used, asleep: asleep + 1 };
                 Tick::Stay
             }
             // Asleep for long: it reports when it leaves.
-            Holder::Caller => {
-                self.ticking = false;
+            Holder::Caller(_) => {
+                self.watch = Watch::Off;
                 Tick::Drop
             }
             Holder::Worker => Tick::Stay,
@@ -197,20 +215,20 @@ impl Lease {
 
     /// The worker was asked to come by for another reason; it looks at the lease as well.
     pub(crate) fn start_ticking(&mut self) {
-        self.ticking = true;
+        if self.watch == Watch::Off {
+            self.watch = Watch::Ticking { used: true, asleep: 0 };
+        }
     }
 
     /// The worker's watch was to be armed, and could not be: it ticks instead, and tries again.
     pub(crate) fn could_not_arm(&mut self) {
-        self.armed = false;
-        self.ticking = true;
+        self.watch = Watch::Ticking { used: false, asleep: 0 };
     }
 
     /// The worker gives the lease back, armed. True: it has to arm its watch (it was not armed all along).
     pub(crate) fn leave_armed(&mut self) -> bool {
         self.holder = Holder::Nobody;
-        self.asleep = false;
-        !std::mem::replace(&mut self.armed, true)
+        std::mem::replace(&mut self.watch, Watch::Armed) != Watch::Armed
     }
 }
 
@@ -259,12 +277,11 @@ mod tests {
     }
 
     #[test]
-    fn an_event_just_after_the_caller_left_waits_for_a_tick_that_is_coming() {
+    fn a_caller_that_left_just_now_keeps_the_lease_for_a_tick() {
         let mut lease = Lease::new();
-        lease.start_ticking();
         lease.take();
-        lease.leave(false);
         assert!(!lease.fired());
+        lease.leave(false);
         assert_eq!(lease.tick(), Tick::Stay);
         assert_eq!(lease.tick(), Tick::Taken);
     }
@@ -314,6 +331,18 @@ mod tests {
         lease.could_not_arm();
         assert_eq!(lease.tick(), Tick::Taken);
         assert!(lease.leave_armed(), "it is tried again");
+    }
+
+    #[test]
+    fn no_caller_drives_what_is_the_workers() {
+        let mut lease = Lease::new();
+        assert!(lease.take());
+        assert!(!lease.fired());
+        lease.give_to_worker();
+        assert_eq!(lease.leave(false), Leave::Arm, "the one that drove has left");
+        assert!(!lease.take());
+        assert!(lease.fired() && lease.leave_armed() && !lease.take());
+        assert!(lease.take_to_end());
     }
 
     #[test]

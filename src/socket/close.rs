@@ -59,7 +59,7 @@ impl Socket {
             let _ = held.remove_endpoint(self, endpoint);
         }
         let Some(reactor) = self.reactor.get() else { return held };
-        let taken = held.lease.take();
+        let taken = held.lease.take_to_end();
         debug_assert!(taken, "nobody else is inside");
         let (presence, mut held) = held.stay(true);
         panics::possible_at(Place::Close);
@@ -112,7 +112,7 @@ impl Socket {
             if !waiting || held.closing || give_up.is_some_and(|at| at <= sys::now()) {
                 return;
             }
-            if held.lease.take() {
+            if held.lease.take_to_end() {
                 let presence;
                 (presence, held) = held.stay(true);
                 (held, _) = self.turn(held, Some(pause));

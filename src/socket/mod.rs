@@ -187,7 +187,7 @@ impl Socket {
     /// Unlocks, and does what was noted.
     #[inline(never)]
     fn let_go(&self, mut state: MutexGuard<'_, State>) {
-        let kick = state.needs_turn() && state.lease.is_free();
+        let kick = state.needs_turn() && state.needs_driver();
         if state.needs_turn() {
             state.interrupt();
         }

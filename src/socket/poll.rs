@@ -364,7 +364,7 @@ impl Watch {
             return watched_ends(&held);
         }
         panics::possible_at(Place::Poll);
-        if limit == Limit::Once && held.lease.is_workers() {
+        if limit == Limit::Once && held.lease.is_workers() && !held.lease.is_owned() {
             held = socket.wait_for_turns(held, sys::now() + HEARING_TIME);
         }
         self.leading |= held.drives() && held.lease.take();

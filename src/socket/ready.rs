@@ -67,8 +67,10 @@ impl Socket {
         let mut held = self.enter()?;
         held.shows_readiness = true;
         held.pipes.after().readiness = true;
-        // From now on the worker hears of every event, also right after a caller has left.
-        if self.reactor.get().is_some() && held.lease.take() {
+        // From now on the worker reads whatever comes, and callers take what it has read.
+        let free = held.lease.take();
+        held.lease.give_to_worker();
+        if free {
             held.leave_lease(false);
         }
         Ok(fd)

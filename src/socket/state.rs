@@ -119,9 +119,14 @@ impl State {
         !self.commands.is_empty() || !self.pipes.resumed.is_empty()
     }
 
-    /// Makes a sleeping driver look.
+    /// Nobody drives, and a caller may.
+    pub(super) fn needs_driver(&self) -> bool {
+        self.drives() && self.lease.is_free() && !self.lease.is_owned()
+    }
+
+    /// Makes a sleeping driver look, or the worker, if there is something to do that only it does.
     pub(super) fn interrupt(&mut self) {
-        if self.lease.interrupt() {
+        if self.lease.interrupt() || (self.lease.is_owned() && self.needs_turn()) {
             self.pipes.after().notify = true;
         }
     }
@@ -315,7 +320,7 @@ impl State {
     /// A caller gives the lease back. `came`: it has got what it waited for, and most likely comes again at once. Otherwise
     /// the next event is the worker's.
     pub(super) fn leave_lease(&mut self, came: bool) {
-        let urgent = !came || self.shows_readiness || self.unsettled > 0 || self.pipes.stuck > 0;
+        let urgent = !came || self.unsettled > 0 || self.pipes.stuck > 0;
         match self.lease.leave(urgent) {
             Leave::Nothing => {}
             Leave::Arm => self.pipes.after().worker.arm = true,

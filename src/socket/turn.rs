@@ -248,7 +248,7 @@ impl State {
 
     /// If callers sleep while nobody drives, one of them has to.
     fn wake_leader(&mut self) {
-        if !self.waiters.is_empty() {
+        if !self.waiters.is_empty() && !self.lease.is_owned() {
             self.waiters.wake_first(&mut self.pipes.after().wakes);
         }
     }

@@ -128,7 +128,7 @@ impl State {
     #[inline]
     pub(super) fn pass_on(&mut self) {
         self.wake_ready();
-        if self.drives() && self.lease.is_free() && !self.waiters.is_empty() {
+        if self.needs_driver() && !self.waiters.is_empty() {
             self.waiters.wake_first(&mut self.pipes.after().wakes);
         }
         if self.closing {
@@ -170,7 +170,7 @@ impl Socket {
                 (held, waited) = self.turn(held, limit.remaining());
                 ended = waited.err();
             } else if limit == Limit::Once {
-                if held.lease.is_workers() {
+                if held.lease.is_workers() && !held.lease.is_owned() {
                     // It may be on its way to us with what we look for.
                     held = self.wait_for_turns(held, sys::now() + HEARING_TIME);
                 }

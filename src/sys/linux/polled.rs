@@ -6,9 +6,6 @@ use std::time::Duration;
 
 use super::stream::direct;
 
-/// A wait without a tripwire is no longer than this: the next one fails if the program has closed our descriptors.
-const LONGEST_BLIND_WAIT: Duration = Duration::from_secs(1);
-
 /// One descriptor of a [`poll_readable`].
 #[repr(transparent)]
 pub(super) struct Polled(libc::pollfd);
@@ -27,8 +24,7 @@ impl Polled {
 /// `tripwire`. Fails with `Interrupted` after a signal handler has run, even one under SA_RESTART, and not when the
 /// process was merely stopped and goes on (signal(7)). Fails if the program has closed one of them.
 pub(super) fn poll_readable(list: &mut [Polled], timeout: Option<Duration>, tripwire: bool) -> io::Result<()> {
-    let longest = if tripwire { Duration::MAX } else { LONGEST_BLIND_WAIT };
-    let limit = timeout.unwrap_or(Duration::MAX).min(longest);
+    let limit = timeout.unwrap_or(Duration::MAX);
     // A number of seconds that the kernel's type cannot hold is no limit.
     let seconds = libc::time_t::try_from(limit.as_secs()).ok();
     let mut time = seconds.map(|tv_sec| libc::timespec { tv_sec, tv_nsec: limit.subsec_nanos() as _ });

@@ -120,11 +120,18 @@ fn wait(
     look(epoll, events)
 }
 
-pub(super) fn sleep(epoll: &OwnedFd, tripwire: Option<&Tripwire>, timeout: Option<Duration>) -> io::Result<()> {
+/// A caller's wait without a tripwire is no longer than this: the next one fails if the program has closed our
+/// descriptors.
+const LONGEST_BLIND_WAIT: Duration = Duration::from_secs(1);
+
+fn sleep(epoll: &OwnedFd, tripwire: Option<&Tripwire>, timeout: Option<Duration>) -> io::Result<()> {
     let set = Polled::new(epoll.as_fd());
     match tripwire {
         Some(tripwire) => poll_readable(&mut [set, Polled::new(tripwire.source())], timeout, true),
-        None => poll_readable(&mut [set], timeout, false),
+        None => {
+            let longest = timeout.map_or(LONGEST_BLIND_WAIT, |timeout| timeout.min(LONGEST_BLIND_WAIT));
+            poll_readable(&mut [set], Some(longest), false)
+        }
     }
 }
 
