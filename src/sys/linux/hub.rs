@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::super::process::Sheltered;
 use super::Readiness;
-use super::poller::{Events, Interest, NOTIFY, control, control_raw, epoll, look, sleep};
+use super::polled::{Polled, poll_readable};
+use super::poller::{Events, Interest, NOTIFY, control, control_raw, epoll, look};
 
 #[derive(Debug)]
 pub(crate) struct Hub {
@@ -48,7 +49,7 @@ impl Hub {
     pub(crate) fn wait(&self, found: &mut Vec<u64>, timeout: Option<Duration>) -> io::Result<()> {
         let mut events = Events::default();
         if timeout != Some(Duration::ZERO) {
-            sleep(&self.epoll, None, timeout)?;
+            poll_readable(&mut [Polled::new(self.epoll.as_fd())], timeout, false)?;
         }
         look(&self.epoll, &mut events)?;
         for key in events.keys() {
