@@ -13,7 +13,7 @@ struct Claim<'a>(&'a Socket);
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        panics::in_destructor(|| self.0.lock().closing_since = None);
+        panics::in_destructor(|| self.0.with(|state| state.closing_since = None));
     }
 }
 
@@ -24,11 +24,11 @@ impl Socket {
         let _whole = sys::Uncancelled::new();
         let mut held = self.lock();
         if held.closing_since.is_some() {
-            return Err(Error::BadSocket);
+            return held.finish(|_| Err(Error::BadSocket));
         }
         held.closing = true;
         held.closing_since = Some(since);
-        drop(held);
+        held.release();
         let claim = Claim(self);
         let mut held = self.lock();
         let state = &mut *held;
@@ -46,7 +46,7 @@ impl Socket {
             reactor.registration.forget(&reactor.poller);
         }
         std::mem::forget(claim);
-        drop(held);
+        held.release();
         self.events.close();
         Ok(())
     }
@@ -82,13 +82,12 @@ impl Socket {
             parker.prepare();
             held.closer = Some(std::sync::Arc::clone(&parker));
             // Letting the lock go does what was noted so far; it may need the lease for it.
-            drop(held);
-            held = self.lock();
+            held = held.carry_out();
             if held.inside == 0 && held.lease.is_free() {
                 held.closer = None;
                 return held;
             }
-            drop(held);
+            held.release();
             sleep(&parker);
             held = self.lock();
         }
@@ -99,18 +98,17 @@ impl Socket {
         let Some(state) = self.state.try_lock_for(Duration::from_millis(100)) else { return };
         let mut held = self.held(state);
         if held.closing || self.reactor.get().is_none() {
-            return;
+            return held.release();
         }
         let give_up = held.options.linger().map(|linger| since + linger);
         held.pipes.flush_gathered(None);
-        drop(held);
-        held = self.lock();
+        held = held.carry_out();
         let mut pause = Duration::from_micros(200);
         loop {
             let ids = held.pipes.ids();
             let waiting = ids.iter().any(|&id| held.pipes.owes(id));
             if !waiting || held.closing || give_up.is_some_and(|at| at <= sys::now()) {
-                return;
+                return held.release();
             }
             if held.lease.take_to_end() {
                 let presence;
@@ -119,7 +117,7 @@ impl Socket {
                 presence.end(&mut held);
                 held.leave_lease(false);
             }
-            drop(held);
+            held.release();
             sys::nap(pause);
             pause = (pause * 2).min(Duration::from_millis(10));
             held = self.lock();

@@ -73,7 +73,7 @@ impl Way {
     fn new(from: &Arc<Socket>, to: &Arc<Socket>) -> Self {
         let follows = pattern::forwarding(from.protocol).map(|_| DEVICES.fetch_add(1, Ordering::Relaxed));
         if let Some(device) = follows {
-            to.lock().pattern.watch_demand(device, true);
+            to.with(|state| state.pattern.watch_demand(device, true));
         }
         Self {
             from: Arc::clone(from),
@@ -88,14 +88,13 @@ impl Way {
 
     /// Passes on how what is wanted has changed.
     fn follow(&mut self, device: DeviceId) {
-        let mut held = self.to.lock();
+        let held = self.to.lock();
         if held.closing {
-            drop(held);
+            held.release();
             // The next message will tell.
             return self.stop_following();
         }
-        let demand = held.pattern.take_demand(device);
-        drop(held);
+        let demand = held.finish(|state| state.pattern.take_demand(device));
         if demand.is_some() {
             self.demand(device, demand);
         }
@@ -103,17 +102,20 @@ impl Way {
 
     fn stop_following(&mut self) {
         if let Some(device) = self.follows.take() {
-            self.to.lock().pattern.watch_demand(device, false);
+            self.to.with(|state| state.pattern.watch_demand(device, false));
             self.demand(device, None);
         }
     }
 
     fn demand(&self, device: DeviceId, demand: Option<Demand>) {
-        let mut held = self.from.lock();
-        if !held.closing {
-            held.pattern.set_demand(device, demand);
-            held.forward(&self.from);
-            drop(held);
+        let asked = self.from.with(|state| {
+            if !state.closing {
+                state.pattern.set_demand(device, demand);
+                state.forward(&self.from);
+            }
+            !state.closing
+        });
+        if asked {
             self.from.library.has_subscribed();
         }
     }

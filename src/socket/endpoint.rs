@@ -47,13 +47,13 @@ impl Socket {
         let _whole = sys::Uncancelled::new();
         let bound = self.try_bind(address);
         if bound.is_err() {
-            self.lock().stats.bind_errors += 1;
+            self.with(|state| state.stats.bind_errors += 1);
         }
         bound
     }
 
     fn try_bind(&self, address: &[u8]) -> Result<i32> {
-        let settings = self.enter()?.options.settings();
+        let settings = self.enter()?.finish(|state| state.options.settings());
         let (scheme, rest) = split_scheme(address)?;
         match by_scheme(scheme)? {
             Scheme::Inproc => self.add_neighbour(rest, Kind::InprocBind),
@@ -68,12 +68,11 @@ impl Socket {
     /// and made again after every loss, in the background.
     pub(crate) fn connect(&self, address: &[u8]) -> Result<i32> {
         let _whole = sys::Uncancelled::new();
-        let (settings, backoff) = {
-            let held = self.enter()?;
+        let (settings, backoff) = self.enter()?.finish(|state| {
             let millis = |value: i32| std::time::Duration::from_millis(value as u64);
-            let backoff = Backoff::new(millis(held.options.reconnect), millis(held.options.reconnect_max));
-            (held.options.settings(), backoff)
-        };
+            let backoff = Backoff::new(millis(state.options.reconnect), millis(state.options.reconnect_max));
+            (state.options.settings(), backoff)
+        });
         let (scheme, rest) = split_scheme(address)?;
         match by_scheme(scheme)? {
             Scheme::Inproc => self.add_neighbour(rest, Kind::InprocConnect),
@@ -86,40 +85,40 @@ impl Socket {
 
     fn add_network(&self, address: &[u8], command: impl FnOnce(i32) -> Command) -> Result<i32> {
         self.ensure_reactor()?;
-        let mut held = self.enter()?;
-        let id = held.add_endpoint(address, Kind::Network);
-        held.network += 1;
-        // Callers that slept on their own have something to drive now.
-        let woken = &mut *held;
-        woken.waiters.wake_all(&mut woken.pipes.after().wakes);
-        held.commands.push(command(id));
-        Ok(id)
+        self.enter()?.finish(|state| {
+            let id = state.add_endpoint(address, Kind::Network);
+            state.network += 1;
+            // Callers that slept on their own have something to drive now.
+            state.waiters.wake_all(&mut state.pipes.after().wakes);
+            state.commands.push(command(id));
+            Ok(id)
+        })
     }
 
     fn add_neighbour(&self, name: &[u8], kind: Kind) -> Result<i32> {
         self.has_neighbours.store(true, Ordering::SeqCst);
-        let mut held = self.enter()?;
-        let id = held.last_endpoint + 1;
-        let names = &self.library.names;
-        let party = Party { forwards: held.pattern.offers_forwarding(), ..self.party(id) };
-        let posts: Vec<Post> = match kind {
-            Kind::InprocBind => names.bind(name, party)?,
-            _ => names.connect(name, party),
-        };
-        held.add_endpoint(name, kind);
-        if kind == Kind::InprocConnect {
-            held.stats.inprogress_connections += 1;
-        }
-        held.pipes.post_all(posts);
-        Ok(id)
+        self.enter()?.finish(|state| {
+            let id = state.last_endpoint + 1;
+            let names = &self.library.names;
+            let party = Party { forwards: state.pattern.offers_forwarding(), ..self.party(id) };
+            let posts: Vec<Post> = match kind {
+                Kind::InprocBind => names.bind(name, party)?,
+                _ => names.connect(name, party),
+            };
+            state.add_endpoint(name, kind);
+            if kind == Kind::InprocConnect {
+                state.stats.inprogress_connections += 1;
+            }
+            state.pipes.post_all(posts);
+            Ok(id)
+        })
     }
 
     /// Removes an endpoint. What its pipes have accepted is still written, in the background, for as long as NN_LINGER
     /// allows.
     pub(crate) fn shutdown(&self, id: i32) -> Result<()> {
         let _whole = sys::Uncancelled::new();
-        let mut held = self.enter()?;
-        held.remove_endpoint(self, id)
+        self.enter()?.finish(|state| state.remove_endpoint(self, id))
     }
 }
 

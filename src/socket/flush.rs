@@ -66,13 +66,13 @@ impl Socket {
     /// `NoMemory`: a connection had to be broken off in the middle of the message.
     pub(super) fn write_through(&self, mut held: Held<'_>, message: &mut Outgoing<'_>, dont_wait: bool) -> Result<()> {
         if held.pipes.direct.is_empty() {
-            return Ok(());
+            return held.finish(|_| Ok(()));
         }
         let mut outcome = Ok(());
         let mut direct = std::mem::take(&mut held.pipes.direct);
         let patient = !dont_wait && direct.len() == 1 && message.size() >= PATIENT;
         let (presence, held) = held.stay(false);
-        drop(held);
+        held.release();
         panics::possible_at(Place::WriteThrough);
         for target in &mut direct {
             target.write(message);
@@ -101,6 +101,7 @@ impl Socket {
         if held.closing {
             held.wake_closer();
         }
+        held.release();
         outcome
     }
 
@@ -122,7 +123,7 @@ impl Socket {
             if waited.is_err() {
                 break;
             }
-            drop(held);
+            held.release();
             target.write(message);
             held = self.lock();
         }
@@ -150,7 +151,7 @@ impl Socket {
             let target = std::sync::Arc::clone(&stream.stream);
             let presence;
             (presence, held) = held.stay(false);
-            drop(held);
+            held.release();
             panics::possible_at(Place::Flush);
             let wrote = write_all(&target, &mut batch);
             held = self.lock();
@@ -165,6 +166,7 @@ impl Socket {
         if held.closing {
             held.wake_closer();
         }
+        held.release();
     }
 }
 

@@ -35,9 +35,10 @@ pub(super) fn write() {
     let sockets = SOCKETS.try_with(RefCell::take).unwrap_or_default();
     let sockets: Vec<Arc<Socket>> = sockets.iter().filter_map(Weak::upgrade).collect();
     for socket in sockets {
-        let mut held = socket.lock();
-        if !held.closing {
-            held.pipes.flush_gathered(None);
-        }
+        socket.with(|state| {
+            if !state.closing {
+                state.pipes.flush_gathered(None);
+            }
+        });
     }
 }

@@ -67,11 +67,13 @@ pub(crate) struct Socket {
     events: ready::EventFds,
 }
 
-/// The socket's lock, held. What was noted while holding it is done when it is let go.
+/// The socket's lock, held. It ends by [`Held::release`], which carries out what was noted meanwhile: a function that has it
+/// passes it on or releases it. Only a panic ends it otherwise.
+#[must_use = "what was noted is carried out by `release`"]
 struct Held<'a> {
     socket: &'a Socket,
     guard: Option<MutexGuard<'a, State>>,
-    /// Letting the lock go looks into the mailbox.
+    /// Its end looks into the mailbox.
     reads_mail: bool,
     /// The thread was unwinding already when it took the lock.
     unwinding: bool,
@@ -81,31 +83,52 @@ impl Deref for Held<'_> {
     type Target = State;
 
     fn deref(&self) -> &State {
-        self.guard.as_ref().expect("the guard is taken only by drop")
+        self.guard.as_ref().expect("the guard is taken only at its end")
     }
 }
 
 impl DerefMut for Held<'_> {
     fn deref_mut(&mut self) -> &mut State {
-        self.guard.as_mut().expect("the guard is taken only by drop")
+        self.guard.as_mut().expect("the guard is taken only at its end")
     }
 }
 
-impl Drop for Held<'_> {
+impl<'a> Held<'a> {
+    /// Unlocks, and carries out what was noted.
     #[inline]
-    fn drop(&mut self) {
+    fn release(mut self) {
         let Some(state) = self.guard.take() else { return };
-        if presence::panics_since(self.unwinding) {
-            self.socket.break_off_and_let_go(state, self.reads_mail);
-            return;
-        }
-        if state.pipes.first_post.is_some() || state.pipes.after.is_some() || state.needs_turn() {
+        if state.has_effects() {
             self.socket.let_go(state);
         } else {
             drop(state);
         }
         if self.socket.has_neighbours.load(Ordering::Relaxed) {
             self.socket.look_for_mail(self.reads_mail);
+        }
+    }
+
+    /// The same, and locks again. Meanwhile others may have had the lock.
+    fn carry_out(self) -> Self {
+        let socket = self.socket;
+        self.release();
+        socket.lock()
+    }
+
+    /// Releases after reading a result from the state.
+    #[inline]
+    fn finish<T>(mut self, action: impl FnOnce(&mut State) -> T) -> T {
+        let result = action(&mut self);
+        self.release();
+        result
+    }
+}
+
+impl Drop for Held<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(state) = self.guard.take() {
+            self.socket.broke_off(state, self.reads_mail, self.unwinding);
         }
     }
 }
@@ -159,10 +182,16 @@ impl Socket {
         Held { socket: self, guard: Some(guard), reads_mail: true, unwinding: std::thread::panicking() }
     }
 
+    /// One look at the state, or one change of it.
+    #[inline]
+    fn with<T>(&self, action: impl FnOnce(&mut State) -> T) -> T {
+        self.lock().finish(action)
+    }
+
     /// Locks for a caller: a socket that is closing has none.
     fn enter(&self) -> Result<Held<'_>> {
         let held = self.lock();
-        if held.closing { Err(held.farewell()) } else { Ok(held) }
+        if held.closing { Err(held.finish(|state| state.farewell())) } else { Ok(held) }
     }
 
     /// A neighbour that found the lock taken has left its note to us: look after the lock is free. The fence also stands
@@ -175,10 +204,15 @@ impl Socket {
         }
     }
 
+    /// A panic has ended what a thread did under the lock.
     #[cold]
-    fn break_off_and_let_go(&self, mut state: MutexGuard<'_, State>, reads_mail: bool) {
+    fn broke_off(&self, mut state: MutexGuard<'_, State>, reads_mail: bool, unwinding: bool) {
+        let panics = presence::panics_since(unwinding);
+        debug_assert!(panics || std::thread::panicking(), "a lock that nobody has released");
         panics::in_destructor(|| {
-            state.break_off(self);
+            if panics {
+                state.break_off(self);
+            }
             self.let_go(state);
             self.look_for_mail(reads_mail);
         });
@@ -235,25 +269,25 @@ impl Socket {
     }
 
     fn send_limit(&self) -> Limit {
-        Limit::of(self.lock().options.send_timeout)
+        Limit::of(self.with(|state| state.options.send_timeout))
     }
 
     fn recv_limit(&self) -> Limit {
-        Limit::of(self.lock().options.recv_timeout)
+        Limit::of(self.with(|state| state.options.recv_timeout))
     }
 
     /// Sends one message, waiting as NN_SNDTIMEO says. Returns the length of the body. On an error the message still has
     /// its body.
     pub(crate) fn send(&self, message: &mut Outgoing<'_>, dont_wait: bool) -> Result<usize> {
         let length = message.body().len();
-        let mut held = self.enter()?;
         if !self.sends {
-            return Err(Error::NotSupported);
+            return self.enter()?.finish(|_| Err(Error::NotSupported));
         }
+        let mut held = self.enter()?;
         if held.pattern.heeds_peers() {
             held = self.hear_peers(held);
             if held.closing {
-                return Err(held.farewell());
+                return held.finish(|state| Err(state.farewell()));
             }
         }
         // A reading of the clock is a fortieth of a short message's way.
@@ -269,7 +303,9 @@ impl Socket {
                 self.try_send(state, message, now)
             });
         }
-        result?;
+        if let Err(error) = result {
+            return held.finish(|_| Err(error));
+        }
         held.stats.messages_sent += 1;
         held.stats.bytes_sent += length as u64;
         if !held.pipes.gathered.is_empty() {
@@ -289,13 +325,13 @@ impl Socket {
 
     /// Receives one message into `message`, waiting as NN_RCVTIMEO says.
     pub(crate) fn recv(&self, message: &mut Message, dont_wait: bool) -> Result<()> {
-        let mut held = self.enter()?;
         if !self.receives {
-            return Err(Error::NotSupported);
+            return self.enter()?.finish(|_| Err(Error::NotSupported));
         }
+        let mut held = self.enter()?;
         let mut result = self.try_recv(&mut held, message);
         if result == Err(Error::WouldBlock) && gathered::is_left() {
-            drop(held);
+            held.release();
             gathered::write();
             held = self.enter()?;
             // While the lock was free the worker may have brought it.
@@ -305,22 +341,21 @@ impl Socket {
             let limit = if dont_wait { Limit::Once } else { Limit::of(held.options.recv_timeout) };
             (held, result) = self.wait_until(held, Want::Recv, limit, |state| self.try_recv(state, message));
         }
-        result?;
-        held.note_received(message);
-        Ok(())
+        held.finish(|state| result.map(|()| state.note_received(message)))
     }
 
     /// Receives what has come in already, without looking for more. If nothing is left of that, says how long a caller
     /// would wait for the next message.
     fn take(&self, message: &mut Message) -> Result<Option<Limit>> {
-        let mut held = self.enter()?;
-        if !self.receives {
-            return Err(Error::NotSupported);
-        }
-        self.try_recv(&mut held, message)?;
-        held.note_received(message);
-        let more = held.pattern.can_recv();
-        Ok((!more).then(|| Limit::of(held.options.recv_timeout)))
+        self.enter()?.finish(|state| {
+            if !self.receives {
+                return Err(Error::NotSupported);
+            }
+            self.try_recv(state, message)?;
+            state.note_received(message);
+            let more = state.pattern.can_recv();
+            Ok((!more).then(|| Limit::of(state.options.recv_timeout)))
+        })
     }
 
     fn try_recv(&self, state: &mut State, message: &mut Message) -> Result<()> {
@@ -333,22 +368,24 @@ impl Socket {
     }
 
     pub(crate) fn set_option(&self, level: i32, option: i32, given: Given<'_>) -> Result<()> {
-        let mut held = self.enter()?;
         if level == i32::from(self.protocol) {
-            held.pattern.set_option(option, given.bytes)?;
-            held.forward(self);
-            drop(held);
+            self.enter()?.finish(|state| {
+                state.pattern.set_option(option, given.bytes)?;
+                state.forward(self);
+                Ok::<(), Error>(())
+            })?;
             // What was written down is on its way now.
             self.library.has_subscribed();
             return Ok(());
         }
-        held.options.set(level, option, given)?;
-        let max_hops = held.options.max_hops();
-        held.pattern.set_max_hops(max_hops);
-        self.recv_max.store(recv_max(self.protocol, &held.options), Ordering::Relaxed);
-        held.pipes.send_buffer = held.options.send_buffer as usize;
-        held.pipes.recv_buffer = held.options.recv_buffer as usize;
-        Ok(())
+        self.enter()?.finish(|state| {
+            state.options.set(level, option, given)?;
+            state.pattern.set_max_hops(state.options.max_hops());
+            self.recv_max.store(recv_max(self.protocol, &state.options), Ordering::Relaxed);
+            state.pipes.send_buffer = state.options.send_buffer as usize;
+            state.pipes.recv_buffer = state.options.recv_buffer as usize;
+            Ok(())
+        })
     }
 
     pub(crate) fn option(&self, level: i32, option: i32) -> Result<Value> {
@@ -356,16 +393,17 @@ impl Socket {
         match (level, option) {
             (0, 10) => self.event_fd(held, Want::Send).map(Value::Int),
             (0, 11) => self.event_fd(held, Want::Recv).map(Value::Int),
-            (0, 12) => Ok(Value::Int(if self.raw { 2 } else { 1 })),
-            (0, 13) => Ok(Value::Int(i32::from(self.protocol))),
-            _ if level == i32::from(self.protocol) => held.pattern.option(option).map(Value::WholeInt),
-            _ => held.options.value(level, option),
+            _ => held.finish(|state| match (level, option) {
+                (0, 12) => Ok(Value::Int(if self.raw { 2 } else { 1 })),
+                (0, 13) => Ok(Value::Int(i32::from(self.protocol))),
+                _ if level == i32::from(self.protocol) => state.pattern.option(option).map(Value::WholeInt),
+                _ => state.options.value(level, option),
+            }),
         }
     }
 
     pub(crate) fn statistic(&self, which: i32) -> Result<u64> {
-        let held = self.enter()?;
-        held.stats.by_number(which, &*held.pattern)
+        self.enter()?.finish(|state| state.stats.by_number(which, &*state.pattern))
     }
 }
 

@@ -63,7 +63,7 @@ impl Socket {
             // This loop looks again by itself.
             held.reads_mail = false;
             if held.answering {
-                return;
+                return held.release();
             }
             self.take_mail(&mut held);
             let answers = held.pipes.has_posts();
@@ -72,7 +72,7 @@ impl Socket {
                 // however much the two have to tell each other.
                 held.answering = true;
             }
-            drop(held);
+            held.release();
             if answers {
                 self.stop_answering();
             }
@@ -83,7 +83,7 @@ impl Socket {
     fn stop_answering(&self) {
         let mut held = self.lock();
         held.reads_mail = false;
-        held.answering = false;
+        held.finish(|state| state.answering = false);
     }
 
     /// Reads all notes, under our lock.

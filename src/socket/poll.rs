@@ -145,11 +145,11 @@ fn wait_one(socket: &Socket, entries: &mut [Entry], limit: Limit) -> Result<()> 
     if result.is_err() {
         (held, result) = socket.wait_until(held, want, limit, look);
     }
-    match result {
+    held.finish(|state| match result {
         Ok(()) | Err(Error::WouldBlock | Error::TimedOut) => Ok(()),
-        Err(Error::BadSocket) if held.closing => Ok(()),
+        Err(Error::BadSocket) if state.closing => Ok(()),
         Err(error) => Err(error),
-    }
+    })
 }
 
 thread_local! {
@@ -256,7 +256,7 @@ impl Watches {
         kept.retain(&known);
         for watch in &mut list {
             watch.member = kept.members.contains_key(&watch.socket.id);
-            watch.socket.lock().inside += 1;
+            watch.socket.with(|state| state.inside += 1);
         }
         let parker = Arc::clone(&kept.parker);
         Ok(Self { list, known, kept: Some(kept), parker, came: false, unwinding: std::thread::panicking() })
@@ -265,11 +265,12 @@ impl Watches {
     /// The thread goes on using the sockets: nobody needs to interrupt it.
     pub(super) fn wake(&self) {
         for watch in &self.list {
-            let mut held = watch.socket.lock();
-            held.waiters.remove(&self.parker);
-            if watch.leading {
-                held.lease.wake();
-            }
+            watch.socket.with(|state| {
+                state.waiters.remove(&self.parker);
+                if watch.leading {
+                    state.lease.wake();
+                }
+            });
         }
     }
 
@@ -361,7 +362,7 @@ impl Watch {
         let mut held = socket.lock();
         held.waiters.remove(parker);
         if held.closing {
-            return watched_ends(&held);
+            return held.finish(|state| watched_ends(state));
         }
         panics::possible_at(Place::Poll);
         if limit == Limit::Once && held.lease.is_workers() && !held.lease.is_owned() {
@@ -376,12 +377,12 @@ impl Watch {
                 let turned;
                 (held, turned) = socket.turn(held, Some(Duration::ZERO));
                 if turned == Err(Error::BadSocket) {
-                    return Err(Error::BadSocket);
+                    return held.finish(|_| Err(Error::BadSocket));
                 }
             }
             // It may have come during the turn, when this thread was no waiter.
             if held.closing {
-                return watched_ends(&held);
+                return held.finish(|state| watched_ends(state));
             }
         }
         held.expire(socket);
@@ -398,7 +399,7 @@ impl Watch {
             held.sleeps_until = held.next_deadline();
             self.deadline = [self.deadline, held.sleeps_until].into_iter().flatten().min();
         }
-        drop(held);
+        held.release();
         if !self.member
             && let Some(reactor) = socket.reactor.get()
         {
@@ -419,19 +420,20 @@ impl Drop for Watches {
     fn drop(&mut self) {
         for watch in &self.list {
             panics::in_destructor(|| {
-                let mut held = watch.socket.lock();
-                if panics_since(self.unwinding) {
-                    // In which of them, nobody knows.
-                    held.break_off(&watch.socket);
-                }
-                held.waiters.remove(&self.parker);
-                held.inside -= 1;
-                if watch.leading {
-                    held.led_by_waits = false;
-                    // Whoever polls most likely comes again at once, whichever of them was ready.
-                    held.leave_lease(self.came);
-                }
-                held.pass_on();
+                watch.socket.with(|state| {
+                    if panics_since(self.unwinding) {
+                        // In which of them, nobody knows.
+                        state.break_off(&watch.socket);
+                    }
+                    state.waiters.remove(&self.parker);
+                    state.inside -= 1;
+                    if watch.leading {
+                        state.led_by_waits = false;
+                        // Whoever polls most likely comes again at once, whichever of them was ready.
+                        state.leave_lease(self.came);
+                    }
+                    state.pass_on();
+                });
             });
         }
     }

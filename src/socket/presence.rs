@@ -38,12 +38,13 @@ impl Presence<'_> {
 impl Drop for Presence<'_> {
     fn drop(&mut self) {
         panics::in_destructor(|| {
-            let mut held = self.socket.lock();
-            held.inside -= 1;
-            if self.leads {
-                held.lease.abandon();
-            }
-            held.break_off(self.socket);
+            self.socket.with(|state| {
+                state.inside -= 1;
+                if self.leads {
+                    state.lease.abandon();
+                }
+                state.break_off(self.socket);
+            });
         });
     }
 }

@@ -50,7 +50,7 @@ impl Socket {
     /// The descriptor that shows readiness in one direction; made at the first request.
     pub(super) fn event_fd(&self, held: Held<'_>, want: Want) -> Result<i32> {
         let exists = if want == Want::Send { self.sends } else { self.receives };
-        drop(held);
+        held.release();
         if !exists {
             return Err(Error::NoSuchOption);
         }
@@ -64,15 +64,16 @@ impl Socket {
             }
         };
         drop(pair);
-        let mut held = self.enter()?;
-        held.shows_readiness = true;
-        held.pipes.after().readiness = true;
-        // From now on the worker reads whatever comes, and callers take what it has read.
-        let free = held.lease.take();
-        held.lease.give_to_worker();
-        if free {
-            held.leave_lease(false);
-        }
+        self.enter()?.finish(|state| {
+            state.shows_readiness = true;
+            state.pipes.after().readiness = true;
+            // From now on the worker reads whatever comes, and callers take what it has read.
+            let free = state.lease.take();
+            state.lease.give_to_worker();
+            if free {
+                state.leave_lease(false);
+            }
+        });
         Ok(fd)
     }
 

@@ -114,6 +114,12 @@ impl State {
         self.network > 0
     }
 
+    /// Whether there is anything to carry out once the lock is free.
+    #[inline]
+    pub(super) fn has_effects(&self) -> bool {
+        self.pipes.first_post.is_some() || self.pipes.after.is_some() || self.needs_turn()
+    }
+
     #[inline]
     pub(super) fn needs_turn(&self) -> bool {
         !self.commands.is_empty() || !self.pipes.resumed.is_empty()

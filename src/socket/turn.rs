@@ -134,7 +134,7 @@ impl Socket {
             parker.prepare();
             held.turn_waiters.push(std::sync::Arc::clone(&parker));
             held.interrupt();
-            drop(held);
+            held.release();
             parker.park(Some(until));
             held = self.lock();
         }
@@ -158,7 +158,7 @@ impl Socket {
     pub(super) fn kick(&self) {
         let mut held = self.lock();
         if !held.needs_turn() || self.reactor.get().is_none() || !held.lease.take() {
-            return;
+            return held.release();
         }
         let (presence, mut held) = held.stay(true);
         while held.needs_turn() {
@@ -174,6 +174,7 @@ impl Socket {
         if held.lease.is_free() {
             held.wake_leader();
         }
+        held.release();
     }
 
     /// A turn of the worker, who has just got the lease.
@@ -199,7 +200,7 @@ impl Socket {
 }
 
 /// What a turn has to do, and how long it may wait. The holder of the lease is taken for asleep from here on.
-pub(super) fn begin_turn(mut held: Held<'_>, mut timeout: Option<Duration>) -> (Option<Orders>, Option<Duration>) {
+fn begin_turn(mut held: Held<'_>, mut timeout: Option<Duration>) -> (Option<Orders>, Option<Duration>) {
     let orders = held.needs_turn().then(|| Orders {
         commands: std::mem::take(&mut held.commands),
         resumed: std::mem::take(&mut held.pipes.resumed),
@@ -215,6 +216,7 @@ pub(super) fn begin_turn(mut held: Held<'_>, mut timeout: Option<Duration>) -> (
     if timeout != Some(Duration::ZERO) {
         held.lease.sleep();
     }
+    held.release();
     (orders, timeout)
 }
 
@@ -269,26 +271,24 @@ impl Driven for Socket {
                 reactor.poller.disarm();
             }
             let pace = (!held.closing).then_some(Pace::Slow);
-            return Next { pace, deadline: None };
+            return held.finish(|_| Next { pace, deadline: None });
         }
-        let mut held = self.work(held);
-        held.next(None)
+        self.work(held).finish(|state| state.next(None))
     }
 
     fn due(&self) -> Next {
         let mut held = self.lock();
         held.known_deadline = None;
         if held.closing || !held.lease.due() {
-            return Next::default();
+            return held.finish(|_| Next::default());
         }
-        let mut held = self.work(held);
-        held.next(None)
+        self.work(held).finish(|state| state.next(None))
     }
 
     fn tick(&self) -> Next {
         let mut held = self.lock();
         if held.closing {
-            return Next::default();
+            return held.finish(|_| Next::default());
         }
         let mut pace = None;
         if held.gather_watched {
@@ -309,7 +309,7 @@ impl Driven for Socket {
         if pace.is_some() {
             held.lease.start_ticking();
         }
-        held.next(pace)
+        held.finish(|state| state.next(pace))
     }
 }
 
@@ -344,10 +344,10 @@ mod tests {
         let reactor = binder.reactor.get().unwrap();
         reactor.registration.refused.store(true, std::sync::atomic::Ordering::Relaxed);
         reactor.poller.disarm();
-        binder.lock().pipes.after().worker.arm = true;
+        binder.with(|state| state.pipes.after().worker.arm = true);
         connector.connect(address.as_bytes()).unwrap();
         let until = Instant::now() + PATIENCE;
-        while connector.lock().stats.current_connections == 0 {
+        while connector.with(|state| state.stats.current_connections) == 0 {
             assert!(Instant::now() < until, "nobody looks after the socket");
             std::thread::sleep(Duration::from_millis(1));
         }

@@ -155,8 +155,7 @@ impl Socket {
             // Nothing that was gathered waits while its sender does.
             if !held.pipes.gathered.is_empty() {
                 held.pipes.flush_gathered(None);
-                drop(held);
-                held = self.lock();
+                held = held.carry_out();
                 // While the lock was free the worker may have brought what we wait for.
                 match attempt(&mut held) {
                     Err(Error::WouldBlock) => continue,
@@ -223,7 +222,7 @@ impl Socket {
         // There may be nobody else to look at the pattern's clock.
         let deadline = [deadline, held.pattern_deadline()].into_iter().flatten().min();
         let spins = alone && held.spin.is_worth_it();
-        drop(held);
+        held.release();
         let (woken, in_time) = if spins { self.spin(&parker, || parker.is_woken()) } else { (false, true) };
         let outcome = if woken { Unparked::Woken } else { parker.park(deadline) };
         let mut held = self.lock();

@@ -68,10 +68,11 @@ impl Driver<'_> {
                 let me = self.socket.me.clone();
                 let answer = move |addresses| {
                     if let Some(socket) = me.upgrade() {
-                        let mut held = socket.lock();
-                        if !held.closing {
-                            held.commands.push(Command::Resolved(endpoint, addresses));
-                        }
+                        socket.with(|state| {
+                            if !state.closing {
+                                state.commands.push(Command::Resolved(endpoint, addresses));
+                            }
+                        });
                     }
                 };
                 self.socket.library.resolver.look_up(host, port, ipv4_only, Box::new(answer));
@@ -100,7 +101,7 @@ impl Driver<'_> {
                         Ok(()) => {
                             self.io.sources.insert(Source::Connecting(endpoint, stream.into()));
                             self.io.unsettled += 1;
-                            self.lock().stats.inprogress_connections += 1;
+                            self.with(|state| state.stats.inprogress_connections += 1);
                             return;
                         }
                         Err(error) => self.connect_failed(endpoint, &error),
@@ -116,7 +117,7 @@ impl Driver<'_> {
     pub(super) fn declined(&mut self, source: usize) {
         let _whole = sys::Uncancelled::new();
         let Some(Source::Session(connection)) = self.remove(source) else { return };
-        self.lock().stats.established_connections -= 1;
+        self.with(|state| state.stats.established_connections -= 1);
         let endpoint = connection.endpoint;
         drop(connection);
         let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
@@ -129,9 +130,10 @@ impl Driver<'_> {
         if let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) {
             point.addresses.pop_front();
         }
-        let mut held = self.lock();
-        held.stats.connect_errors += 1;
-        held.endpoint_error(self.socket, endpoint, sys::code_of(error, &sys::refused()));
+        self.with(|state| {
+            state.stats.connect_errors += 1;
+            state.endpoint_error(self.socket, endpoint, sys::code_of(error, &sys::refused()));
+        });
     }
 
     pub(super) fn redial_later(&mut self, endpoint: i32) {
@@ -163,7 +165,7 @@ impl Driver<'_> {
         held.stats.inprogress_connections -= 1;
         match failed {
             Some(error) => {
-                drop(held);
+                held.release();
                 drop(stream);
                 self.connect_failed(endpoint, &error);
                 self.dial_next(endpoint);
@@ -174,7 +176,7 @@ impl Driver<'_> {
                 let room = held.has_room();
                 let promised = room && pattern::is_limited(self.socket.protocol);
                 held.promised |= promised;
-                drop(held);
+                held.release();
                 if !room {
                     // Not greeted, so the peer takes nothing for sent.
                     drop(stream);
@@ -293,7 +295,7 @@ mod tests {
         let (_other, second) = deaf("127.0.0.1");
         let (dialer, asked) = dial_one_of(vec![first, second, at], &binder);
         assert_eq!(asked, 1);
-        assert_eq!(dialer.lock().stats.connect_errors, 2);
+        assert_eq!(dialer.with(|state| state.stats.connect_errors), 2);
         dialer.close(Instant::now()).unwrap();
         binder.close(Instant::now()).unwrap();
     }
@@ -310,7 +312,7 @@ mod tests {
             let (binder, at) = bound(&library(|_, _| Vec::new()), listens);
             let (_deaf, nobody) = deaf(refuses);
             let (dialer, asked) = dial_one_of(vec![nobody, at], &binder);
-            assert_eq!((asked, dialer.lock().stats.connect_errors), (1, 1), "{listens}");
+            assert_eq!((asked, dialer.with(|state| state.stats.connect_errors)), (1, 1), "{listens}");
             dialer.close(Instant::now()).unwrap();
             binder.close(Instant::now()).unwrap();
         }

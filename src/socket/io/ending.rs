@@ -39,7 +39,7 @@ impl Driver<'_> {
         held.network -= 1;
         let linger = held.options.linger();
         let since = held.closing_since.unwrap_or_else(sys::now);
-        drop(held);
+        held.release();
         let give_up = linger.map(|linger| since + linger);
         let mine = |source: &Source| match source {
             Source::Connecting(owner, _) => *owner == endpoint,
@@ -62,13 +62,13 @@ impl Driver<'_> {
             Stage::Open(pipe) => {
                 connection.stage = Stage::Ending { pipe, give_up, pause: ENDING.0, shut: false };
                 self.io.unsettled += 1;
-                self.lock().stats.dropped_connections += 1;
+                self.with(|state| state.stats.dropped_connections += 1);
                 self.go_on_ending(source);
                 // From here on reading only tells when the peer has finished.
                 self.set_interest(source, |interest| interest.read = true);
             }
             Stage::Greeting => {
-                self.lock().stats.dropped_connections += 1;
+                self.with(|state| state.stats.dropped_connections += 1);
                 self.remove(source);
             }
             Stage::Ending { .. } | Stage::Parting => {}
@@ -83,7 +83,7 @@ impl Driver<'_> {
         let mut held = self.lock();
         held.pipes.start_flush(pipe);
         let written = held.pipes.stream(pipe).is_none_or(|stream| stream.outbox.is_empty() && !stream.flushing);
-        drop(held);
+        held.release();
         // On tcp the end of our side makes the peer's kernel acknowledge at once. On ipc it waits until the peer has read
         // everything: libnanomsg drops what it has not fetched when it sees the end.
         let unread = sys::pending_out(&stream).is_some_and(|bytes| bytes > 0);

@@ -32,7 +32,7 @@ impl Driver<'_> {
                     let mut held = self.lock();
                     held.stats.accepted_connections += 1;
                     held.endpoint_works(endpoint);
-                    drop(held);
+                    held.release();
                     self.start(endpoint, stream.into(), greeting, false);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
@@ -44,7 +44,7 @@ impl Driver<'_> {
                     if is_exhausted(&error) {
                         held.endpoint_error(self.socket, endpoint, sys::code_of(&error, &sys::exhausted()));
                     }
-                    drop(held);
+                    held.release();
                     if !concerns_only_the_peer(&error) {
                         return self.stop_accepting(endpoint);
                     }

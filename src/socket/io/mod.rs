@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 use super::spin::Outlook;
+use super::state::State;
 use super::{Held, Socket};
 use crate::pipe::{Inbox, PipeId};
 use crate::reactor::timers::Timers;
@@ -185,8 +186,13 @@ impl Driver<'_> {
         lock(self.socket, self.awake)
     }
 
+    /// One look at the socket's state, or one change of it.
+    fn with<T>(&self, action: impl FnOnce(&mut State) -> T) -> T {
+        self.lock().finish(action)
+    }
+
     fn settings(&self) -> Settings {
-        self.lock().options.settings()
+        self.with(|state| state.options.settings())
     }
 
     fn obey(&mut self, command: Command) {
@@ -262,7 +268,7 @@ impl Driver<'_> {
         match &removed {
             Source::Session(connection) => {
                 if connection.promised {
-                    self.lock().promised = false;
+                    self.with(|state| state.promised = false);
                 }
                 if connection.interest.is_some() {
                     let _ = self.poller.remove(&**connection.session.stream());
@@ -274,7 +280,7 @@ impl Driver<'_> {
             Source::Connecting(_, stream) => {
                 let _ = self.poller.remove(stream);
                 self.io.unsettled -= 1;
-                self.lock().stats.inprogress_connections -= 1;
+                self.with(|state| state.stats.inprogress_connections -= 1);
             }
             Source::Listener(_) => {}
         }

@@ -91,7 +91,7 @@ impl Driver<'_> {
         let protocols = self.protocols(endpoint);
         let Ok(session) = Session::start(stream, greeting, protocols) else {
             if promised {
-                self.lock().promised = false;
+                self.with(|state| state.promised = false);
             }
             return self.lost(endpoint, now);
         };
@@ -120,7 +120,7 @@ impl Driver<'_> {
             _ => true,
         };
         let forwarding = match (pattern::forwarding(own), pattern::forwarding(peer)) {
-            (Some(own), Some(peer)) if offers && self.lock().pattern.offers_forwarding() => {
+            (Some(own), Some(peer)) if offers && self.with(|state| state.pattern.offers_forwarding()) => {
                 Some(Forwarding { own, peer })
             }
             _ => None,
@@ -142,13 +142,11 @@ impl Driver<'_> {
                 self.lost(connection.endpoint, connection.since);
             }
             Stage::Open(pipe) => {
-                let mut held = self.lock();
-                held.end_pipe(self.socket, pipe);
-                drop(held);
+                self.with(|state| state.end_pipe(self.socket, pipe));
                 self.lost(connection.endpoint, connection.since);
             }
             Stage::Ending { pipe, .. } => {
-                self.lock().remove_pipe(self.socket, pipe);
+                self.with(|state| state.remove_pipe(self.socket, pipe));
             }
             Stage::Parting => {}
         }
@@ -161,16 +159,17 @@ impl Driver<'_> {
         let (stage, endpoint, since) = (&connection.stage, connection.endpoint, connection.since);
         let pipe = if let Stage::Open(pipe) = stage { Some(*pipe) } else { None };
         if std::mem::take(&mut connection.promised) {
-            self.lock().promised = false;
+            self.with(|state| state.promised = false);
         }
         let Some(connection) = self.connection(source) else { return };
         let stream = Arc::clone(connection.session.stream());
         let mut quiet = true;
         if let Some(pipe) = pipe {
-            let mut held = self.lock();
-            // In the middle of another frame it would not be understood.
-            quiet = held.pipes.stream(pipe).is_none_or(|stream| stream.outbox.is_empty() && !stream.flushing);
-            held.end_pipe(self.socket, pipe);
+            self.with(|state| {
+                // In the middle of another frame it would not be understood.
+                quiet = state.pipes.stream(pipe).is_none_or(|stream| stream.outbox.is_empty() && !stream.flushing);
+                state.end_pipe(self.socket, pipe);
+            });
         }
         if !quiet || sys::send(&stream, farewell).is_err() {
             // Not `end`: it has no pipe any more.
@@ -196,7 +195,7 @@ impl Driver<'_> {
                 self.read(source);
                 let Some(connection) = self.connection(source) else { return };
                 if matches!(connection.stage, Stage::Greeting) {
-                    let more = if self.lock().has_room() { self.go_on(source) } else { None };
+                    let more = if self.with(|state| state.has_room()) { self.go_on(source) } else { None };
                     match more {
                         Some(time) => self.set_deadline(source, Some(sys::now() + time)),
                         None => self.end(source),
@@ -226,7 +225,7 @@ impl Driver<'_> {
 
     /// A connection of this endpoint has ended other than by us.
     pub(super) fn lost(&mut self, endpoint: i32, since: Instant) {
-        self.lock().stats.broken_connections += 1;
+        self.with(|state| state.stats.broken_connections += 1);
         if let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) {
             point.backoff.connected_for(since.elapsed());
             point.addresses.clear();
@@ -268,13 +267,14 @@ impl Driver<'_> {
     fn reply(&mut self, source: usize, frames: &[u8]) {
         let Some(connection) = self.connection(source) else { return };
         let Stage::Open(pipe) = connection.stage else { return };
-        let mut held = self.lock();
-        let limit = held.pipes.send_buffer;
-        let Some(stream) = held.pipes.stream(pipe) else { return };
-        if stream.outbox.bytes() < limit {
-            stream.outbox.push_bytes([frames, &[], &[]]);
-            held.pipes.start_flush(pipe);
-        }
+        self.with(|state| {
+            let limit = state.pipes.send_buffer;
+            let Some(stream) = state.pipes.stream(pipe) else { return };
+            if stream.outbox.bytes() < limit {
+                stream.outbox.push_bytes([frames, &[], &[]]);
+                state.pipes.start_flush(pipe);
+            }
+        });
     }
 
     /// The peer has told its type, and whether subscriptions travel: the pattern decides. Only then does a peer that has
@@ -308,7 +308,7 @@ impl Driver<'_> {
         if let Some(pipe) = pipe.filter(|_| answered) {
             held.pipe_writable(self.socket, pipe);
         }
-        drop(held);
+        held.release();
         let Some(pipe) = pipe else {
             if fits && !peer.refusal.is_empty() {
                 self.part(source, peer.refusal);
@@ -341,7 +341,7 @@ impl Driver<'_> {
         let Stage::Open(pipe) = connection.stage else { return };
         let mut held = super::lock(self.socket, self.awake);
         let full = held.pipes.recv_buffer;
-        let Some(stream) = held.pipes.stream(pipe) else { return };
+        let Some(stream) = held.pipes.stream(pipe) else { return held.release() };
         let was_empty = stream.inbox.is_empty();
         stream.inbox.append(frames);
         let pause = !stream.paused && stream.inbox.weight() >= full;
@@ -349,7 +349,7 @@ impl Driver<'_> {
         if was_empty {
             held.pipe_readable(self.socket, pipe);
         }
-        drop(held);
+        held.release();
         if pause {
             self.set_interest(source, |interest| interest.read = false);
         }
@@ -366,9 +366,9 @@ impl Driver<'_> {
             state.waiters.wake_writer(pipe, &mut state.pipes.after().wakes);
         }
         held.pipes.start_flush(pipe);
-        drop(held);
+        held.release();
         // What waited is written now, or its writer was woken. A pipe that is full again has asked for room again.
-        let stuck = self.lock().pipes.stream(pipe).is_some_and(|stream| stream.stuck);
+        let stuck = self.with(|state| state.pipes.stream(pipe).is_some_and(|stream| stream.stuck));
         if !stuck {
             self.set_interest(source, |interest| interest.write = false);
         }
@@ -430,12 +430,12 @@ mod tests {
         // From now on nobody drives but this test.
         let mut held = pull.lock();
         while !held.lease.take() {
-            drop(held);
+            held.release();
             std::thread::yield_now();
             held = pull.lock();
         }
         let (presence, held) = held.stay(true);
-        drop(held);
+        held.release();
         let reactor = pull.reactor.get().unwrap();
         let mut io = reactor.io.lock();
         let deadline = io.next_deadline().expect("a greeting has some time");
@@ -449,7 +449,7 @@ mod tests {
         let mut held = pull.lock();
         presence.end(&mut held);
         held.leave_lease(true);
-        drop(held);
+        held.release();
 
         let mut message = Message::default();
         pull.recv(&mut message, true).unwrap();
