@@ -125,17 +125,18 @@ fn wait(entries: &mut [Entry], limit: Limit) -> Result<()> {
 }
 
 /// What all entries together want: a wakeup for anything else would be taken from somebody who can use it.
-fn wanted<'a>(entries: impl Iterator<Item = &'a Entry>) -> Want {
+fn wanted<'a>(entries: impl Iterator<Item = &'a Entry>) -> Option<Want> {
     let (recv, send) = entries.fold((false, false), |(recv, send), entry| (recv | entry.want.0, send | entry.want.1));
     match (recv, send) {
-        (true, false) => Want::Recv,
-        (false, true) => Want::Send,
-        _ => Want::Both,
+        (true, false) => Some(Want::Recv),
+        (false, true) => Some(Want::Send),
+        (true, true) => Some(Want::Both),
+        (false, false) => None,
     }
 }
 
 fn wait_one(socket: &Socket, entries: &mut [Entry], limit: Limit) -> Result<()> {
-    let want = wanted(entries.iter());
+    let want = wanted(entries.iter()).unwrap_or(Want::Both);
     let mut look = |state: &mut State| {
         entries.iter_mut().for_each(|entry| entry.look(state));
         if entries.iter().any(Entry::is_ready) { Ok(()) } else { Err(Error::WouldBlock) }
@@ -391,8 +392,13 @@ impl Watch {
             entries[at].look(&held);
             self.ready |= entries[at].is_ready();
         }
-        let want = wanted(self.entries.iter().map(|&at| &entries[at]));
-        held.waiters.add(parker, want);
+        let own = || self.entries.iter().map(|&at| &entries[at]);
+        if let Some(want) = wanted(own()) {
+            held.waiters.add(parker, want);
+        }
+        for device in own().filter_map(|entry| entry.want_changes) {
+            held.waiters.add(parker, Want::Demand(device));
+        }
         self.deadline = held.pattern_deadline();
         if self.leading {
             held.lease.sleep();

@@ -298,6 +298,10 @@ impl State {
         if self.pattern.can_send() {
             self.waiters.wake_sender(&mut self.pipes.after().wakes);
         }
+        if self.waiters.has_devices() {
+            let pattern = &self.pattern;
+            self.waiters.wake_devices(|device| pattern.demand_changed(device), &mut self.pipes.after().wakes);
+        }
     }
 
     /// A thread has left the lock for good, or has given back the lease.

@@ -15,6 +15,7 @@ use super::turn::HEARING_TIME;
 use super::{Held, Socket};
 use crate::error::{Error, Result};
 use crate::panics::{self, Place};
+use crate::pattern::DeviceId;
 use crate::pipe::PipeId;
 use crate::sys::{self, Parker, Unparked, current_parker};
 
@@ -27,6 +28,8 @@ pub(super) enum Want {
     Both,
     /// The kernel's room for the rest of a message on this pipe.
     Room(PipeId),
+    /// That what is asked for has changed, for a device.
+    Demand(DeviceId),
 }
 
 /// How long a caller waits.
@@ -109,6 +112,18 @@ impl Waiters {
     /// The kernel takes bytes of this pipe again.
     pub(super) fn wake_writer(&mut self, pipe: PipeId, wakes: &mut Wakes) {
         self.wake(wakes, |want| want == Want::Room(pipe));
+    }
+
+    pub(super) fn has_devices(&self) -> bool {
+        self.list.iter().any(|(_, want)| matches!(want, Want::Demand(_)))
+    }
+
+    /// Every device for which what is asked for has changed.
+    pub(super) fn wake_devices(&mut self, changed: impl Fn(DeviceId) -> bool, wakes: &mut Wakes) {
+        let concerned = |want| matches!(want, Want::Demand(device) if changed(device));
+        while self.list.iter().any(|(_, want)| concerned(*want)) {
+            self.wake(wakes, concerned);
+        }
     }
 
     /// The one that has waited longest: it takes the lead.
