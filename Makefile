@@ -34,7 +34,7 @@ LONG ?= threads fork_traffic linger_exit faults_dns faults_network faults_peer
 PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 valgrind
 
 .PHONY: help deps build link header check-header test unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom mutations fuzz \
-        soak long sanitize sanitize-thread valgrind lint bench bench-quick icount \
+        soak long sanitize sanitize-thread valgrind lint bench bench-quick shapes omq icount \
         networks demo hello prices man install deb uninstall clean
 
 help:
@@ -198,6 +198,16 @@ bench: build
 ## bench-quick   the headlines only, under a minute, no file written
 bench-quick: build
 	$(PYTHON) benches/run.py --quick
+
+## shapes        program shapes against libnanomsg, libzmq, omq and bare sockets; writes docs/shapes.md (ARGS="--only loop" for some)
+shapes: build omq
+	$(PYTHON) benches/shapes.py $(ARGS)
+
+## omq           omq in libzmq's place, for shapes, from crates.io; without it its columns stay empty
+omq:
+	@$(CARGO) build -q --release --locked --manifest-path benches/omq/Cargo.toml -p omq-libzmq --target-dir target/omq && \
+		mkdir -p target/omq/lib && ln -sf ../release/libomq_zmq.so target/omq/lib/libzmq.so.5 || \
+		echo "skipped: omq could not be built" >&2
 
 ## icount        instructions of codecs, patterns and messages, against benches/icount.txt (WRITE=1 writes it anew)
 icount: build

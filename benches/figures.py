@@ -7,7 +7,8 @@ from rows import OURS
 
 def main_key(row):
     mode = row.split("/")[0]
-    return {"rtt": "p50_us", "crowd": "seconds"}.get(mode, "msgs_per_s")
+    keys = {"rtt": "p50_us", "crowd": "seconds", "pace": "p50_us", "last": "p50_us", "idle": "wakeups_per_s"}
+    return keys.get(mode, "msgs_per_s")
 
 
 def values(measured, peer, key):

@@ -48,13 +48,13 @@ def target_table(everything):
     return text, f"Targets reached: {sum(r is True for r in judged)} of {len(judged)}."
 
 
-def main_table(measured, peers, missing):
-    head = ["row", *peers, f"/ {BARE}", f"/ {NANOMSG}", f"/ {ZMQ}"]
+def main_table(measured, peers, missing, others=(BARE, NANOMSG, ZMQ)):
+    head = ["row", *peers, *(f"/ {other}" for other in others)]
     lines = []
     for m in measured:
         line = [m["row"]]
         line += [state_of(m, p, missing) or short(median(m, p, main_key(m["row"]))) for p in peers]
-        for other in (BARE, NANOMSG, ZMQ):
+        for other in others:
             r = ratio(m, peers[0], other)
             line.append("-" if not r else f"{short(r[0])} ({short(r[1])} to {short(r[2])})")
         lines.append(line)
@@ -64,7 +64,7 @@ def main_table(measured, peers, missing):
 def detail_table(measured, peers, missing, keys):
     def cell(m, peer):
         figures = [median(m, peer, k) for k in keys]
-        written = (small(v) if k == "cpu_us" else short(v) for k, v in zip(keys, figures))
+        written = (small(v) if k in ("cpu_us", "waits") else short(v) for k, v in zip(keys, figures))
         return state_of(m, peer, missing) or " / ".join(written)
 
     return table(["row", *peers], [[m["row"], *(cell(m, p) for p in peers)] for m in measured])

@@ -3,7 +3,7 @@
 import collections
 import re
 
-OURS, NANOMSG, NNG, ZMQ, BARE = "this library", "libnanomsg", "libnng", "libzmq", "bare"
+OURS, NANOMSG, NNG, ZMQ, OMQ, BARE = "this library", "libnanomsg", "libnng", "libzmq", "omq", "bare"
 TRANSPORTS = ("inproc", "ipc", "tcp", "ws")
 SIZES = {"64B": 64, "1KiB": 1 << 10, "8KiB": 8 << 10, "64KiB": 64 << 10, "1MiB": 1 << 20}
 SUBSCRIBERS = (1, 8, 64, 256)

@@ -9,29 +9,7 @@
 #ifndef BENCH_H
 #define BENCH_H
 
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <limits.h>
-#include <linux/futex.h>
-#include <netinet/in.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+#include "common.h"
 
 enum mode { RTT, STREAM, FAN, CROWD };
 enum transport { INPROC, IPC, TCP, WS };
@@ -132,27 +110,6 @@ static void remove_files (void)
     }
 }
 
-/* Ends the run. The first of both sides to fail says why, in one line. `key` is "error", or "unsupported" where the
-   library has no such pattern or transport. */
-static _Noreturn void fail (const char *key, const char *format, ...)
-{
-    char text[400], line[512];
-    va_list list;
-    va_start (list, format);
-    vsnprintf (text, sizeof text, format, list);
-    va_end (list);
-    for (char *c = text; *c; c++)
-        if (*c == '"' || *c == '\\' || (unsigned char) *c < ' ')
-            *c = '\'';
-    if (!shared || !atomic_exchange (&shared->failed, 1)) {
-        int length = snprintf (line, sizeof line, "{\"%s\": \"%s\"}\n", key, text);
-        if (write (STDOUT_FILENO, line, (size_t) length) < 0)
-            _exit (2);
-    }
-    remove_files ();
-    _exit (1);
-}
-
 /* A side that was refused, crashed or found a wrong message must not leave the other waiting for ever. */
 static void on_child_end (int signal)
 {
@@ -167,18 +124,6 @@ static void on_child_end (int signal)
             fail ("error", "side B failed");
     }
     errno = saved;
-}
-
-static inline uint64_t now_ns (void)
-{
-    struct timespec t;
-    clock_gettime (CLOCK_MONOTONIC, &t);
-    return (uint64_t) t.tv_sec * 1000000000u + (uint64_t) t.tv_nsec;
-}
-
-static void nap (void)
-{
-    nanosleep (&(struct timespec){0, 100000}, NULL);
 }
 
 /* How many listeners there have to be before this process connects. */
@@ -201,12 +146,6 @@ static void await_listener (void)
 static int links (const struct args *args)
 {
     return args->mode == FAN ? args->subs : args->connections * args->endpoints + args->idle;
-}
-
-/* Endpoints share a port, each at an address of its own: all of 127.0.0.0/8 is this machine. */
-static struct in_addr endpoint_address (int endpoint)
-{
-    return (struct in_addr){htonl (INADDR_LOOPBACK + (uint32_t) (endpoint / 250 << 8 | endpoint % 250))};
 }
 
 /* The address of an endpoint in the spelling nanomsg, nng and zmq have in common. Valid until the thread's next call. */

@@ -20,19 +20,6 @@ static int choose (const char *value, const char *const *names)
     return -1;
 }
 
-/* Asks the kernel for a port that is free now. */
-static int free_port (void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    int s = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (s < 0 || bind (s, (struct sockaddr *) &address, length) ||
-        getsockname (s, (struct sockaddr *) &address, &length))
-        fail ("error", "no free port: %s", strerror (errno));
-    close (s);
-    return ntohs (address.sin_port);
-}
-
 static void place (struct args *args)
 {
     const char *tmp = getenv ("TMPDIR");
@@ -166,6 +153,7 @@ int main (int argc, char **argv)
     shared = mmap (NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
         fail ("error", "no shared memory: %s", strerror (errno));
+    failed = &shared->failed;
     allow_descriptors (&args);
     if (args.device && !has_device)
         fail ("unsupported", "this peer has no device of the kind");
