@@ -38,7 +38,10 @@ impl Socket {
         held = self.wait_alone(held);
 
         if held.broken {
-            held.give_up(self);
+            held.give_up(sys::now());
+            if let Some(reactor) = self.reactor.get() {
+                *reactor.io.lock() = super::io::Io::default();
+            }
         } else {
             held = self.end_all(held);
         }
@@ -56,7 +59,7 @@ impl Socket {
         let endpoints: Vec<i32> = held.endpoints.keys().copied().collect();
         for endpoint in endpoints {
             // Present: the list was just made, under the same lock.
-            let _ = held.remove_endpoint(self, endpoint);
+            let _ = held.remove_endpoint(sys::now(), endpoint);
         }
         let Some(reactor) = self.reactor.get() else { return held };
         let taken = held.lease.take_to_end();

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::panics;
 use crate::pattern::{self, Demand, DeviceId};
+use crate::sys;
 
 /// Forwards messages between two raw sockets, or back into one (the other handle negative), headers included. Returns
 /// only when no direction works any more, with the error that ended the one from `first` to `second`.
@@ -111,7 +112,7 @@ impl Way {
         let asked = self.from.with(|state| {
             if !state.closing {
                 state.pattern.set_demand(device, demand);
-                state.forward(&self.from);
+                state.forward(sys::now());
             }
             !state.closing
         });

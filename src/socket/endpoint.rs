@@ -3,6 +3,8 @@
 
 use std::sync::atomic::Ordering;
 
+use std::time::Instant;
+
 use super::Socket;
 use super::io::Command;
 use crate::error::{Error, Result};
@@ -100,7 +102,7 @@ impl Socket {
         self.enter()?.finish(|state| {
             let id = state.last_endpoint + 1;
             let names = &self.library.names;
-            let party = Party { forwards: state.pattern.offers_forwarding(), ..self.party(id) };
+            let party = Party { forwards: state.pattern.offers_forwarding(), ..state.own.party(id) };
             let posts: Vec<Post> = match kind {
                 Kind::InprocBind => names.bind(name, party)?,
                 _ => names.connect(name, party),
@@ -118,7 +120,7 @@ impl Socket {
     /// allows.
     pub(crate) fn shutdown(&self, id: i32) -> Result<()> {
         let _whole = sys::Uncancelled::new();
-        self.enter()?.finish(|state| state.remove_endpoint(self, id))
+        self.enter()?.finish(|state| state.remove_endpoint(sys::now(), id))
     }
 }
 
@@ -131,26 +133,26 @@ impl super::state::State {
         self.last_endpoint
     }
 
-    pub(super) fn remove_endpoint(&mut self, socket: &Socket, id: i32) -> Result<()> {
+    pub(super) fn remove_endpoint(&mut self, now: Instant, id: i32) -> Result<()> {
         self.endpoint_works(id);
         let endpoint = self.endpoints.remove(&id).ok_or(Error::Invalid)?;
         match endpoint.inproc_name() {
             Some(name) => {
-                socket.library.names.leave(name, &socket.party(id));
+                self.own.names.leave(name, &self.own.party(id));
                 if endpoint.connects_to().is_some() && !endpoint.linked {
                     self.stats.inprogress_connections -= 1;
                 }
                 for pipe in self.pipes.of_endpoint(id) {
-                    self.remove_pipe(socket, pipe);
+                    self.remove_pipe(now, pipe);
                 }
             }
             None => {
                 for pipe in self.pipes.of_endpoint(id) {
                     if self.pipes.get(pipe).is_some_and(|pipe| pipe.has_ended()) {
                         // There is no connection any more that could end.
-                        self.remove_pipe(socket, pipe);
+                        self.remove_pipe(now, pipe);
                     } else {
-                        self.detach_pipe(socket, pipe);
+                        self.detach_pipe(now, pipe);
                     }
                 }
                 self.commands.push(Command::Close(id));

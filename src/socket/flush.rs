@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::io::{self, IoSlice};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 
@@ -96,7 +96,7 @@ impl Socket {
                 },
                 Wrote::Failed => held.write_failed(target.pipe),
             }
-            held.written_through(self, target.pipe);
+            held.written_through(sys::now(), target.pipe);
         }
         if held.closing {
             held.wake_closer();
@@ -140,7 +140,7 @@ impl Socket {
                 if !gathering {
                     stream.outbox.rest();
                 }
-                held.room_changed(self, id);
+                held.room_changed(sys::now(), id);
                 // The pattern may have used the room at once.
                 if held.pipes.take_flush(id) {
                     continue;
@@ -287,7 +287,7 @@ impl State {
     }
 
     /// A sender has written its own message.
-    fn written_through(&mut self, socket: &Socket, id: PipeId) {
+    fn written_through(&mut self, now: Instant, id: PipeId) {
         let Some(pipe) = self.pipes.get(id) else { return };
         let was_full = pipe.full;
         let PipeEnd::Stream(stream) = &mut pipe.end else { return };
@@ -295,16 +295,16 @@ impl State {
         // Others may have queued meanwhile, counting on us.
         if was_full || stream.deaf || !stream.outbox.is_empty() {
             self.pipes.start_flush(id);
-            self.room_changed(socket, id);
+            self.room_changed(now, id);
         }
     }
 
     /// Tells the pattern if the pipe has become full, or has room again.
-    pub(super) fn room_changed(&mut self, socket: &Socket, id: PipeId) {
+    pub(super) fn room_changed(&mut self, now: Instant, id: PipeId) {
         let Some(pipe) = self.pipes.get(id) else { return };
         let was_full = pipe.full;
         match (was_full, self.pipes.is_writable(id)) {
-            (true, true) => self.pipe_writable(socket, id),
+            (true, true) => self.pipe_writable(now, id),
             (false, false) => self.pattern.blocked(id),
             _ => {}
         }

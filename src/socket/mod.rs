@@ -40,7 +40,7 @@ use library::Library;
 use neighbours::Mailbox;
 use options::Options;
 use pipes::After;
-use state::State;
+use state::{Own, State};
 use turn::Reactor;
 use wait::{Limit, Want};
 
@@ -148,21 +148,33 @@ impl Socket {
         pattern.set_max_hops(options.max_hops());
         let recv_max = AtomicI32::new(recv_max(protocol, &options));
         let (sends, receives) = (pattern.sends(), pattern.receives());
-        Ok(Arc::new_cyclic(|me| Self {
-            me: me.clone(),
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
-            generation,
-            protocol,
-            raw,
-            sends,
-            receives,
-            library,
-            state: Mutex::new(State::new(pattern, options)),
-            mailbox: Mailbox::default(),
-            reactor: OnceLock::new(),
-            has_neighbours: AtomicBool::new(false),
-            recv_max,
-            events: ready::EventFds::default(),
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Ok(Arc::new_cyclic(|me: &Weak<Self>| {
+            let socket: Weak<Self> = me.clone();
+            let own = Own {
+                id,
+                socket,
+                protocol,
+                raw,
+                names: Arc::clone(&library.names),
+                prints_errors: library.prints_errors(),
+            };
+            Self {
+                me: me.clone(),
+                id,
+                generation,
+                protocol,
+                raw,
+                sends,
+                receives,
+                library,
+                state: Mutex::new(State::new(pattern, options, own)),
+                mailbox: Mailbox::default(),
+                reactor: OnceLock::new(),
+                has_neighbours: AtomicBool::new(false),
+                recv_max,
+                events: ready::EventFds::default(),
+            }
         }))
     }
 
@@ -211,7 +223,7 @@ impl Socket {
         debug_assert!(panics || std::thread::panicking(), "a lock that nobody has released");
         panics::in_destructor(|| {
             if panics {
-                state.break_off(self);
+                state.break_off();
             }
             self.let_go(state);
             self.look_for_mail(reads_mail);
@@ -319,7 +331,7 @@ impl Socket {
         state.pipes.direct_allowed = true;
         let result = state.pattern.send(message, &mut state.pipes, now);
         state.pipes.direct_allowed = false;
-        state.settle(self);
+        state.settle(now);
         result
     }
 
@@ -363,7 +375,7 @@ impl Socket {
         // What has come due meanwhile is found by whoever waits.
         let now = state.pipes.batching.now();
         let result = state.pattern.recv(message, &mut state.pipes, now);
-        state.settle(self);
+        state.settle(now);
         result
     }
 
@@ -371,7 +383,7 @@ impl Socket {
         if level == i32::from(self.protocol) {
             self.enter()?.finish(|state| {
                 state.pattern.set_option(option, given.bytes)?;
-                state.forward(self);
+                state.forward(sys::now());
                 Ok::<(), Error>(())
             })?;
             // What was written down is on its way now.

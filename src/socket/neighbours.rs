@@ -5,10 +5,11 @@
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Arc, Weak};
+use std::time::Instant;
 
-use crate::sys::Mutex;
+use crate::sys::{self, Mutex};
 
 use super::Socket;
 use super::endpoint::Endpoint;
@@ -16,7 +17,7 @@ use super::pipes::PipeEnd;
 use super::state::State;
 use crate::panics::{self, Place};
 use crate::pipe::{Inbox, PipeId};
-use crate::transport::inproc::{Link, Note, Party, PipeEvents, Side};
+use crate::transport::inproc::{Link, Note, PipeEvents, Side};
 
 /// On cache lines of its own: neighbours write here while the socket's own threads work.
 #[derive(Default)]
@@ -92,14 +93,10 @@ impl Socket {
         loop {
             let note = self.mailbox.inner.lock().pop();
             let Some(note) = note else { return };
-            state.take_note(self, note);
+            // That a message has come needs no new look at the clock: it may be the hundred thousandth in this millisecond.
+            let now = if matches!(note, Note::Readable(_)) { state.pipes.batching.now() } else { sys::now() };
+            state.take_note(now, note);
         }
-    }
-
-    /// One of our endpoints, as the registry of names knows it.
-    pub(super) fn party(&self, endpoint: i32) -> Party {
-        let socket: Weak<Self> = self.me.clone();
-        Party { socket, owner: self.id, endpoint, protocol: self.protocol, forwards: false }
     }
 }
 
@@ -112,22 +109,22 @@ enum Attached {
 }
 
 impl State {
-    fn take_note(&mut self, socket: &Socket, note: Note) {
+    fn take_note(&mut self, now: Instant, note: Note) {
         panics::possible_at(Place::Note);
         match note {
-            Note::Offer { link, waited } => self.take_offer(socket, link, waited),
-            Note::Accepted { link } => self.take_accepted(socket, link),
+            Note::Offer { link, waited } => self.take_offer(now, link, waited),
+            Note::Accepted { link } => self.take_accepted(now, link),
             Note::Ready(pipe) | Note::Writable(pipe) => {
                 let link = self.pipes.get(pipe).and_then(|pipe| match &pipe.end {
                     PipeEnd::Inproc { link, side, .. } => Some((Arc::clone(link), *side)),
                     PipeEnd::Stream(_) | PipeEnd::Remains(_) => None,
                 });
                 if link.is_some_and(|(link, side)| link.is_writable(side)) {
-                    self.pipe_writable(socket, pipe);
+                    self.pipe_writable(now, pipe);
                 }
             }
-            Note::Readable(pipe) => self.pipe_readable(socket, pipe),
-            Note::Gone(pipe) => self.end_pipe(socket, pipe),
+            Note::Readable(pipe) => self.pipe_readable(now, pipe),
+            Note::Gone(pipe) => self.end_pipe(now, pipe),
         }
     }
 
@@ -138,37 +135,37 @@ impl State {
     }
 
     /// We have the name; a connector wants to be joined. Our pipe takes messages once it has confirmed.
-    fn take_offer(&mut self, socket: &Socket, link: Arc<Link>, waited: bool) {
+    fn take_offer(&mut self, now: Instant, link: Arc<Link>, waited: bool) {
         match self.attach(&link, Side::Binder) {
             Attached::As(id) => {
                 self.stats.accepted_connections += u64::from(waited);
                 match link.to_peer(Side::Binder, Note::Accepted { link: Arc::clone(&link) }) {
                     Some(answer) => self.pipes.post(Some(answer)),
                     // The connector's socket is no more.
-                    None => self.remove_pipe(socket, id),
+                    None => self.remove_pipe(now, id),
                 }
             }
-            Attached::Left(id) => self.remove_pipe(socket, id),
+            Attached::Left(id) => self.remove_pipe(now, id),
             Attached::Refused => {
                 let binder = self.endpoints.get(&link.endpoint(Side::Binder));
                 if let Some(name) = binder.and_then(Endpoint::inproc_name) {
-                    socket.library.names.refuse(name, &link);
+                    self.own.names.refuse(name, &link);
                 }
             }
         }
     }
 
-    fn take_accepted(&mut self, socket: &Socket, link: Arc<Link>) {
+    fn take_accepted(&mut self, now: Instant, link: Arc<Link>) {
         let endpoint = link.endpoint(Side::Connector);
         let id = match self.attach(&link, Side::Connector) {
             Attached::As(id) => id,
             // The binder has left meanwhile: on to the next one.
-            Attached::Left(id) => return self.remove_pipe(socket, id),
+            Attached::Left(id) => return self.remove_pipe(now, id),
             Attached::Refused => {
                 link.close(Side::Connector);
                 self.pipes.post(link.about_peer(Side::Connector, Note::Gone));
                 if let Some(name) = self.endpoints.get(&endpoint).and_then(Endpoint::connects_to) {
-                    socket.library.names.decline(name, &socket.party(endpoint));
+                    self.own.names.decline(name, &self.own.party(endpoint));
                 }
                 return;
             }
@@ -180,30 +177,30 @@ impl State {
             self.stats.inprogress_connections -= 1;
         }
         self.pipes.post(link.about_peer(Side::Connector, Note::Ready));
-        self.pipe_writable(socket, id);
+        self.pipe_writable(now, id);
     }
 
     /// A connector of ours has lost its link: it waits for the next chance, which may be there already.
-    pub(super) fn unlink(&mut self, socket: &Socket, endpoint: i32) {
+    pub(super) fn unlink(&mut self, endpoint: i32) {
         let Some(known) = self.endpoints.get_mut(&endpoint) else { return };
         if std::mem::take(&mut known.linked) {
             self.stats.inprogress_connections += 1;
         }
         let Some(name) = known.connects_to() else { return };
-        let posts = socket.library.names.unlink(name, &socket.party(endpoint));
+        let posts = self.own.names.unlink(name, &self.own.party(endpoint));
         self.pipes.post_all(posts);
     }
 
     /// There is one pipe less: connectors that were refused, ours and those of our names, may try again. If the pipe never
     /// was confirmed, nothing has changed for our own connectors: one of them may just have declined it.
-    pub(super) fn retry_neighbours(&mut self, socket: &Socket, confirmed: bool) {
+    pub(super) fn retry_neighbours(&mut self, confirmed: bool) {
         if self.closing {
             return;
         }
-        let names = &socket.library.names;
+        let names = &self.own.names;
         for (&id, endpoint) in &self.endpoints {
             if let Some(name) = endpoint.inproc_name() {
-                let posts = if confirmed { names.retry(name, &socket.party(id)) } else { names.offer(name) };
+                let posts = if confirmed { names.retry(name, &self.own.party(id)) } else { names.offer(name) };
                 self.pipes.post_all(posts);
             }
         }

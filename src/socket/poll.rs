@@ -386,7 +386,7 @@ impl Watch {
                 return held.finish(|state| watched_ends(state));
             }
         }
-        held.expire(socket);
+        held.expire(sys::now);
         self.ready = false;
         for &at in &self.entries {
             entries[at].look(&held);
@@ -429,7 +429,7 @@ impl Drop for Watches {
                 watch.socket.with(|state| {
                     if panics_since(self.unwinding) {
                         // In which of them, nobody knows.
-                        state.break_off(&watch.socket);
+                        state.break_off();
                     }
                     state.waiters.remove(&self.parker);
                     state.inside -= 1;

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use std::thread;
+use std::time::Instant;
 
 use super::state::State;
 use super::{Held, Socket};
@@ -43,7 +44,7 @@ impl Drop for Presence<'_> {
                 if self.leads {
                     state.lease.abandon();
                 }
-                state.break_off(self.socket);
+                state.break_off();
             });
         });
     }
@@ -57,11 +58,11 @@ pub(super) fn panics_since(before: bool) -> bool {
 
 impl State {
     /// Nothing of this socket is used again.
-    pub(super) fn break_off(&mut self, socket: &Socket) {
+    pub(super) fn break_off(&mut self) {
         self.broken = true;
         self.closing = true;
         // One that knows no pipes. The old one may be half way through anything.
-        if let Some(pattern) = pattern::open(socket.protocol, socket.raw, 0, false) {
+        if let Some(pattern) = pattern::open(self.own.protocol, self.own.raw, 0, false) {
             self.pattern = pattern;
         }
         for id in self.pipes.ids() {
@@ -86,18 +87,15 @@ impl State {
     }
 
     /// Gives back what a broken socket has, as it is.
-    pub(super) fn give_up(&mut self, socket: &Socket) {
+    pub(super) fn give_up(&mut self, now: Instant) {
         for endpoint in self.endpoints.keys().copied().collect::<Vec<_>>() {
             // Present: the list was just made, under the same lock.
-            let _ = self.remove_endpoint(socket, endpoint);
+            let _ = self.remove_endpoint(now, endpoint);
         }
         for id in self.pipes.ids() {
-            self.remove_pipe(socket, id);
+            self.remove_pipe(now, id);
         }
         // There is nobody to carry them out.
         self.commands.clear();
-        if let Some(reactor) = socket.reactor.get() {
-            *reactor.io.lock() = super::io::Io::default();
-        }
     }
 }

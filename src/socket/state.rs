@@ -2,10 +2,9 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use super::Socket;
 use super::endpoint::Endpoint;
 use super::io::Command;
 use super::options::Options;
@@ -14,13 +13,35 @@ use super::spin::Spin;
 use super::stats::Stats;
 use super::wait::Waiters;
 use crate::message::Message;
-use crate::pattern::{Pattern, Priorities};
+use crate::pattern::{Pattern, Priorities, Protocol};
 use crate::pipe::PipeId;
 use crate::reactor::lease::{Lease, Leave};
-use crate::sys::{self, Parker};
-use crate::transport::inproc::Note;
+use crate::sys::Parker;
+use crate::transport::inproc::{Note, Party, PipeEvents, Registry};
+
+/// What a socket knows of itself and never changes.
+pub(super) struct Own {
+    pub id: u64,
+    /// As its peers within the process see it.
+    pub socket: Weak<dyn PipeEvents>,
+    pub protocol: Protocol,
+    pub raw: bool,
+    /// The names of inproc.
+    pub names: Arc<Registry>,
+    /// The errors of endpoints are printed (NN_PRINT_ERRORS).
+    pub prints_errors: bool,
+}
+
+impl Own {
+    /// One of our endpoints, as the registry of names knows it.
+    pub(super) fn party(&self, endpoint: i32) -> Party {
+        let socket = Weak::clone(&self.socket);
+        Party { socket, owner: self.id, endpoint, protocol: self.protocol, forwards: false }
+    }
+}
 
 pub(super) struct State {
+    pub own: Own,
     pub pattern: Box<dyn Pattern>,
     /// Whether the pattern ever has a deadline: most do not, and are not asked.
     pub keeps_time: bool,
@@ -70,13 +91,14 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(pattern: Box<dyn Pattern>, options: Options) -> Self {
+    pub(super) fn new(pattern: Box<dyn Pattern>, options: Options, own: Own) -> Self {
         let pipes = PipeTable {
             send_buffer: options.send_buffer as usize,
             recv_buffer: options.recv_buffer as usize,
             ..PipeTable::default()
         };
         Self {
+            own,
             keeps_time: pattern.keeps_time(),
             pattern,
             pipes,
@@ -165,94 +187,91 @@ impl State {
     }
 
     /// The pipe takes messages from now on.
-    pub(super) fn pipe_writable(&mut self, socket: &Socket, id: PipeId) {
+    pub(super) fn pipe_writable(&mut self, now: Instant, id: PipeId) {
         let Some(pipe) = self.pipes.get(id).filter(|pipe| pipe.attached && !pipe.has_ended()) else { return };
         pipe.full = false;
         pipe.confirmed = true;
-        let now = sys::now();
         self.pattern.writable(id, &mut self.pipes, now);
-        self.settle(socket);
+        self.settle(now);
         self.changed();
     }
 
-    pub(super) fn pipe_readable(&mut self, socket: &Socket, id: PipeId) {
+    pub(super) fn pipe_readable(&mut self, now: Instant, id: PipeId) {
         if self.pipes.get(id).is_none_or(|pipe| !pipe.attached) {
             return;
         }
-        let now = self.pipes.batching.now();
         self.pattern.readable(id, &mut self.pipes, now);
-        self.settle(socket);
+        self.settle(now);
         self.changed();
     }
 
     /// The peer has gone. What it sent can still be received, and holds no place: not the pattern's, not an endpoint's, not
     /// one in a statistic.
-    pub(super) fn end_pipe(&mut self, socket: &Socket, id: PipeId) {
+    pub(super) fn end_pipe(&mut self, now: Instant, id: PipeId) {
         let Some(pipe) = self.pipes.get(id).filter(|pipe| !pipe.has_ended()) else { return };
         let (endpoint, attached, confirmed) = (pipe.endpoint, pipe.attached, pipe.confirmed);
         let unread = self.pipes.end(id);
         self.stats.current_connections -= u64::from(attached);
         if unread && attached {
             self.pattern.orphaned(id);
-            self.retry_neighbours(socket, confirmed);
-            self.unlink(socket, endpoint);
+            self.retry_neighbours(confirmed);
+            self.unlink(endpoint);
         } else {
-            self.remove_pipe(socket, id);
+            self.remove_pipe(now, id);
             if attached {
-                self.retry_neighbours(socket, confirmed);
+                self.retry_neighbours(confirmed);
             }
-            self.unlink(socket, endpoint);
+            self.unlink(endpoint);
         }
         self.changed();
     }
 
     /// Takes the pipe away from the pattern; it may live on to write what was accepted.
-    pub(super) fn detach_pipe(&mut self, socket: &Socket, id: PipeId) {
+    pub(super) fn detach_pipe(&mut self, now: Instant, id: PipeId) {
         let Some(pipe) = self.pipes.get(id) else { return };
         if std::mem::take(&mut pipe.attached) {
-            let now = sys::now();
             let (confirmed, ended) = (pipe.confirmed, pipe.has_ended());
             self.pattern.remove(id, &mut self.pipes, now);
             self.follow_deadline();
             // One that has ended gave its place back then.
             if !ended {
                 self.stats.current_connections -= 1;
-                self.retry_neighbours(socket, confirmed);
+                self.retry_neighbours(confirmed);
             }
         }
     }
 
-    pub(super) fn remove_pipe(&mut self, socket: &Socket, id: PipeId) {
-        self.detach_pipe(socket, id);
+    pub(super) fn remove_pipe(&mut self, now: Instant, id: PipeId) {
+        self.detach_pipe(now, id);
         let Some(pipe) = self.pipes.remove(id) else { return };
         match pipe.end {
             PipeEnd::Inproc { link, side, .. } => {
                 link.close(side);
                 self.pipes.post(link.about_peer(side, Note::Gone));
-                self.unlink(socket, pipe.endpoint);
+                self.unlink(pipe.endpoint);
             }
             PipeEnd::Stream(_) | PipeEnd::Remains(_) => {}
         }
     }
 
     /// Tells publishers what has changed about what we want.
-    pub(super) fn forward(&mut self, socket: &Socket) {
+    pub(super) fn forward(&mut self, now: Instant) {
         self.pattern.forward(&mut self.pipes);
-        self.settle(socket);
+        self.settle(now);
     }
 
     /// After each operation of the pattern: removes the pipes it has read empty, and sees to it that what it has left for
     /// later happens.
     #[inline]
-    pub(super) fn settle(&mut self, socket: &Socket) {
+    pub(super) fn settle(&mut self, now: Instant) {
         if self.keeps_time || self.shows_readiness || self.pipes.gathering || !self.pipes.drained.is_empty() {
-            self.settle_all(socket);
+            self.settle_all(now);
         }
     }
 
-    fn settle_all(&mut self, socket: &Socket) {
+    fn settle_all(&mut self, now: Instant) {
         while let Some(id) = self.pipes.drained.pop() {
-            self.remove_pipe(socket, id);
+            self.remove_pipe(now, id);
         }
         self.follow_deadline();
         self.show_readiness();
@@ -366,13 +385,13 @@ impl State {
     }
 
     /// Remembers an endpoint's error; the first of its kind in a row is printed if the user wants that.
-    pub(super) fn endpoint_error(&mut self, socket: &Socket, id: i32, code: i32) {
+    pub(super) fn endpoint_error(&mut self, id: i32, code: i32) {
         let Some(endpoint) = self.endpoints.get_mut(&id) else { return };
         let before = endpoint.last_error.replace(code);
         if before.is_none() {
             self.stats.current_endpoint_errors += 1;
         }
-        if before != Some(code) && socket.library.prints_errors() {
+        if before != Some(code) && self.own.prints_errors {
             let name = String::from_utf8_lossy(&self.options.name);
             let address = String::from_utf8_lossy(&endpoint.address);
             let text = std::io::Error::from_raw_os_error(code).to_string();

@@ -96,7 +96,7 @@ impl Socket {
         held.lease.wake();
         held.io_deadline = deadline;
         held.unsettled = unsettled;
-        held.expire(self);
+        held.expire(sys::now);
         held
     }
 
@@ -229,13 +229,13 @@ pub(super) fn wait_failed(error: &std::io::Error) -> Error {
 }
 
 impl State {
-    /// Tells the pattern that its time has come, if it has.
-    pub(super) fn expire(&mut self, socket: &Socket) {
+    /// Tells the pattern that its time has come, if it has. Most patterns never ask for the time.
+    pub(super) fn expire(&mut self, now: impl FnOnce() -> Instant) {
         let Some(deadline) = self.pattern_deadline() else { return };
-        let now = sys::now();
+        let now = now();
         if deadline <= now {
             self.pattern.expire(&mut self.pipes, now);
-            self.settle(socket);
+            self.settle(now);
             self.changed();
         }
     }

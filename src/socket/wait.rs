@@ -190,7 +190,7 @@ impl Socket {
                 }
                 // What a neighbour has sent is there, even if the thread that was woken to read the note has not run yet.
                 self.take_mail(&mut held);
-                held.expire(self);
+                held.expire(sys::now);
                 ended = None;
             } else {
                 let slept;
@@ -245,7 +245,7 @@ impl Socket {
             held.spin.learn(Spun::of(woken, in_time));
         }
         held.waiters.remove(&parker);
-        held.expire(self);
+        held.expire(sys::now);
         (held, outcome)
     }
 }

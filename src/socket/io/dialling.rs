@@ -132,7 +132,7 @@ impl Driver<'_> {
         }
         self.with(|state| {
             state.stats.connect_errors += 1;
-            state.endpoint_error(self.socket, endpoint, sys::code_of(error, &sys::refused()));
+            state.endpoint_error(endpoint, sys::code_of(error, &sys::refused()));
         });
     }
 

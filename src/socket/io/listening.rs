@@ -42,7 +42,7 @@ impl Driver<'_> {
                         held.stats.accept_errors += 1;
                     }
                     if is_exhausted(&error) {
-                        held.endpoint_error(self.socket, endpoint, sys::code_of(&error, &sys::exhausted()));
+                        held.endpoint_error(endpoint, sys::code_of(&error, &sys::exhausted()));
                     }
                     held.release();
                     if !concerns_only_the_peer(&error) {

@@ -142,11 +142,11 @@ impl Driver<'_> {
                 self.lost(connection.endpoint, connection.since);
             }
             Stage::Open(pipe) => {
-                self.with(|state| state.end_pipe(self.socket, pipe));
+                self.with(|state| state.end_pipe(sys::now(), pipe));
                 self.lost(connection.endpoint, connection.since);
             }
             Stage::Ending { pipe, .. } => {
-                self.with(|state| state.remove_pipe(self.socket, pipe));
+                self.with(|state| state.remove_pipe(sys::now(), pipe));
             }
             Stage::Parting => {}
         }
@@ -168,7 +168,7 @@ impl Driver<'_> {
             self.with(|state| {
                 // In the middle of another frame it would not be understood.
                 quiet = state.pipes.stream(pipe).is_none_or(|stream| stream.outbox.is_empty() && !stream.flushing);
-                state.end_pipe(self.socket, pipe);
+                state.end_pipe(sys::now(), pipe);
             });
         }
         if !quiet || sys::send(&stream, farewell).is_err() {
@@ -306,7 +306,7 @@ impl Driver<'_> {
         // nobody may find a pipe that takes no messages yet, and nothing may go out before this.
         let answered = (!fits || pipe.is_some()) && answer(&stream, &peer.answer);
         if let Some(pipe) = pipe.filter(|_| answered) {
-            held.pipe_writable(self.socket, pipe);
+            held.pipe_writable(sys::now(), pipe);
         }
         held.release();
         let Some(pipe) = pipe else {
@@ -347,7 +347,8 @@ impl Driver<'_> {
         let pause = !stream.paused && stream.inbox.weight() >= full;
         stream.paused |= pause;
         if was_empty {
-            held.pipe_readable(self.socket, pipe);
+            let now = held.pipes.batching.now();
+            held.pipe_readable(now, pipe);
         }
         held.release();
         if pause {
