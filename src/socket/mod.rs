@@ -9,6 +9,7 @@ mod flush;
 mod gathered;
 mod io;
 pub(crate) mod library;
+mod mailbox;
 mod neighbours;
 mod options;
 mod pipes;
@@ -21,9 +22,10 @@ mod stats;
 pub(crate) mod table;
 mod turn;
 mod wait;
+mod waiters;
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
@@ -36,13 +38,15 @@ use crate::message::{Message, Outgoing};
 use crate::panics::{self, Place};
 use crate::pattern::{self, Protocol};
 use crate::sys;
+use crate::transport::inproc::Note;
 use library::Library;
-use neighbours::Mailbox;
+use mailbox::Mailbox;
 use options::Options;
 use pipes::After;
 use state::{Own, State};
 use turn::Reactor;
-use wait::{Limit, Want};
+use wait::Limit;
+use waiters::Want;
 
 /// What `nn_socket` returns a handle of.
 pub(crate) struct Socket {
@@ -57,7 +61,7 @@ pub(crate) struct Socket {
     receives: bool,
     library: Arc<Library>,
     state: Mutex<State>,
-    mailbox: Mailbox,
+    mailbox: Mailbox<Note>,
     /// Poller and descriptors; made with the first network endpoint or timer.
     reactor: OnceLock<Reactor>,
     /// Whether other sockets of the process may post to this one.
@@ -103,8 +107,8 @@ impl<'a> Held<'a> {
         } else {
             drop(state);
         }
-        if self.socket.has_neighbours.load(Ordering::Relaxed) {
-            self.socket.look_for_mail(self.reads_mail);
+        if self.reads_mail && self.socket.has_neighbours.load(Ordering::Relaxed) {
+            self.socket.mailbox.look(self.socket);
         }
     }
 
@@ -206,16 +210,6 @@ impl Socket {
         if held.closing { Err(held.finish(|state| state.farewell())) } else { Ok(held) }
     }
 
-    /// A neighbour that found the lock taken has left its note to us: look after the lock is free. The fence also stands
-    /// before the next look of the loop in `read_mail`.
-    #[inline(never)]
-    fn look_for_mail(&self, reads_mail: bool) {
-        fence(Ordering::SeqCst);
-        if reads_mail {
-            self.read_mail();
-        }
-    }
-
     /// A panic has ended what a thread did under the lock.
     #[cold]
     fn broke_off(&self, mut state: MutexGuard<'_, State>, reads_mail: bool, unwinding: bool) {
@@ -226,7 +220,9 @@ impl Socket {
                 state.break_off();
             }
             self.let_go(state);
-            self.look_for_mail(reads_mail);
+            if reads_mail {
+                self.mailbox.look(self);
+            }
         });
     }
 

@@ -1,102 +1,69 @@
-//! Other sockets of the process (inproc): the mailbox, and what its notes do.
-//!
-//! A neighbour posts a note and then tries our lock. If it gets it, it reads the mail for us; if not, whoever holds the
-//! lock looks into the mailbox after letting it go. Either way the note is read, and nobody holds two locks.
+//! Other sockets of the process (inproc), and what their notes in our mailbox do.
 #![forbid(unsafe_code)]
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::Instant;
 
-use crate::sys::{self, Mutex};
-
-use super::Socket;
 use super::endpoint::Endpoint;
+use super::mailbox::Owner;
 use super::pipes::PipeEnd;
 use super::state::State;
+use super::{Held, Socket};
 use crate::panics::{self, Place};
 use crate::pipe::{Inbox, PipeId};
+use crate::sys;
 use crate::transport::inproc::{Link, Note, PipeEvents, Side};
-
-/// On cache lines of its own: neighbours write here while the socket's own threads work.
-#[derive(Default)]
-#[repr(align(128))]
-pub(super) struct Mailbox {
-    inner: Mutex<Mail>,
-    /// Notes wait.
-    pending: AtomicBool,
-}
-
-#[derive(Default)]
-struct Mail {
-    /// The oldest note lies here and not in the queue: with one note at a time, the usual case, its memory is not used.
-    first: Option<Note>,
-    more: VecDeque<Note>,
-}
-
-impl Mail {
-    fn push(&mut self, note: Note) {
-        if self.first.is_none() { self.first = Some(note) } else { self.more.push_back(note) }
-    }
-
-    fn pop(&mut self) -> Option<Note> {
-        let next = self.more.pop_front();
-        std::mem::replace(&mut self.first, next)
-    }
-}
 
 impl PipeEvents for Socket {
     fn post(&self, note: Note) {
-        let mut mail = self.mailbox.inner.lock();
-        mail.push(note);
-        drop(mail);
-        self.mailbox.pending.store(true, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
-        self.read_mail();
+        self.mailbox.post(note, self);
     }
 }
 
+impl Owner<Note> for Socket {
+    type Held<'a> = Held<'a>;
+
+    fn try_lock(&self) -> Option<Held<'_>> {
+        Self::try_lock(self).map(without_look)
+    }
+
+    fn lock(&self) -> Held<'_> {
+        without_look(Self::lock(self))
+    }
+
+    fn release(held: Held<'_>) {
+        held.release();
+    }
+
+    fn take_note(&self, held: &mut Held<'_>, note: Note) {
+        let now = when(held, &note);
+        held.take_note(now, note);
+    }
+
+    fn posts(held: &Held<'_>) -> bool {
+        held.pipes.has_posts()
+    }
+
+    fn answering<'a>(held: &'a mut Held<'_>) -> &'a mut bool {
+        &mut held.answering
+    }
+}
+
+/// That a message has come needs no new look at the clock: it may be the hundred thousandth in this millisecond.
+fn when(state: &State, note: &Note) -> Instant {
+    if matches!(note, Note::Readable(_)) { state.pipes.batching.now() } else { sys::now() }
+}
+
+/// The mailbox looks again by itself.
+fn without_look(mut held: Held<'_>) -> Held<'_> {
+    held.reads_mail = false;
+    held
+}
+
 impl Socket {
-    pub(super) fn read_mail(&self) {
-        while self.mailbox.pending.load(Ordering::SeqCst) {
-            let Some(mut held) = self.try_lock() else { return };
-            // This loop looks again by itself.
-            held.reads_mail = false;
-            if held.answering {
-                return held.release();
-            }
-            self.take_mail(&mut held);
-            let answers = held.pipes.has_posts();
-            if answers {
-                // What the neighbours say to that is read here and not in their calls: the stack stays as deep as it is,
-                // however much the two have to tell each other.
-                held.answering = true;
-            }
-            held.release();
-            if answers {
-                self.stop_answering();
-            }
-        }
-    }
-
-    #[cold]
-    fn stop_answering(&self) {
-        let mut held = self.lock();
-        held.reads_mail = false;
-        held.finish(|state| state.answering = false);
-    }
-
     /// Reads all notes, under our lock.
     pub(super) fn take_mail(&self, state: &mut State) {
-        self.mailbox.pending.store(false, Ordering::SeqCst);
-        loop {
-            let note = self.mailbox.inner.lock().pop();
-            let Some(note) = note else { return };
-            // That a message has come needs no new look at the clock: it may be the hundred thousandth in this millisecond.
-            let now = if matches!(note, Note::Readable(_)) { state.pipes.batching.now() } else { sys::now() };
-            state.take_note(now, note);
-        }
+        self.mailbox.take(|note| state.take_note(when(state, &note), note));
     }
 }
 

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use super::batching::Batching;
 use super::flush::Wrote;
+use super::waiters::Wakes;
 use crate::codec::{Framing, Prefix};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
@@ -24,7 +25,7 @@ pub(super) struct After {
     /// Notes to other sockets, behind the first.
     pub posts: Vec<Post>,
     /// Threads to wake from their sleep.
-    pub wakes: SmallVec<[Arc<Parker>; 2]>,
+    pub wakes: Wakes<Parker>,
     /// Pipes whose outbox this thread has undertaken to write.
     pub flushes: SmallVec<[PipeId; 1]>,
     /// The driver sleeps and has to look.

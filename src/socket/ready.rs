@@ -3,7 +3,7 @@
 
 use crate::sys::Mutex;
 
-use super::wait::Want;
+use super::waiters::Want;
 use super::{Held, Socket};
 use crate::error::{Error, Result};
 use crate::sys::Readiness;

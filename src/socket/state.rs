@@ -11,7 +11,7 @@ use super::options::Options;
 use super::pipes::{PipeEnd, PipeTable};
 use super::spin::Spin;
 use super::stats::Stats;
-use super::wait::Waiters;
+use super::waiters::Waiters;
 use crate::message::Message;
 use crate::pattern::{Pattern, Priorities, Protocol};
 use crate::pipe::PipeId;
@@ -51,7 +51,7 @@ pub(super) struct State {
     pub endpoints: BTreeMap<i32, Endpoint>,
     pub last_endpoint: i32,
     pub lease: Lease,
-    pub waiters: Waiters,
+    pub waiters: Waiters<Parker>,
     pub spin: Spin,
     /// For whoever drives next.
     pub commands: Vec<Command>,

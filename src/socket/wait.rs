@@ -2,35 +2,17 @@
 //! is nothing to drive, sleeps until it is woken.
 #![forbid(unsafe_code)]
 
-use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use smallvec::SmallVec;
 
 use super::options::timeout;
 use super::spin::{LOOK_OUT, SPIN, Spun, TAKEN};
 use super::state::State;
 use super::turn::HEARING_TIME;
+use super::waiters::Want;
 use super::{Held, Socket};
 use crate::error::{Error, Result};
 use crate::panics::{self, Place};
-use crate::pattern::DeviceId;
-use crate::pipe::PipeId;
 use crate::sys::{self, Parker, Unparked, current_parker};
-
-/// What a caller waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Want {
-    Send,
-    Recv,
-    /// Either; the caller only looks (nn_poll).
-    Both,
-    /// The kernel's room for the rest of a message on this pipe.
-    Room(PipeId),
-    /// That what is asked for has changed, for a device.
-    Demand(DeviceId),
-}
 
 /// How long a caller waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,77 +45,6 @@ impl Limit {
         match self {
             Self::Until(at) => Some(at),
             Self::Once | Self::Never => None,
-        }
-    }
-}
-
-/// The sleeping callers of one socket, first come first.
-#[derive(Default)]
-pub(super) struct Waiters {
-    list: VecDeque<(Arc<Parker>, Want)>,
-}
-
-type Wakes = SmallVec<[Arc<Parker>; 2]>;
-
-impl Waiters {
-    pub(super) fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
-
-    pub(super) fn add(&mut self, parker: &Arc<Parker>, want: Want) {
-        self.list.push_back((Arc::clone(parker), want));
-    }
-
-    pub(super) fn remove(&mut self, parker: &Arc<Parker>) {
-        match self.list.front() {
-            // One that has slept alone.
-            Some((first, _)) if self.list.len() == 1 && Arc::ptr_eq(first, parker) => self.list.clear(),
-            None => {}
-            _ => self.list.retain(|(other, _)| !Arc::ptr_eq(other, parker)),
-        }
-    }
-
-    fn wake(&mut self, wakes: &mut Wakes, concerned: impl Fn(Want) -> bool) {
-        if let Some(at) = self.list.iter().position(|(_, want)| concerned(*want))
-            && let Some((parker, _)) = self.list.remove(at)
-        {
-            wakes.push(parker);
-        }
-    }
-
-    pub(super) fn wake_receiver(&mut self, wakes: &mut Wakes) {
-        self.wake(wakes, |want| matches!(want, Want::Recv | Want::Both));
-    }
-
-    pub(super) fn wake_sender(&mut self, wakes: &mut Wakes) {
-        self.wake(wakes, |want| matches!(want, Want::Send | Want::Both));
-    }
-
-    /// The kernel takes bytes of this pipe again.
-    pub(super) fn wake_writer(&mut self, pipe: PipeId, wakes: &mut Wakes) {
-        self.wake(wakes, |want| want == Want::Room(pipe));
-    }
-
-    pub(super) fn has_devices(&self) -> bool {
-        self.list.iter().any(|(_, want)| matches!(want, Want::Demand(_)))
-    }
-
-    /// Every device for which what is asked for has changed.
-    pub(super) fn wake_devices(&mut self, changed: impl Fn(DeviceId) -> bool, wakes: &mut Wakes) {
-        let concerned = |want| matches!(want, Want::Demand(device) if changed(device));
-        while self.list.iter().any(|(_, want)| concerned(*want)) {
-            self.wake(wakes, concerned);
-        }
-    }
-
-    /// The one that has waited longest: it takes the lead.
-    pub(super) fn wake_first(&mut self, wakes: &mut Wakes) {
-        self.wake(wakes, |_| true);
-    }
-
-    pub(super) fn wake_all(&mut self, wakes: &mut Wakes) {
-        while !self.list.is_empty() {
-            self.wake_first(wakes);
         }
     }
 }

@@ -18,6 +18,7 @@
 //! There are two implementations. `linux` makes its own system calls. `portable` (the feature `portable-sys`, and every
 //! system but Linux) has std and the crate polling: one poller for the process, served by the worker's thread.
 
+pub(crate) mod atomic;
 mod errors;
 mod process;
 mod random;

@@ -1,5 +1,6 @@
 //! Linux: epoll, futexes, eventfds and system calls of our own. A caller that waits drives its socket itself.
 
+mod futex;
 mod hub;
 mod park;
 mod polled;

@@ -1,10 +1,12 @@
 //! How a thread sleeps until another one wakes it: a futex, because only that is both quick and ended by signals.
+#![forbid(unsafe_code)]
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Readiness;
+use super::futex::{self, cpu};
+use crate::sys::atomic::{AtomicU32, Ordering};
 
 /// One thread's bed. Wakeups are not counted: any number of them before a sleep makes that sleep return at once.
 #[derive(Debug, Default)]
@@ -28,6 +30,9 @@ const AWAKE: u32 = 0;
 const WOKEN: u32 = 1;
 const ASLEEP: u32 = 2;
 const POLLING: u32 = 3;
+
+/// The futex always has a time limit. This one ends a sleep that has none, which looks again and goes on.
+const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
 impl Parker {
     /// Forgets earlier wakeups, and says whether there was one. Only by the owner, before it lets others know that it is
@@ -77,27 +82,14 @@ impl Parker {
             return Unparked::Woken;
         }
         let mut outcome = loop {
-            // A wait with a time limit is the one that a signal handler ends even under SA_RESTART (signal(7)), so
-            // there always is one.
             let limit = match deadline {
-                None => Duration::from_secs(3600),
+                None => LONGEST_SLEEP,
                 Some(deadline) => match deadline.checked_duration_since(Instant::now()) {
                     None => break Unparked::TimedOut,
-                    Some(limit) => limit.min(Duration::from_secs(3600)),
+                    Some(limit) => limit.min(LONGEST_SLEEP),
                 },
             };
-            let limit = libc::timespec { tv_sec: limit.as_secs() as _, tv_nsec: limit.subsec_nanos() as _ };
-            // SAFETY: the futex word lives in `self`, the timespec on this stack; FUTEX_WAIT uses no other pointer.
-            let result = unsafe {
-                libc::syscall(
-                    libc::SYS_futex,
-                    self.state.as_ptr(),
-                    libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
-                    ASLEEP,
-                    &raw const limit,
-                )
-            };
-            let interrupted = result < 0 && std::io::Error::last_os_error().raw_os_error() == Some(libc::EINTR);
+            let interrupted = futex::wait(&self.state, ASLEEP, limit);
             if self.is_woken() {
                 break Unparked::Woken;
             }
@@ -146,18 +138,11 @@ impl Parker {
             }
             _ => return,
         }
-        // SAFETY: the futex word lives in `self`; FUTEX_WAKE uses no other pointer.
-        unsafe { libc::syscall(libc::SYS_futex, self.state.as_ptr(), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, 1) };
+        futex::wake(&self.state);
     }
 }
 
-/// The processor this thread runs on.
-fn cpu() -> u32 {
-    // SAFETY: no arguments; an error is -1, which is no processor's number.
-    u32::try_from(unsafe { libc::sched_getcpu() }).unwrap_or(u32::MAX - 1)
-}
-
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use std::sync::Arc;
 
