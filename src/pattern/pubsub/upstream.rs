@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::demand::Topic;
 use super::frame;
-use super::packed::Packed;
+use super::packed::{Packed, Unpacked};
 use crate::error::{Error, Result};
 use crate::message::Outgoing;
 use crate::pattern::Pipes;
@@ -19,7 +19,7 @@ use crate::pipe::PipeId;
 #[derive(Debug)]
 pub(super) struct Upstream {
     /// The first round: the rest of what was wanted when the connection was made.
-    first: Packed,
+    first: Unpacked,
     /// The rest of the present round.
     adding: BTreeSet<Topic>,
     removing: BTreeSet<Topic>,
@@ -34,7 +34,7 @@ impl Upstream {
     /// The publisher shall know all these.
     pub(super) fn new(first: Packed) -> Self {
         Self {
-            first,
+            first: first.unpack(),
             adding: BTreeSet::new(),
             removing: BTreeSet::new(),
             pending: BTreeMap::new(),
