@@ -51,7 +51,7 @@ impl Root {
 
 impl Level {
     pub(super) fn new(length: usize) -> Self {
-        Self { length, roots: Slots::default(), trees: Forest::default() }
+        Self { length, roots: Slots::new(length > SHORT), trees: Forest::default() }
     }
 
     pub(super) fn length(&self) -> usize {

@@ -39,7 +39,7 @@ struct Branch {
     /// How many there are before each of those words.
     before: [u8; 4],
     /// In the order of their first bytes, which all differ.
-    edges: Box<[Edge]>,
+    edges: Vec<Edge>,
 }
 
 /// Where an edge is.
@@ -97,9 +97,9 @@ impl Forest {
     fn sprout(&mut self, branch: u32, rest: &[u8], value: Value) -> Result<()> {
         let label = Draft::of(rest)?;
         self.labels.reserve(1)?;
-        let edges = self.branches[branch].room_for_another()?;
+        self.branches[branch].reserve()?;
         let label = self.labels.write(label);
-        self.branches[branch].insert(edges, rest[0], Edge { value: Some(value), branch: None, label });
+        self.branches[branch].insert(rest[0], Edge { value: Some(value), branch: None, label });
         Ok(())
     }
 
@@ -124,17 +124,15 @@ impl Forest {
         let side = if rest.is_empty() { None } else { Some(Draft::of(rest)?) };
         self.labels.reserve(3)?;
         self.branches.reserve(1)?;
-        let mut edges = Vec::new();
-        edges.try_reserve_exact(1 + usize::from(side.is_some())).map_err(|_| Error::NoMemory)?;
+        let mut branch = Branch::default();
+        branch.edges.try_reserve_exact(1 + usize::from(side.is_some())).map_err(|_| Error::NoMemory)?;
 
         self.labels.erase(edge.label);
         let (upper, lower) = (self.labels.write(upper), self.labels.write(lower));
-        let mut branch = Branch::default();
-        branch.insert(edges, first, Edge { label: lower, ..edge });
+        branch.insert(first, Edge { label: lower, ..edge });
         if let Some(side) = side {
             let label = self.labels.write(side);
-            let edges = std::mem::take(&mut branch.edges).into_vec();
-            branch.insert(edges, rest[0], Edge { value: Some(value), branch: None, label });
+            branch.insert(rest[0], Edge { value: Some(value), branch: None, label });
         }
         let branch = self.branches.insert(branch);
         let value = rest.is_empty().then_some(value);
@@ -189,7 +187,7 @@ impl Forest {
         let edge = *self.edge(place);
         if edge.value.is_none()
             && let Some(branch) = edge.branch()
-            && let [below] = *self.branches[branch].edges
+            && let [below] = self.branches[branch].edges[..]
             && let Ok(label) = Draft::joined(self.labels.bytes(&edge.label), self.labels.bytes(&below.label))
             && self.labels.reserve(1).is_ok()
         {
@@ -324,27 +322,21 @@ impl Branch {
         usize::from(self.before[at]) + lower.count_ones() as usize
     }
 
-    /// The edges, for [`Branch::insert`]. Room for more than there are would double the memory of the tree.
-    fn room_for_another(&mut self) -> Result<Vec<Edge>> {
-        let mut edges = std::mem::take(&mut self.edges).into_vec();
-        let outcome = edges.try_reserve_exact(1).map_err(|_| Error::NoMemory);
-        match outcome {
-            Ok(()) => Ok(edges),
-            Err(error) => {
-                self.edges = edges.into();
-                Err(error)
-            }
+    /// Afterwards [`Branch::insert`] needs no memory. Room for twice as many would double the memory of the tree.
+    fn reserve(&mut self) -> Result<()> {
+        if self.edges.len() < self.edges.capacity() {
+            return Ok(());
         }
+        let more = if self.edges.is_empty() { 1 } else { (self.edges.len() / 8).max(2) };
+        self.edges.try_reserve_exact(more).map_err(|_| Error::NoMemory)
     }
 
-    /// `edges`: what there are, with room for this one.
-    fn insert(&mut self, mut edges: Vec<Edge>, first: u8, edge: Edge) {
+    fn insert(&mut self, first: u8, edge: Edge) {
         let place = self.place(first);
         let (word, after) = (usize::from(first >> 6), usize::from(first >> 6) + 1);
         self.firsts[word] |= 1 << (first & 63);
         self.before[after..].iter_mut().for_each(|before| *before += 1);
-        edges.insert(place, edge);
-        self.edges = edges.into();
+        self.edges.insert(place, edge);
     }
 
     fn remove(&mut self, first: u8) {
@@ -352,9 +344,10 @@ impl Branch {
         let (word, after) = (usize::from(first >> 6), usize::from(first >> 6) + 1);
         self.firsts[word] &= !(1 << (first & 63));
         self.before[after..].iter_mut().for_each(|before| *before -= 1);
-        let mut edges = std::mem::take(&mut self.edges).into_vec();
-        edges.remove(place);
-        self.edges = edges.into();
+        self.edges.remove(place);
+        if self.edges.len() < self.edges.capacity() / 2 {
+            self.edges.shrink_to_fit();
+        }
     }
 }
 

@@ -181,27 +181,25 @@ impl Audience {
     /// The pipe wants this topic, or does not any more. False: that is more than we keep, and from now on it has to be
     /// sent everything.
     pub(super) fn set(&mut self, pipe: PipeId, topic: &[u8], wanted: bool) -> bool {
-        let known = self.wanted.get(topic).map(By::of);
-        let before = self.weight;
-        let has = known.is_some_and(|by| self.has(pipe.slot, by));
+        let weighs = self.weight + weight(topic);
         let Some(peer) = self.peer(pipe).filter(|peer| peer.standing != Standing::Overrun) else { return true };
-        match (known, wanted) {
-            (_, true) if has => {}
-            (_, true) => {
-                let weight = weight(topic);
-                let much = peer.weight + weight > WEIGHT_MAX || before + weight > WEIGHT_OF_ALL_MAX;
-                if topic.len() > TOPIC_MAX || much || self.enter(pipe.slot, topic, known).is_err() {
-                    self.overrun(pipe);
-                    return false;
-                }
-            }
-            (Some(known), false) if has => {
-                self.leave(pipe.slot, topic, known);
+        if !wanted {
+            if let Some(by) = self.wanted.get(topic).map(By::of).filter(|&by| self.has(pipe.slot, by)) {
+                self.leave(pipe.slot, topic, by);
                 self.tidy(pipe.slot);
             }
-            _ => {}
+            return true;
         }
-        true
+        let fits = peer.weight + weight(topic) <= WEIGHT_MAX && weighs <= WEIGHT_OF_ALL_MAX;
+        let kept = if fits && topic.len() <= TOPIC_MAX {
+            self.enter(pipe.slot, topic).is_ok()
+        } else {
+            self.wanted.get(topic).is_some_and(|by| self.has(pipe.slot, By::of(by)))
+        };
+        if !kept {
+            self.overrun(pipe);
+        }
+        kept
     }
 
     fn has(&self, slot: u32, by: By) -> bool {
@@ -221,29 +219,52 @@ impl Audience {
     }
 
     /// On an error nobody has it more than before.
-    fn enter(&mut self, slot: u32, topic: &[u8], known: Option<By>) -> Result<()> {
-        let Some(peer) = &mut self.peers[slot as usize] else { return Ok(()) };
-        peer.told.push(topic)?;
-        match known {
+    fn enter(&mut self, slot: u32, topic: &[u8]) -> Result<()> {
+        // Most topics are new, so that one search does.
+        match self.wanted.insert(topic, By::One(slot).value())? {
             None => {
-                self.wanted.insert(topic, By::One(slot).value())?;
+                if let Err(error) = self.add_topic(slot, topic) {
+                    self.wanted.remove(topic);
+                    return Err(error);
+                }
                 note(&mut self.logs, topic);
+                Ok(())
             }
-            Some(By::One(other)) => {
+            Some(before) => {
+                let after = self.join(slot, topic, By::of(before));
+                let value = after.as_ref().map_or(before, |by| by.value());
+                self.wanted.get_mut(topic).into_iter().for_each(|by| *by = value);
+                after.map(|_| ())
+            }
+        }
+    }
+
+    /// Who wants the topic when this pipe does, too.
+    fn join(&mut self, slot: u32, topic: &[u8], by: By) -> Result<By> {
+        match by {
+            by if self.has(slot, by) => Ok(by),
+            By::One(other) => {
                 let mut both = Vec::new();
                 both.try_reserve_exact(2).map_err(|_| Error::NoMemory)?;
                 both.extend([other.min(slot), other.max(slot)]);
                 self.several.reserve(1)?;
-                let list = By::Several(self.several.insert(both));
-                self.wanted.get_mut(topic).into_iter().for_each(|by| *by = list.value());
+                self.add_topic(slot, topic)?;
+                Ok(By::Several(self.several.insert(both)))
             }
-            Some(By::Several(list)) => {
-                let list = &mut self.several[list];
-                list.try_reserve(1).map_err(|_| Error::NoMemory)?;
+            By::Several(number) => {
+                self.several[number].try_reserve(1).map_err(|_| Error::NoMemory)?;
+                self.add_topic(slot, topic)?;
+                let list = &mut self.several[number];
                 let place = list.partition_point(|&other| other < slot);
                 list.insert(place, slot);
+                Ok(by)
             }
         }
+    }
+
+    fn add_topic(&mut self, slot: u32, topic: &[u8]) -> Result<()> {
+        let Some(peer) = &mut self.peers[slot as usize] else { return Ok(()) };
+        peer.told.push(topic)?;
         peer.topics += 1;
         peer.weight += weight(topic);
         self.weight += weight(topic);

@@ -39,19 +39,23 @@ type Before = BTreeMap<Topic, bool>;
 
 impl Interest {
     pub(super) fn subscribe(&mut self, topic: &[u8]) -> Result<()> {
-        if let Some(count) = self.subscriptions.get_mut(topic) {
-            *count = count.checked_add(1).ok_or(Error::NoMemory)?;
-            return Ok(());
-        }
         let before = self.before(topic);
-        self.subscriptions.insert(topic, Value::MIN)?;
+        // Most topics are new, so that one search does.
+        if let Some(count) = self.subscriptions.insert(topic, Value::MIN)? {
+            let more = count.checked_add(1);
+            self.subscriptions.get_mut(topic).into_iter().for_each(|there| *there = more.unwrap_or(count));
+            return more.map(|_| ()).ok_or(Error::NoMemory);
+        }
+        let travels = self.travels_for_another(topic);
         if topic.len() > TOPIC_MAX {
             *self.cut.entry(cut(topic).into()).or_default() += 1;
         }
-        if !self.downstreams.is_empty() {
+        if let Some(before) = before {
             self.sorted.insert(cut(topic).into());
+            self.tell_changed(before);
+        } else if !travels {
+            self.tell_that(topic, true);
         }
-        self.tell_changed(before);
         Ok(())
     }
 
@@ -69,11 +73,21 @@ impl Interest {
                 self.cut.remove(cut(topic));
             }
         }
-        if !self.subscribed(cut(topic)) {
-            self.sorted.remove(cut(topic));
+        let travels = self.travels_for_another(topic);
+        if let Some(before) = before {
+            if !travels {
+                self.sorted.remove(cut(topic));
+            }
+            self.tell_changed(before);
+        } else if !travels {
+            self.tell_that(topic, false);
         }
-        self.tell_changed(before);
         Ok(())
+    }
+
+    /// Of one that is not subscribed to, or not any more: whether what would travel of it does so all the same.
+    fn travels_for_another(&self, topic: &[u8]) -> bool {
+        self.cut.contains_key(cut(topic)) || topic.len() > TOPIC_MAX && self.subscriptions.get(cut(topic)).is_some()
     }
 
     /// Whether a message that starts so is for the application.
@@ -149,11 +163,14 @@ impl Interest {
         }
     }
 
-    /// How it is with all topics that may change with this one.
-    fn before(&self, topic: &[u8]) -> Before {
+    /// With devices: how it is with all topics that may change with this one.
+    fn before(&self, topic: &[u8]) -> Option<Before> {
+        if self.downstreams.is_empty() {
+            return None;
+        }
         let mut before = Before::new();
         if self.upstreams.is_empty() {
-            return before;
+            return Some(before);
         }
         let topic = Topic::from(cut(topic));
         if let Some(downstream) = self.downstream() {
@@ -162,7 +179,14 @@ impl Interest {
         }
         let wanted = self.wants(&topic);
         before.insert(topic, wanted);
-        before
+        Some(before)
+    }
+
+    fn tell_that(&mut self, topic: &[u8], wanted: bool) {
+        if !self.upstreams.is_empty() {
+            let topic = Topic::from(cut(topic));
+            self.upstreams.values_mut().for_each(|upstream| upstream.set(&topic, wanted));
+        }
     }
 
     fn tell_changed(&mut self, before: Before) {

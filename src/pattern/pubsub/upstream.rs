@@ -74,6 +74,9 @@ impl Upstream {
                 continue;
             }
             if self.adding.is_empty() && self.removing.is_empty() {
+                if self.pending.len() == 1 && !self.tell_only(pipe, pipes) {
+                    return;
+                }
                 for (topic, wanted) in std::mem::take(&mut self.pending) {
                     let round = if wanted { &mut self.adding } else { &mut self.removing };
                     round.insert(topic);
@@ -96,6 +99,17 @@ impl Upstream {
         if self.writable && !self.complete {
             self.complete = self.send(frame::complete(), pipe, pipes);
         }
+    }
+
+    /// A round of one topic, as most are. False: it is to be tried again.
+    fn tell_only(&mut self, pipe: PipeId, pipes: &mut dyn Pipes) -> bool {
+        let Some((topic, wanted)) = self.pending.pop_first() else { return true };
+        let told = self.send(frame::topic(&topic, wanted), pipe, pipes);
+        if !told {
+            let round = if wanted { &mut self.adding } else { &mut self.removing };
+            round.insert(topic);
+        }
+        told
     }
 
     /// False: it is to be tried again. Where there is no memory for that, with the next change.
