@@ -115,7 +115,7 @@ impl<T: Copy + Default + PartialEq> Slots<T> {
         }
         *self.slot_mut(hole) = Slot::default();
         self.used -= 1;
-        if self.used < self.capacity() / 8 {
+        if self.used < self.capacity() / 4 {
             // Without memory it stays as large as it is.
             let _ = self.resize(self.used * 2);
         }

@@ -19,7 +19,7 @@ const WEIGHT_MAX: usize = 16 * 1024 * 1024;
 /// The same for all pipes together. One that wants more than there is left is sent everything.
 const WEIGHT_OF_ALL_MAX: usize = 256 * 1024 * 1024;
 
-/// What a topic weighs besides its bytes. The memory it takes where nobody else wants it is up to 2.4 times its weight.
+/// What a topic weighs besides its bytes. The memory it takes where nobody else wants it is up to 2.2 times its weight.
 const TOPIC_WEIGHT: usize = 128;
 
 /// So many topics more than a pipe has may be in its list, besides as many as it has.
@@ -357,6 +357,12 @@ impl Audience {
         });
         counted.unwrap();
         count
+    }
+
+    /// How many are in its list.
+    #[cfg(test)]
+    pub(super) fn told(&mut self, pipe: PipeId) -> usize {
+        self.peer(pipe).map_or(0, |peer| peer.told.len())
     }
 
     /// As if there were so many topics already that only as many more of one byte fit.
