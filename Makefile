@@ -33,7 +33,7 @@ CHECKED ?= memory ownership iovec msghdr_control cmsg pair_sizes inproc_queue pi
 LONG ?= threads fork_traffic linger_exit faults_dns faults_network faults_peer
 PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 valgrind
 
-.PHONY: help deps build link header check-header test unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom mutations fuzz \
+.PHONY: help deps build link header check-header test test-i686 unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom mutations fuzz \
         soak long sanitize sanitize-thread valgrind lint bench bench-quick shapes omq icount \
         networks demo hello prices man install deb uninstall clean
 
@@ -110,6 +110,10 @@ interop: build
 ## loom          every interleaving of the lease, the mailbox and a device's wait for two sockets
 loom:
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --profile checks --test loom_lease
+
+## test-i686     unit tests and C programs on 32 bits (needs a compiler with std's source, and gcc -m32; long)
+test-i686:
+	tests/i686/run.sh
 
 ## pytest        the Python binding
 pytest: build

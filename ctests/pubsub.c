@@ -2,9 +2,6 @@
    SUB here keeps the topic "END", and reads until a message with it comes. */
 
 #include "patterns.h"
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 
 static int domain;
 
@@ -322,40 +319,9 @@ static void our_own(void)
         }
 }
 
-/* What is allocated; 0 where nobody knows. */
-static size_t allocated(void)
-{
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
-    struct mallinfo2 info = mallinfo2();
-    return info.uordblks + info.hblkhd;
-#else
-    return 0;
-#endif
-}
-
-/* Twice what the original takes is too much. */
-static void many_topics(void)
-{
-    enum { TOPICS = 100000, EACH = 88 };
-    char topic[16];
-    int s = ct_socket(NN_SUB);
-    MUST(subscribe(s, "END", 3));
-    size_t before = allocated();
-    for (int i = 0; i < TOPICS; i++)
-        MUST(subscribe(s, topic, (size_t) snprintf(topic, sizeof topic, "topic-%06d", i)));
-    CHECK(allocated() < before + (size_t) TOPICS * EACH);
-    for (int i = 0; i < TOPICS; i++) {
-        MUST(unsubscribe(s, topic, (size_t) snprintf(topic, sizeof topic, "topic-%06d", i)));
-        CHECK(i % (TOPICS / 4) || allocated() < before + (size_t) (TOPICS - i) * EACH);
-    }
-    CHECK(allocated() < before + 100000);
-    MUST(nn_close(s));
-}
-
 int main(void)
 {
     ct_send_everything();
-    many_topics();
     for (domain = AF_SP; domain <= AF_SP_RAW; domain++) {
         for (enum ct_transport t = INPROC; t <= WS; t++) {
             printf("-- %s%s\n", domain == AF_SP_RAW ? "raw, " : "", ct_scheme[t]);

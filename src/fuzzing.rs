@@ -85,9 +85,11 @@ fn same_in_every_part(bytes: &[u8], head: Head, role: Role) {
     for length in 0..head.length {
         assert_eq!(ws_frame::decode(&bytes[..length], role), Ok(None));
     }
+    // Nothing here is so large that it has to be written.
+    let Ok(payload) = usize::try_from(head.payload) else { return };
     let mask = (role == Role::Server).then_some(head.mask);
     let mut out = [0; LONGEST];
-    let length = ws_frame::encode(head.payload as usize, head.opcode, mask, &mut out);
+    let length = ws_frame::encode(payload, head.opcode, mask, &mut out);
     let again = ws_frame::decode(&out[..length], role);
     assert_eq!(again, Ok(Some(Head { length, fin: true, ..head })));
 }
@@ -119,8 +121,9 @@ pub fn length_prefix(bytes: &[u8]) {
     for prefix in [LengthPrefix::Plain, LengthPrefix::Typed] {
         let Ok(Some(frame)) = prefix.decode(bytes) else { continue };
         assert_eq!(frame.head, prefix.head_len());
+        let Ok(payload) = usize::try_from(frame.payload) else { continue };
         let mut out = [0; 14];
-        let length = prefix.encode(frame.payload as usize, &mut out);
+        let length = prefix.encode(payload, &mut out);
         assert_eq!(out[..length], bytes[..length]);
     }
 }

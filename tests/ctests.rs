@@ -49,8 +49,8 @@ programs! {
     wire_greeting wire_frames wire_limits wire_last_words ipc_files ipc_permissions ipc_race os_sockets backoff
     // All types.
     types_fresh types_compatible options_patterns options_all_types statistic_priority
-    pipeline pubsub bus reqrep_cooked reqrep_raw survey_cooked survey_raw
-    poll_patterns busy_peer wire_patterns device_pairs device_patterns
+    pipeline pubsub many_topics bus reqrep_cooked reqrep_raw survey_cooked survey_raw
+    poll_patterns poll_many descriptors busy_peer wire_patterns device_pairs device_patterns
     // The life of the library.
     statistics print_errors term wake signals stopped threads linger linger_exit fork fork_traffic fork_random fork_locks exhaustion device
     // What the system refuses, and what a process does to itself.

@@ -40,11 +40,11 @@ impl<T> Pool<T> {
         self.used == 0
     }
 
-    /// Afterwards [`Pool::insert`] needs no memory.
-    pub(super) fn reserve(&mut self) -> Result<()> {
-        if self.free == 0 && self.entries.len() == self.entries.capacity() {
-            // A quarter more: twice as many would be as much again that nobody needs yet.
-            let more = (self.entries.len() / 4).max(4);
+    /// Afterwards so many calls of [`Pool::insert`] need no memory.
+    pub(super) fn reserve(&mut self, count: usize) -> Result<()> {
+        if self.entries.capacity() - self.used < count {
+            // An eighth more: twice as many would be as much again that nobody needs yet.
+            let more = (self.entries.len() / 8).max(count).max(4);
             self.entries.try_reserve_exact(more).map_err(|_| Error::NoMemory)?;
         }
         Ok(())
@@ -86,6 +86,13 @@ impl<T> Pool<T> {
         }
     }
 
+    pub(super) fn get(&self, number: u32) -> Option<&T> {
+        match self.entries.get(number as usize)? {
+            Entry::Used(value) => Some(value),
+            Entry::Free { .. } => None,
+        }
+    }
+
     /// `None`: it is not there.
     pub(super) fn remove(&mut self, number: u32) -> Option<T> {
         let entry = self.entries.get_mut(number as usize)?;
@@ -106,6 +113,7 @@ impl<T> Pool<T> {
         Some(value)
     }
 
+    #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         (0..).zip(&self.entries).filter_map(|(number, entry)| match entry {
             Entry::Used(value) => Some((number, value)),
@@ -155,7 +163,7 @@ mod tests {
             for (value, number) in steps.into_iter().enumerate() {
                 prop_assert_eq!(pool.remove(number), map.remove(&number));
                 if number % 2 == 0 {
-                    pool.reserve().unwrap();
+                    pool.reserve(1).unwrap();
                     prop_assert_eq!(map.insert(pool.insert(value), value), None);
                 }
                 prop_assert!(pool.iter().map(|(number, &value)| (number, value)).eq(map.clone()));

@@ -18,6 +18,8 @@ const FEW: usize = 2;
 pub(super) struct Slots<T> {
     lines: Box<[Line<T>]>,
     used: usize,
+    /// Tags are hashes themselves, of what is longer than a tag.
+    hashed: bool,
     /// With a key behind it. std's own keys are no secret from a forked child, nor its from the parent.
     hasher: DefaultHasher,
 }
@@ -34,15 +36,14 @@ struct Slot<T> {
 
 const _: () = assert!(size_of::<Line<u64>>() == 64);
 
-impl<T> Default for Slots<T> {
-    fn default() -> Self {
+impl<T: Copy + Default + PartialEq> Slots<T> {
+    /// `hashed`: all tags come from [`Slots::hash`].
+    pub(super) fn new(hashed: bool) -> Self {
         let mut hasher = DefaultHasher::new();
         hasher.write(&random::<16>());
-        Self { lines: Box::default(), used: 0, hasher }
+        Self { lines: Box::default(), used: 0, hashed, hasher }
     }
-}
 
-impl<T: Copy + Default + PartialEq> Slots<T> {
     pub(super) fn len(&self) -> usize {
         self.used
     }
@@ -114,7 +115,7 @@ impl<T: Copy + Default + PartialEq> Slots<T> {
         }
         *self.slot_mut(hole) = Slot::default();
         self.used -= 1;
-        if self.used < self.capacity() / 8 {
+        if self.used < self.capacity() / 4 {
             // Without memory it stays as large as it is.
             let _ = self.resize(self.used * 2);
         }
@@ -147,8 +148,8 @@ impl<T: Copy + Default + PartialEq> Slots<T> {
         if self.lines.len() <= FEW {
             return 0;
         }
-        let hash = u128::from(self.hash(&tag.to_ne_bytes()));
-        ((hash * self.lines.len() as u128) >> 64) as usize * WAYS
+        let hash = if self.hashed { tag } else { self.hash(&tag.to_ne_bytes()) };
+        ((u128::from(hash) * self.lines.len() as u128) >> 64) as usize * WAYS
     }
 
     fn behind(&self, at: usize) -> usize {
@@ -181,7 +182,7 @@ mod tests {
     proptest! {
         #[test]
         fn it_has_what_a_list_has(steps in proptest::collection::vec((0..60u64, 1..4u8), 0..300)) {
-            let mut slots = Slots::<u8>::default();
+            let mut slots = Slots::<u8>::new(false);
             let mut list = Vec::<(u64, u8)>::new();
             for (tag, value) in steps {
                 match slots.find(tag, |&there| there == value) {

@@ -2,15 +2,15 @@
 //! topic is long and how many they are, and not how many there are.
 #![forbid(unsafe_code)]
 
-use std::collections::{BTreeMap, HashMap};
-use std::num::NonZero;
+use std::collections::BTreeMap;
 use std::slice;
 
 use super::demand::{Demand, DeviceId, Log, Topic};
 use super::frame::TOPIC_MAX;
+use super::packed::Packed;
 use crate::error::{Error, Result};
 use crate::pattern::pool::Pool;
-use crate::pattern::prefix_table::{PrefixTable, ShortBytes};
+use crate::pattern::prefix_table::{PrefixTable, Value};
 use crate::pipe::PipeId;
 
 /// What the topics of one pipe may weigh. Above that it is sent everything, and nothing of it is kept.
@@ -19,14 +19,18 @@ const WEIGHT_MAX: usize = 16 * 1024 * 1024;
 /// The same for all pipes together. One that wants more than there is left is sent everything.
 const WEIGHT_OF_ALL_MAX: usize = 256 * 1024 * 1024;
 
-/// What a topic weighs besides its bytes. The memory it takes where nobody else wants it is up to 2.4 times its weight.
+/// What a topic weighs besides its bytes. The memory it takes where nobody else wants it is up to 2.2 times its weight.
 const TOPIC_WEIGHT: usize = 128;
+
+/// So many topics more than a pipe has may be in its list, besides as many as it has.
+const STALE_MAX: usize = 16;
 
 #[derive(Debug, Default)]
 pub(super) struct Audience {
-    wanted: PrefixTable<Wanted>,
-    /// The topics that somebody wants, by number.
-    topics: Pool<Known>,
+    /// Each topic that somebody wants, with a [`By`].
+    wanted: PrefixTable,
+    /// The slots of those who want a topic, in order, where they are several.
+    several: Pool<Vec<u32>>,
     /// By the pipe's slot.
     peers: Vec<Option<Peer>>,
     /// Pipes that are sent only what they want and take a message now.
@@ -41,35 +45,42 @@ pub(super) struct Audience {
     logs: BTreeMap<DeviceId, Log>,
 }
 
-/// A topic that somebody wants, as the search for a message finds it: in as little memory as it takes to go on.
+/// Who wants a topic, in as little memory as the search for a message can go on with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Wanted {
-    /// The topic's number and one.
-    number: NonZero<u32>,
-    /// The slot of the only pipe that wants it, or `SEVERAL`.
-    by: u32,
+enum By {
+    /// The only pipe, by its slot.
+    One(u32),
+    /// The number of a list.
+    Several(u32),
 }
 
-const SEVERAL: u32 = u32::MAX;
+/// Of the value of a topic: it is the number of a list. Slots and lists are fewer than half of all numbers.
+const LIST: u32 = 1 << 31;
 
-/// The rest about it.
-#[derive(Debug)]
-struct Known {
-    topic: ShortBytes,
-    /// The slots of those who want it, where they are several. Boxed, as with most topics there is none.
-    #[expect(clippy::box_collection)]
-    by: Option<Box<Vec<u32>>>,
+impl By {
+    fn value(self) -> Value {
+        let number = match self {
+            Self::One(slot) => slot,
+            Self::Several(list) => LIST | list,
+        };
+        Value::MIN.saturating_add(number)
+    }
+
+    fn of(value: Value) -> Self {
+        let number = value.get() - 1;
+        if number & LIST == 0 { Self::One(number) } else { Self::Several(number & !LIST) }
+    }
 }
-
-const _: () = assert!(size_of::<Known>() == 32);
 
 /// A pipe that tells what it wants.
 #[derive(Debug)]
 struct Peer {
     pipe: PipeId,
     standing: Standing,
-    /// The numbers of its topics, and where it stands in their lists.
-    topics: HashMap<u32, u32>,
+    /// How many it wants.
+    topics: usize,
+    /// All of those. Some may be there several times, and some that it wants no more.
+    told: Packed,
     weight: usize,
     writable: bool,
     /// The last message that it was found for.
@@ -98,16 +109,6 @@ fn note(logs: &mut BTreeMap<DeviceId, Log>, topic: &[u8]) {
     }
 }
 
-impl Wanted {
-    fn new(number: u32, by: u32) -> Self {
-        Self { number: NonZero::<u32>::MIN.saturating_add(number), by }
-    }
-
-    fn number(self) -> u32 {
-        self.number.get() - 1
-    }
-}
-
 impl Audience {
     /// The pipe will tell what it wants.
     pub(super) fn add(&mut self, pipe: PipeId) {
@@ -119,7 +120,8 @@ impl Audience {
         self.peers[slot] = Some(Peer {
             pipe,
             standing: Standing::Incomplete,
-            topics: HashMap::new(),
+            topics: 0,
+            told: Packed::default(),
             weight: 0,
             writable: false,
             stamp: 0,
@@ -179,24 +181,32 @@ impl Audience {
     /// The pipe wants this topic, or does not any more. False: that is more than we keep, and from now on it has to be
     /// sent everything.
     pub(super) fn set(&mut self, pipe: PipeId, topic: &[u8], wanted: bool) -> bool {
-        let known = self.wanted.get(topic);
-        let before = self.weight;
+        let weighs = self.weight + weight(topic);
         let Some(peer) = self.peer(pipe).filter(|peer| peer.standing != Standing::Overrun) else { return true };
-        let has = known.is_some_and(|known| peer.topics.contains_key(&known.number()));
-        match (known, wanted) {
-            (_, true) if has => {}
-            (_, true) => {
-                let weight = weight(topic);
-                let much = peer.weight + weight > WEIGHT_MAX || before + weight > WEIGHT_OF_ALL_MAX;
-                if topic.len() > TOPIC_MAX || much || self.enter(pipe.slot, topic, known).is_err() {
-                    self.overrun(pipe);
-                    return false;
-                }
+        if !wanted {
+            if let Some(by) = self.wanted.get(topic).map(By::of).filter(|&by| self.has(pipe.slot, by)) {
+                self.leave(pipe.slot, topic, by);
+                self.tidy(pipe.slot);
             }
-            (Some(known), false) if has => self.leave(pipe.slot, known.number()),
-            _ => {}
+            return true;
         }
-        true
+        let fits = peer.weight + weight(topic) <= WEIGHT_MAX && weighs <= WEIGHT_OF_ALL_MAX;
+        let kept = if fits && topic.len() <= TOPIC_MAX {
+            self.enter(pipe.slot, topic).is_ok()
+        } else {
+            self.wanted.get(topic).is_some_and(|by| self.has(pipe.slot, By::of(by)))
+        };
+        if !kept {
+            self.overrun(pipe);
+        }
+        kept
+    }
+
+    fn has(&self, slot: u32, by: By) -> bool {
+        match by {
+            By::One(only) => only == slot,
+            By::Several(list) => self.several[list].binary_search(&slot).is_ok(),
+        }
     }
 
     fn overrun(&mut self, pipe: PipeId) {
@@ -208,80 +218,114 @@ impl Audience {
         self.forget_topics(pipe.slot);
     }
 
-    /// On an error nothing has changed.
-    fn enter(&mut self, slot: u32, topic: &[u8], known: Option<Wanted>) -> Result<()> {
-        let Some(peer) = &mut self.peers[slot as usize] else { return Ok(()) };
-        peer.topics.try_reserve(1).map_err(|_| Error::NoMemory)?;
-        let (number, place) = match known {
+    /// On an error nobody has it more than before.
+    fn enter(&mut self, slot: u32, topic: &[u8]) -> Result<()> {
+        // Most topics are new, so that one search does.
+        match self.wanted.insert(topic, By::One(slot).value())? {
             None => {
-                let known = Known { topic: topic.try_into()?, by: None };
-                self.topics.reserve()?;
-                let number = self.topics.insert(known);
-                if let Err(error) = self.wanted.insert(topic, Wanted::new(number, slot)) {
-                    self.topics.remove(number);
+                if let Err(error) = self.add_topic(slot, topic) {
+                    self.wanted.remove(topic);
                     return Err(error);
                 }
                 note(&mut self.logs, topic);
-                (number, 0)
+                Ok(())
             }
-            Some(known) => {
-                let by = self.topics[known.number()].by.get_or_insert_with(|| Box::new(vec![known.by]));
-                let place = by.len() as u32;
-                if by.try_reserve(1).is_err() {
-                    self.topics[known.number()].by.take_if(|by| by.len() == 1);
-                    return Err(Error::NoMemory);
-                }
-                by.push(slot);
-                if let Some(wanted) = self.wanted.get_mut(topic) {
-                    wanted.by = SEVERAL;
-                }
-                (known.number(), place)
+            Some(before) => {
+                let after = self.join(slot, topic, By::of(before));
+                let value = after.as_ref().map_or(before, |by| by.value());
+                self.wanted.get_mut(topic).into_iter().for_each(|by| *by = value);
+                after.map(|_| ())
             }
-        };
-        peer.topics.insert(number, place);
+        }
+    }
+
+    /// Who wants the topic when this pipe does, too.
+    fn join(&mut self, slot: u32, topic: &[u8], by: By) -> Result<By> {
+        match by {
+            by if self.has(slot, by) => Ok(by),
+            By::One(other) => {
+                let mut both = Vec::new();
+                both.try_reserve_exact(2).map_err(|_| Error::NoMemory)?;
+                both.extend([other.min(slot), other.max(slot)]);
+                self.several.reserve(1)?;
+                self.add_topic(slot, topic)?;
+                Ok(By::Several(self.several.insert(both)))
+            }
+            By::Several(number) => {
+                self.several[number].try_reserve(1).map_err(|_| Error::NoMemory)?;
+                self.add_topic(slot, topic)?;
+                let list = &mut self.several[number];
+                let place = list.partition_point(|&other| other < slot);
+                list.insert(place, slot);
+                Ok(by)
+            }
+        }
+    }
+
+    fn add_topic(&mut self, slot: u32, topic: &[u8]) -> Result<()> {
+        let Some(peer) = &mut self.peers[slot as usize] else { return Ok(()) };
+        peer.told.push(topic)?;
+        peer.topics += 1;
         peer.weight += weight(topic);
         self.weight += weight(topic);
         Ok(())
     }
 
     /// The pipe has this topic.
-    fn leave(&mut self, slot: u32, number: u32) {
+    fn leave(&mut self, slot: u32, topic: &[u8], known: By) {
         let Some(peer) = &mut self.peers[slot as usize] else { return };
-        let Some(place) = peer.topics.remove(&number) else { return };
-        if peer.topics.len() < peer.topics.capacity() / 8 {
-            peer.topics.shrink_to(peer.topics.len() * 2);
-        }
-        let Known { topic, by } = &mut self.topics[number];
+        peer.topics -= 1;
         peer.weight -= weight(topic);
         self.weight -= weight(topic);
-        let Some(several) = by else {
+        let By::Several(number) = known else {
             self.wanted.remove(topic);
             note(&mut self.logs, topic);
-            self.topics.remove(number);
             return;
         };
-        several.swap_remove(place as usize);
-        if let Some(&moved) = several.get(place as usize)
-            && let Some(peer) = &mut self.peers[moved as usize]
-        {
-            peer.topics.insert(number, place);
+        let list = &mut self.several[number];
+        list.retain(|&other| other != slot);
+        if let [only] = list[..] {
+            self.several.remove(number);
+            self.wanted.get_mut(topic).into_iter().for_each(|by| *by = By::One(only).value());
+        } else if list.len() < list.capacity() / 4 {
+            list.shrink_to(list.len() * 2);
         }
-        if let [only] = several[..] {
-            if let Some(wanted) = self.wanted.get_mut(topic) {
-                *wanted = Wanted::new(number, only);
+    }
+
+    /// Keeps the list of a pipe from growing with topics that come and go. Without memory for that it stays as it is.
+    fn tidy(&mut self, slot: u32) {
+        let Some(peer) = &mut self.peers[slot as usize] else { return };
+        if peer.told.len() <= 2 * peer.topics + STALE_MAX {
+            return;
+        }
+        let mut before = std::mem::take(&mut peer.told).unpack();
+        let (mut told, mut seen) = (Packed::default(), PrefixTable::default());
+        while let Some(topic) = before.first() {
+            let wants = self.wanted.get(topic).is_some_and(|by| self.has(slot, By::of(by)));
+            let kept = match wants.then(|| seen.insert(topic, Value::MIN)) {
+                Some(Ok(None)) => told.push(topic),
+                Some(Ok(Some(_))) | None => Ok(()),
+                Some(Err(error)) => Err(error),
+            };
+            if kept.is_err() {
+                told = before.repack();
+                break;
             }
-            *by = None;
+            before.advance();
+        }
+        if let Some(peer) = &mut self.peers[slot as usize] {
+            peer.told = told;
         }
     }
 
     fn forget_topics(&mut self, slot: u32) {
         let Some(peer) = &mut self.peers[slot as usize] else { return };
-        let topics: Vec<u32> = peer.topics.keys().copied().collect();
-        for number in topics {
-            self.leave(slot, number);
-        }
-        if let Some(peer) = &mut self.peers[slot as usize] {
-            peer.topics = HashMap::new();
+        let mut told = std::mem::take(&mut peer.told).unpack();
+        while let Some(topic) = told.first() {
+            if let Some(by) = self.wanted.get(topic).map(By::of).filter(|&by| self.has(slot, by)) {
+                self.leave(slot, topic, by);
+            }
+            told.advance();
         }
     }
 
@@ -289,9 +333,10 @@ impl Audience {
     pub(super) fn find(&mut self, message: &[u8], found: &mut Vec<PipeId>) {
         self.stamp += 1;
         for wanted in self.wanted.prefixes(message) {
-            let by = match &wanted.by {
-                &SEVERAL => self.topics[wanted.number()].by.as_ref().map_or(&[][..], |by| &by[..]),
-                only => slice::from_ref(only),
+            let by = By::of(wanted);
+            let by = match &by {
+                By::One(only) => slice::from_ref(only),
+                By::Several(list) => &self.several[*list][..],
             };
             for &slot in by {
                 let Some(peer) = &mut self.peers[slot as usize] else { continue };
@@ -305,10 +350,19 @@ impl Audience {
 
     #[cfg(test)]
     pub(super) fn topics(&self) -> usize {
-        for (number, known) in self.topics.iter() {
-            assert_eq!(self.wanted.get(&known.topic).map(Wanted::number), Some(number));
-        }
-        self.topics.len()
+        let mut count = 0;
+        let counted = self.wanted.each(usize::MAX, |_| {
+            count += 1;
+            Ok(())
+        });
+        counted.unwrap();
+        count
+    }
+
+    /// How many are in its list.
+    #[cfg(test)]
+    pub(super) fn told(&mut self, pipe: PipeId) -> usize {
+        self.peer(pipe).map_or(0, |peer| peer.told.len())
     }
 
     /// As if there were so many topics already that only as many more of one byte fit.
@@ -327,6 +381,7 @@ impl Audience {
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.topics() == 0
+            && self.several.is_empty()
             && self.peers.iter().all(Option::is_none)
             && (self.ready, self.telling, self.weight) == (0, 0, 0)
     }
@@ -347,7 +402,14 @@ impl Audience {
     /// What has changed since it was last asked for. `everything`: somebody gets all there is.
     pub(super) fn news(&mut self, device: DeviceId, everything: bool) -> Option<Demand> {
         let log = self.logs.get_mut(&device).filter(|log| log.has_news(everything))?;
-        let all = self.topics.iter().map(|(_, known)| Topic::from(&*known.topic));
+        let all = || {
+            let mut all = Vec::new();
+            self.wanted.each(usize::MAX, |topic| {
+                all.push((Topic::from(topic), true));
+                Ok(())
+            })?;
+            Ok(all)
+        };
         Some(log.tell(everything, all, |topic| self.wanted.get(topic).is_some()))
     }
 }

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::error::Result;
+
 /// A prefix of messages.
 pub(super) type Topic = Arc<[u8]>;
 
@@ -60,13 +62,17 @@ impl Log {
     pub(super) fn tell(
         &mut self,
         everything: bool,
-        all: impl Iterator<Item = Topic>,
+        all: impl FnOnce() -> Result<Vec<(Topic, bool)>>,
         wants: impl Fn(&Topic) -> bool,
     ) -> Demand {
         self.everything = everything;
         let changed = std::mem::take(&mut self.changed);
-        if std::mem::take(&mut self.overrun) {
-            return Demand { whole: true, everything, topics: all.map(|topic| (topic, true)).collect() };
+        if self.overrun {
+            let all = all();
+            // Without memory for all of them it asks for everything meanwhile.
+            self.overrun = all.is_err();
+            let everything = everything || all.is_err();
+            return Demand { whole: true, everything, topics: all.unwrap_or_default() };
         }
         let topics = changed.into_iter().map(|topic| (Arc::clone(&topic), wants(&topic))).collect();
         Demand { whole: false, everything, topics }

@@ -5,6 +5,7 @@
 mod audience;
 mod demand;
 mod frame;
+mod interest;
 #[cfg(test)]
 mod model;
 mod packed;

@@ -412,6 +412,25 @@ mod tests {
     }
 
     #[test]
+    fn topics_that_come_and_go_take_no_memory() {
+        let mut publisher = asked(&[b"stays", b"both"], &[b"both"]);
+        for number in 0..1000u32 {
+            for topic in [&number.to_be_bytes()[..], b"again", b"both"] {
+                for kind in [1, 0, 1, 1, 0, 0] {
+                    publisher.arrive(A, &[&[kind], topic].concat());
+                }
+            }
+            assert!(publisher.pattern.audience.told(A) <= 20);
+        }
+        assert_eq!((sent(&mut publisher, b"again"), sent(&mut publisher, b"both")), (vec![], vec![B]));
+        assert_eq!(sent(&mut publisher, b"stays"), [A]);
+        for pipe in [A, B] {
+            publisher.remove(pipe);
+        }
+        assert!(publisher.pattern.is_empty());
+    }
+
+    #[test]
     fn the_header_of_a_raw_message_is_what_a_subscriber_sees_first() {
         let mut publisher = asked(&[b"he"], &[b"bo"]);
         publisher.send_with(b"head", b"body").unwrap();

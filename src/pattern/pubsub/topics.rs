@@ -6,13 +6,13 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::demand::Topic;
-use crate::pattern::prefix_table::PrefixTable;
+use crate::pattern::prefix_table::{PrefixTable, Value};
 
 #[derive(Debug)]
 pub(super) struct Topics {
     sorted: BTreeSet<Topic>,
     /// `None`: there was no memory for it.
-    prefixes: Option<PrefixTable<()>>,
+    prefixes: Option<PrefixTable>,
 }
 
 impl Default for Topics {
@@ -29,7 +29,7 @@ pub(super) fn below<'a>(topics: &'a BTreeSet<Topic>, prefix: &'a [u8]) -> impl I
 
 impl Topics {
     pub(super) fn insert(&mut self, topic: &Topic) {
-        self.prefixes.take_if(|prefixes| prefixes.insert(topic, ()).is_err());
+        self.prefixes.take_if(|prefixes| prefixes.insert(topic, Value::MIN).is_err());
         self.sorted.insert(Arc::clone(topic));
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::demand::Topic;
 use super::frame;
-use super::packed::Packed;
+use super::packed::{Packed, Unpacked};
 use crate::error::{Error, Result};
 use crate::message::Outgoing;
 use crate::pattern::Pipes;
@@ -19,7 +19,7 @@ use crate::pipe::PipeId;
 #[derive(Debug)]
 pub(super) struct Upstream {
     /// The first round: the rest of what was wanted when the connection was made.
-    first: Packed,
+    first: Unpacked,
     /// The rest of the present round.
     adding: BTreeSet<Topic>,
     removing: BTreeSet<Topic>,
@@ -34,7 +34,7 @@ impl Upstream {
     /// The publisher shall know all these.
     pub(super) fn new(first: Packed) -> Self {
         Self {
-            first,
+            first: first.unpack(),
             adding: BTreeSet::new(),
             removing: BTreeSet::new(),
             pending: BTreeMap::new(),
@@ -74,6 +74,9 @@ impl Upstream {
                 continue;
             }
             if self.adding.is_empty() && self.removing.is_empty() {
+                if self.pending.len() == 1 && !self.tell_only(pipe, pipes) {
+                    return;
+                }
                 for (topic, wanted) in std::mem::take(&mut self.pending) {
                     let round = if wanted { &mut self.adding } else { &mut self.removing };
                     round.insert(topic);
@@ -96,6 +99,17 @@ impl Upstream {
         if self.writable && !self.complete {
             self.complete = self.send(frame::complete(), pipe, pipes);
         }
+    }
+
+    /// A round of one topic, as most are. False: it is to be tried again.
+    fn tell_only(&mut self, pipe: PipeId, pipes: &mut dyn Pipes) -> bool {
+        let Some((topic, wanted)) = self.pending.pop_first() else { return true };
+        let told = self.send(frame::topic(&topic, wanted), pipe, pipes);
+        if !told {
+            let round = if wanted { &mut self.adding } else { &mut self.removing };
+            round.insert(topic);
+        }
+        told
     }
 
     /// False: it is to be tried again. Where there is no memory for that, with the next change.
