@@ -388,6 +388,9 @@ fn man_shows_the_pages() {
         ("1", "nanocat", "--connect-local"),
         ("3", "nn_cmsg_nxthdr_", "NN_CMSG_FIRSTHDR"),
         ("3", "nn_socket", "int nn_socket(int domain, int protocol);"),
+        ("7", "nn_unix", "NN_UNIX"),
+        ("7", "nn_ipc", "The same as unix://path"),
+        ("7", "nn_winpipe", "EPROTONOSUPPORT"),
         ("7", "nn_survey", "NN_SURVEYOR_DEADLINE (int, milliseconds; default 1000)"),
     ] {
         let mut man = Command::new("man");
