@@ -82,7 +82,8 @@ fn what_pages_refer_to_is_there() {
     for (page, text) in &pages {
         for (name, section) in text.lines().filter_map(|line| line.strip_prefix(".Xr ")?.split_once(' ')) {
             let section = section.split(' ').next().unwrap();
-            let elsewhere = ["chdir", "flock", "fork", "free", "poll", "strerror", "unix", "pkg-config"].contains(&name);
+            let elsewhere =
+                ["chdir", "flock", "fork", "free", "poll", "strerror", "unix", "pkg-config"].contains(&name);
             assert!(elsewhere || pages.contains_key(&format!("{name}.{section}")), "{page}: {name}({section})");
         }
     }
