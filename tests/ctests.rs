@@ -44,7 +44,7 @@ programs! {
     // Sending, receiving, waiting.
     send_errors iovec ownership aligned msghdr_control timeouts poll event_fds event_fd_pace
     // PAIR over the transports.
-    pair_sizes pair_reconnect pair_second_peer pair_successor gone_peers first_event reader_beside_writer inproc_queue
+    pair_sizes sizes readers pair_reconnect pair_second_peer pair_successor gone_peers first_event reader_beside_writer inproc_queue
     inproc_again
     wire_greeting wire_frames wire_limits wire_last_words ipc_files ipc_permissions ipc_race os_sockets backoff
     // All types.
@@ -54,7 +54,7 @@ programs! {
     // The life of the library.
     statistics print_errors term wake signals stopped threads linger linger_exit fork fork_traffic fork_random fork_locks exhaustion device
     // What the system refuses, and what a process does to itself.
-    faults_refused faults_dns faults_peer faults_memory faults_disk faults_network
+    faults_refused faults_dns faults_peer faults_memory faults_disk faults_network faults_close faults_ports
     closed_fds cancelled idle
 }
 
@@ -69,7 +69,8 @@ macro_rules! by_the_other_name {
 }
 
 by_the_other_name! {
-    backoff endpoints gone_peers ipc_files linger os_sockets pair_reconnect pair_second_peer pair_sizes poll statistics threads
+    backoff endpoints gone_peers ipc_files linger os_sockets pair_reconnect pair_second_peer pair_sizes poll readers sizes
+    statistics threads
     wire_frames wire_greeting wire_last_words wire_limits
     // All types, cooked and raw.
     wire_patterns types_compatible bus pipeline pubsub reqrep_cooked reqrep_raw survey_cooked survey_raw device_patterns
