@@ -360,6 +360,37 @@ mod tests {
         }
     }
 
+    /// Of the bytes that come one by one each is read once for each line and each doubling, and not once for each byte behind it.
+    #[test]
+    fn what_comes_byte_by_byte_is_looked_at_a_few_times() {
+        let long = |name: &str, length| text("GET / HTTP/1.1", &[(name, &*"x".repeat(length))]);
+        let lines = text("GET / HTTP/1.1", &[("a", "b"); HEADERS]);
+        let too_many_lines = text("GET / HTTP/1.1", &[("a", "b"); 2000]);
+        let empty_lines = b"\r\n".repeat(LIMIT);
+        let endless = vec![b'G'; 2 * LIMIT];
+        for (bytes, limit) in [
+            (long("a", LIMIT - 100), 8 * LIMIT),
+            (long("a", 2 * LIMIT), 8 * LIMIT),
+            (lines, HEADERS * LIMIT),
+            (too_many_lines, HEADERS * LIMIT),
+            (empty_lines, LIMIT),
+            (endless, 8 * LIMIT),
+        ] {
+            let (mut looked, mut read) = (0, 0);
+            for length in 1..=bytes.len() {
+                if !is_worth_a_look(&bytes[..length], length - 1, looked) {
+                    continue;
+                }
+                (looked, read) = (length, read + length);
+                if answer(&bytes[..length], "pair", false) != Upgrade::More {
+                    break;
+                }
+            }
+            assert!(read <= limit, "{read} bytes were read of {}", bytes.len());
+            assert!(looked == bytes.len() || looked <= LIMIT, "{looked}");
+        }
+    }
+
     #[test]
     fn frames_behind_the_request_are_left() {
         let request = get(&headers());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use crate::ours::{Ours, Over::Ws, PAIR, PULL, RCVMAXSIZE, SOL_SOCKET, alone, memory};
-use crate::peers::ws::{BINARY, CONTINUATION, MASK, PING, PONG, Raw, TEXT, frame, get, headers, of_length, request};
+use crate::peers::ws::{BINARY, CONTINUATION, MASK, PING, PONG, Raw, TEXT, frame, get, headers};
 use crate::peers::{Server, Speaks};
 use crate::trial::Trial;
 use crate::{LATE, PATIENCE};
@@ -131,40 +131,6 @@ fn small_pieces_take_little_time_and_memory() {
             assert!(took < Duration::from_secs(2), "{took:?}");
             assert!(grown < 16 << 20, "{grown} bytes more");
             sender.join().expect("it sends").leave();
-        }
-    });
-}
-
-/// The longest request, byte by byte.
-#[test]
-fn a_request_byte_by_byte_takes_little_time() {
-    alone(|| {
-        for kind in ["one line", "many lines", "empty lines"] {
-            let pair = Ours::listening(Ws, PAIR);
-            let whole = match kind {
-                "one line" => of_length("pair", 16 << 10),
-                "many lines" => {
-                    let lines: String = (0..56).map(|_| format!("\r\na: {}", "b".repeat(280))).collect();
-                    request(&format!("GET / HTTP/1.1{lines}"), &headers("pair"))
-                }
-                _ => b"\n".repeat(16 << 10),
-            };
-            let mut client = Raw::to(pair.at());
-            let start = processor_time();
-            for byte in whole.chunks(1) {
-                client.say(byte);
-            }
-            if kind == "empty lines" {
-                client.is_told(kind, "Bad Request");
-            } else {
-                let reply = client.head();
-                assert!(reply.starts_with("HTTP/1.1 101 "), "{kind}: {reply}");
-                client.leave();
-            }
-            let took = processor_time() - start;
-            println!("{kind}: {took:?}");
-            assert!(took < Duration::from_secs(1), "{kind}: {took:?}");
-            pair.serves_a_good_client(kind);
         }
     });
 }
