@@ -69,8 +69,8 @@ macro_rules! by_the_other_name {
 }
 
 by_the_other_name! {
-    backoff endpoints gone_peers ipc_files linger os_sockets pair_reconnect pair_second_peer pair_sizes poll readers sizes
-    statistics threads
+    endpoints gone_peers ipc_files linger os_sockets pair_reconnect pair_second_peer pair_sizes poll readers sizes
+    statistics
     wire_frames wire_greeting wire_last_words wire_limits
     // All types, cooked and raw.
     wire_patterns types_compatible bus pipeline pubsub reqrep_cooked reqrep_raw survey_cooked survey_raw device_patterns
