@@ -44,7 +44,8 @@ programs! {
     // Sending, receiving, waiting.
     send_errors iovec ownership aligned msghdr_control timeouts poll event_fds event_fd_pace
     // PAIR over the transports.
-    pair_sizes sizes readers pair_reconnect pair_second_peer pair_successor gone_peers first_event reader_beside_writer inproc_queue
+    pair_sizes sizes readers pair_reconnect pair_second_peer pair_successor gone_peers
+    first_event reader_beside_writer inproc_queue
     inproc_again
     wire_greeting wire_frames wire_limits wire_last_words ipc_files ipc_permissions ipc_race os_sockets backoff
     // All types.

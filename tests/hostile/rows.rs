@@ -134,7 +134,7 @@ const ON_THE_WIRE: &[Row] = &[
 /// What upstream mended since 1.2.1, what others had to mend in 2026, and what 1.3.0 promises of unix.
 #[rustfmt::skip]
 const SINCE_1_2_1: &[Row] = &[
-    ("CVE-2026-97152", "ws: a refusal repeats the client's version, beyond the buffer's end (1.1.5 to 1.2.2)", &[(REFUSALS, "a_refusal_repeats_nothing_of_the_request"), (REQUESTS, "a version of 1500 digits")]),
+    ("CVE-2026-97152", "ws: a refusal repeats the client's version, beyond the buffer's end (before 1.2.3)", &[(REFUSALS, "a_refusal_repeats_nothing_of_the_request"), (REQUESTS, "a version of 1500 digits")]),
     ("upstream 1111, 1121", "nn_recv with NN_MSG ends the process for certain sizes (1.2)", &[("ctests/sizes.c", "NN_MSG"), (MESSAGES, "messages_of_every_size_pass")]),
     ("upstream 1078, 1091", "an errno of close(2) ends the process", &[("ctests/faults_close.c", "QUIRK(\"close(2)\"")]),
     ("upstream 1127", "without a port for its end a client crashes", &[("ctests/faults_ports.c", "QUIRK(\"ports\"")]),
