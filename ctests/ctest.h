@@ -52,6 +52,7 @@
 
 static int ct_oracle;
 static int ct_long;
+static int ct_unix; /* ipc by its other name, which the original 1.1.5 does not know */
 
 /* ---- printing --------------------------------------------------------- */
 
@@ -338,7 +339,7 @@ static inline const char *ct_address(enum ct_transport t, char addr[NN_SOCKADDR_
     static int serial;
     switch (t) {
     case INPROC: snprintf(addr, NN_SOCKADDR_MAX, "inproc://ctest-%d", ++serial); break;
-    case IPC: snprintf(addr, NN_SOCKADDR_MAX, "ipc://%s/%d.sock", ct_dir(), ++serial); break;
+    case IPC: snprintf(addr, NN_SOCKADDR_MAX, "%s://%s/%d.sock", ct_unix ? "unix" : "ipc", ct_dir(), ++serial); break;
     case TCP: snprintf(addr, NN_SOCKADDR_MAX, "tcp://127.0.0.1:%d", ct_port()); break;
     case WS: snprintf(addr, NN_SOCKADDR_MAX, "ws://127.0.0.1:%d", ct_port()); break;
     }
@@ -352,7 +353,7 @@ static inline int ct_port_of(const char *addr)
 
 static inline const char *ct_path_of(const char *addr)
 {
-    return addr + strlen("ipc://");
+    return addr + strlen(ct_unix ? "unix://" : "ipc://");
 }
 
 /* Two connected PAIR sockets. */
@@ -388,8 +389,9 @@ static inline void ct_close_pair(int s[2])
 
 static inline int ct_is(const char *addr, enum ct_transport t)
 {
-    size_t n = strlen(ct_scheme[t]);
-    return strncmp(addr, ct_scheme[t], n) == 0 && addr[n] == ':';
+    const char *scheme = t == IPC && ct_unix ? "unix" : ct_scheme[t];
+    size_t n = strlen(scheme);
+    return strncmp(addr, scheme, n) == 0 && addr[n] == ':';
 }
 
 static inline socklen_t ct_sockaddr(const char *addr, struct sockaddr_storage *sa)
@@ -618,8 +620,10 @@ __attribute__((constructor)) static void ct_start(void)
 {
     const char *oracle = getenv("NN_ORACLE");
     const char *long_run = getenv("NN_LONG");
+    const char *by_unix = getenv("NN_UNIX");
     ct_oracle = oracle && *oracle == '1';
     ct_long = long_run && *long_run == '1';
+    ct_unix = by_unix && *by_unix == '1';
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGALRM, ct_watchdog);
     alarm(ct_long ? 240 : 60);

@@ -268,7 +268,7 @@ static inline void pt_os_send(int fd, const char *addr, const void *body, size_t
 static inline int pt_os_recv(int fd, const char *addr, void *body, size_t size)
 {
     unsigned char head[9];
-    size_t n = strncmp(addr, "ipc", 3) == 0 ? 9 : 8, length = 0;
+    size_t n = ct_is(addr, IPC) ? 9 : 8, length = 0;
     if (ct_is(addr, WS)) {
         /* Short ones only: a server's frame is not masked. */
         if (ct_raw_read(fd, head, 2) != 2 || head[0] != 0x82 || head[1] > 125)

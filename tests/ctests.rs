@@ -39,12 +39,13 @@ programs! {
     // Without sockets.
     symbols errors errno_kept layout memory cmsg
     // Handles, addresses, options.
-    handles endpoints addr_generic addr_inproc addr_ipc addr_tcp addr_tcp_ipv6 addr_tcp_self addr_link_local addr_ws
+    handles endpoints addr_generic addr_inproc addr_ipc addr_unix addr_tcp addr_tcp_ipv6 addr_tcp_self addr_link_local addr_ws
     options_socket options_levels options_name options_ws ws_types
     // Sending, receiving, waiting.
     send_errors iovec ownership aligned msghdr_control timeouts poll event_fds event_fd_pace
     // PAIR over the transports.
-    pair_sizes pair_reconnect pair_second_peer pair_successor gone_peers first_event reader_beside_writer inproc_queue
+    pair_sizes sizes readers pair_reconnect pair_second_peer pair_successor gone_peers
+    first_event reader_beside_writer inproc_queue
     inproc_again
     wire_greeting wire_frames wire_limits wire_last_words ipc_files ipc_permissions ipc_race os_sockets backoff
     // All types.
@@ -54,8 +55,46 @@ programs! {
     // The life of the library.
     statistics print_errors term wake signals stopped threads linger linger_exit fork fork_traffic fork_random fork_locks exhaustion device
     // What the system refuses, and what a process does to itself.
-    faults_refused faults_dns faults_peer faults_memory faults_disk faults_network
+    faults_refused faults_dns faults_peer faults_memory faults_disk faults_network faults_close faults_ports
     closed_fds cancelled idle
+}
+
+macro_rules! by_the_other_name {
+    ($($name:ident)*) => {
+        /// With `unix://` wherever they would say `ipc://`: on ours they print the same. The original 1.1.5 does not know
+        /// it.
+        mod over_unix {
+            $(#[test] fn $name() { super::run_over_unix(stringify!($name)); })*
+        }
+    };
+}
+
+by_the_other_name! {
+    endpoints gone_peers ipc_files linger os_sockets pair_reconnect pair_second_peer pair_sizes poll readers sizes
+    statistics
+    wire_frames wire_greeting wire_last_words wire_limits
+    // All types, cooked and raw.
+    wire_patterns types_compatible bus pipeline pubsub reqrep_cooked reqrep_raw survey_cooked survey_raw device_patterns
+}
+
+fn run_over_unix(name: &str) {
+    if flag("NN_ORACLE_ONLY") {
+        return;
+    }
+    let dir = TempDir::new().expect("a temporary folder");
+    let bin = dir.path().join(name);
+    compile(name, &bin, &against_ours());
+    let mut command = Command::new(&bin);
+    command.env("NN_UNIX", "1");
+    match execute_as(command, &bin, Some(&our_lib_dir())) {
+        Outcome::Skipped(reason) => skipped(name, &reason),
+        Outcome::Printed(text) => compare(
+            "expected of ipc",
+            &read(&root().join("ctests/expected").join(format!("{name}.out"))),
+            "our library, by unix",
+            &text,
+        ),
+    }
 }
 
 /// What a program printed, or why it does not apply here.
@@ -131,23 +170,30 @@ fn headers_have_the_same_contents() {
 /// Each header alone, and all of them, as strict C and as C++.
 #[test]
 fn headers_compile_in_every_dialect() {
-    const HEADERS: &[&str] =
-        &["nn", "bus", "inproc", "ipc", "pair", "pipeline", "pubsub", "reqrep", "survey", "tcp", "ws"];
+    let mut headers = vec!["nn", "bus", "inproc", "ipc", "pair", "pipeline", "pubsub", "reqrep", "survey", "tcp", "ws"];
+    if !flag("NN_ORACLE_ONLY") {
+        // Since 1.3.0.
+        headers.extend(["unix", "winpipe"]);
+    }
     let include = if flag("NN_ORACLE_ONLY") { PathBuf::from("/usr/include") } else { root().join("include") };
     let dir = TempDir::new().expect("a temporary folder");
 
     let mut sources: Vec<String> =
-        HEADERS.iter().map(|h| format!("#include <nanomsg/{h}.h>\nint main(void) {{ return 0; }}\n")).collect();
-    let everything: String = HEADERS.iter().rev().map(|h| format!("#include <nanomsg/{h}.h>\n")).collect();
+        headers.iter().map(|h| format!("#include <nanomsg/{h}.h>\nint main(void) {{ return 0; }}\n")).collect();
+    let everything: String = headers.iter().rev().map(|h| format!("#include <nanomsg/{h}.h>\n")).collect();
     sources.push(format!(
         "{everything}{everything}int main(void) {{ return nn_errno() + (int) NN_CMSG_SPACE(1) + NN_PAIR + NN_BUS; }}\n"
     ));
 
     let compilers: &[(&str, &str, &[&str])] = &[
+        ("CC", "cc", &["-x", "c", "-std=c89"]),
         ("CC", "cc", &["-x", "c", "-std=c99"]),
         ("CC", "cc", &["-x", "c", "-std=c11"]),
-        ("CXX", "c++", &["-x", "c++", "-std=c++98"]),
+        ("CC", "cc", &["-x", "c", "-std=c17"]),
+        ("CXX", "c++", &["-x", "c++", "-std=c++98", "-Wno-long-long"]),
+        ("CXX", "c++", &["-x", "c++", "-std=c++11"]),
         ("CXX", "c++", &["-x", "c++", "-std=c++17"]),
+        ("CXX", "c++", &["-x", "c++", "-std=c++20"]),
     ];
     for (variable, default, dialect) in compilers {
         let compiler = env::var(variable).unwrap_or_else(|_| (*default).to_owned());
@@ -223,8 +269,11 @@ fn succeed(command: &mut Command) {
 /// Runs a program on the original, or on the library in the folder. It ends by itself, its watchdog sees to that.
 /// What it prints goes to a file: a pipe would stay open as long as any child of the program lives.
 fn execute(bin: &Path, ours: Option<&Path>) -> Outcome {
+    execute_as(Command::new(bin), bin, ours)
+}
+
+fn execute_as(mut command: Command, bin: &Path, ours: Option<&Path>) -> Outcome {
     let (out, err) = (bin.with_extension("stdout"), bin.with_extension("stderr"));
-    let mut command = Command::new(bin);
     command.stdout(File::create(&out).expect("an output file"));
     command.stderr(File::create(&err).expect("an output file"));
     for name in ["LD_LIBRARY_PATH", "LD_PRELOAD", "NN_ORACLE", "NN_PRINT_ERRORS"] {

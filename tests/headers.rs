@@ -11,27 +11,34 @@ use std::sync::Once;
 
 use cbindgen::{Builder, Config, ItemType};
 
-/// Every header: what it is about, the words its constants begin with, and whether it includes nn.h. All other
-/// constants are nn.h's.
-const HEADERS: [(&str, &str, &[&str], bool); 12] = [
+/// Every header: what it is about, the words its constants begin with, and which others it includes. All other constants
+/// are nn.h's.
+const HEADERS: [(&str, &str, &[&str], &[&str]); 14] = [
     // Upstream does not have it: outside of its folder. Its words come before those of pubsub.h.
     (
         "nanomsg-rs/forward.h",
         "subscriptions that travel to the publisher, which upstream does not have",
         &["NN_SUB_FORWARD", "NN_PUB_FORWARD", "NN_STAT_MESSAGES_FILTERED"],
-        false,
+        &[],
     ),
-    ("nanomsg/nn.h", "what all sockets have in common", &[], false),
-    ("nanomsg/inproc.h", "the inproc transport: within one process", &["NN_INPROC"], false),
-    ("nanomsg/ipc.h", "the ipc transport: between processes of one machine", &["NN_IPC"], false),
-    ("nanomsg/tcp.h", "the tcp transport: between machines", &["NN_TCP"], false),
-    ("nanomsg/ws.h", "the ws transport: WebSocket, RFC 6455", &["NN_WS"], true),
-    ("nanomsg/pair.h", "one to one", &["NN_PROTO_PAIR", "NN_PAIR"], false),
-    ("nanomsg/pubsub.h", "publish and subscribe", &["NN_PROTO_PUBSUB", "NN_PUB", "NN_SUB"], false),
-    ("nanomsg/reqrep.h", "request and reply", &["NN_PROTO_REQREP", "NN_REQ", "NN_REP"], true),
-    ("nanomsg/pipeline.h", "push and pull", &["NN_PROTO_PIPELINE", "NN_PUSH", "NN_PULL"], false),
-    ("nanomsg/survey.h", "survey and respond", &["NN_PROTO_SURVEY", "NN_SURVEYOR", "NN_RESPONDENT"], false),
-    ("nanomsg/bus.h", "everyone to everyone", &["NN_PROTO_BUS", "NN_BUS"], false),
+    ("nanomsg/nn.h", "what all sockets have in common", &[], &[]),
+    ("nanomsg/inproc.h", "the inproc transport: within one process", &["NN_INPROC"], &[]),
+    ("nanomsg/unix.h", "the unix transport: between processes of one machine", &["NN_UNIX"], &[]),
+    ("nanomsg/winpipe.h", "the winpipe transport: named pipes of Windows", &["NN_WINPIPE"], &[]),
+    (
+        "nanomsg/ipc.h",
+        "the ipc transport: unix or, on Windows, winpipe by its older name",
+        &["NN_IPC"],
+        &["unix.h", "winpipe.h"],
+    ),
+    ("nanomsg/tcp.h", "the tcp transport: between machines", &["NN_TCP"], &[]),
+    ("nanomsg/ws.h", "the ws transport: WebSocket, RFC 6455", &["NN_WS"], &["nn.h"]),
+    ("nanomsg/pair.h", "one to one", &["NN_PROTO_PAIR", "NN_PAIR"], &[]),
+    ("nanomsg/pubsub.h", "publish and subscribe", &["NN_PROTO_PUBSUB", "NN_PUB", "NN_SUB"], &[]),
+    ("nanomsg/reqrep.h", "request and reply", &["NN_PROTO_REQREP", "NN_REQ", "NN_REP"], &["nn.h"]),
+    ("nanomsg/pipeline.h", "push and pull", &["NN_PROTO_PIPELINE", "NN_PUSH", "NN_PULL"], &[]),
+    ("nanomsg/survey.h", "survey and respond", &["NN_PROTO_SURVEY", "NN_SURVEYOR", "NN_RESPONDENT"], &[]),
+    ("nanomsg/bus.h", "everyone to everyone", &["NN_PROTO_BUS", "NN_BUS"], &[]),
 ];
 
 /// The structs and unions, and their members.
@@ -98,13 +105,61 @@ fn upstream_says_the_same() {
     }
     let ours = ours();
     let (Some(our_macros), Some(their_macros)) = (macros(&ours), macros(theirs)) else { return };
+    // 1.1.5 does not have the two headers of 1.3.0, whose words those of ipc.h then stand for.
+    let is_older = !theirs.join("nanomsg/unix.h").exists();
+    let our_macros: Vec<_> = our_macros.into_iter().filter(|name| !(is_older && is_new(name))).collect();
     assert_eq!(our_macros, their_macros, "the macros with a value");
     // The version is the release's.
     let names: Vec<_> = our_macros.iter().filter(|name| !name.starts_with("NN_VERSION_")).cloned().collect();
     assert!(names.len() > 100, "{} macros", names.len());
-    let program = facts_program(&names);
+    let program = facts_program(&names, is_older);
     let Some(our_facts) = run(&program, &ours) else { return };
     assert_eq!(our_facts, run(&program, theirs).unwrap());
+}
+
+/// Upstream 1.3.0's values, on this system and on Windows.
+#[test]
+fn unix_winpipe_and_ipc_have_the_values_of_upstream() {
+    for (system, unix) in [("-U_WIN32", -2), ("-D_WIN32=1", -5)] {
+        for (header, values) in [
+            ("unix.h", &[("NN_UNIX", unix)][..]),
+            (
+                "winpipe.h",
+                &[
+                    ("NN_WINPIPE", -2),
+                    ("NN_WINPIPE_SEC_ATTR", 1),
+                    ("NN_WINPIPE_OUTBUFSZ", 2),
+                    ("NN_WINPIPE_INBUFSZ", 3),
+                ],
+            ),
+            (
+                "ipc.h",
+                &[
+                    ("NN_UNIX", unix),
+                    ("NN_WINPIPE", -2),
+                    ("NN_IPC", -2),
+                    ("NN_IPC_SEC_ATTR", 1),
+                    ("NN_IPC_OUTBUFSZ", 2),
+                    ("NN_IPC_INBUFSZ", 3),
+                ],
+            ),
+        ] {
+            let mut program = format!("#include <nanomsg/{header}>\n");
+            for (name, value) in values {
+                program += &format!("#if {name} != ({value})\n#error {name} should be {value}\n#endif\n");
+            }
+            let guards: &[&str] = if header == "ipc.h" { &["UNIX", "WINPIPE"] } else { &[&header[..header.len() - 2]] };
+            for guard in guards {
+                let guard = format!("NN_{}_H_INCLUDED", guard.to_uppercase());
+                program += &format!("#ifndef {guard}\n#error {guard} is not defined\n#endif\n");
+            }
+            program += "typedef int something;\n";
+            let Some(mut compiler) = compiler(Language::C) else { return };
+            let file = write_program(&program, "c");
+            let checked = compiler.args([system, "-fsyntax-only", "-I"]).arg(ours()).arg(file.path()).output().unwrap();
+            assert!(checked.status.success(), "{system} {program}\n{}", String::from_utf8_lossy(&checked.stderr));
+        }
+    }
 }
 
 /// The folder to include our headers from: brought up to date first, if that is wanted.
@@ -124,7 +179,7 @@ fn ours() -> PathBuf {
 
 /// The text of one header.
 fn generate(name: &str) -> String {
-    let (_, about, words, with_nn) = *HEADERS.iter().find(|header| header.0 == name).unwrap();
+    let (_, about, words, includes) = *HEADERS.iter().find(|header| header.0 == name).unwrap();
     let sources = root().join("src/ffi");
     let is_main = name == "nanomsg/nn.h";
 
@@ -143,8 +198,9 @@ fn generate(name: &str) -> String {
         builder = ["msghdr.rs", "cmsg.rs", "mod.rs"]
             .iter()
             .fold(builder, |builder, source| builder.with_src(sources.join(source)));
-    } else if with_nn {
-        config.after_includes = Some("#include \"nn.h\"".into());
+    } else if !includes.is_empty() {
+        let lines: Vec<_> = includes.iter().map(|name| format!("#include \"{name}\"")).collect();
+        config.after_includes = Some(lines.join("\n"));
     }
     if words.contains(&"NN_REQ") {
         config.style = cbindgen::Style::Both;
@@ -159,8 +215,12 @@ fn generate(name: &str) -> String {
 }
 
 fn guard(name: &str) -> String {
-    let name = name.to_uppercase().replace(['/', '.', '-'], "_");
-    format!("{name}_INCLUDED")
+    let word = name.to_uppercase().replace(['/', '.', '-'], "_");
+    match name {
+        // Upstream 1.3.0's own: a program that has its copy of one too gets the first.
+        "nanomsg/unix.h" | "nanomsg/winpipe.h" => format!("{}_INCLUDED", word.replace("NANOMSG", "NN")),
+        _ => format!("{word}_INCLUDED"),
+    }
 }
 
 /// A comment of one line does not need three, constants without comments need no space between them, and no comment is
@@ -217,13 +277,17 @@ fn symbols() -> BTreeMap<String, i32> {
         };
         symbols.insert(name.to_str().unwrap().to_owned(), value);
     }
-    assert_eq!(symbols.len(), 124);
+    // Upstream 1.3.0 has 122.
+    assert_eq!(symbols.len(), 125);
     symbols
 }
 
 /// A program that prints all there is to compare.
-fn facts_program(names: &[String]) -> String {
-    let mut program = shared_includes() + "#include <stdio.h>\nint main (void) {\n";
+fn facts_program(names: &[String], without_new: bool) -> String {
+    let includes = shared_includes();
+    let shared = includes.lines().filter(|line| !(without_new && is_new_header(line)));
+    let mut program =
+        shared.map(|line| format!("{line}\n")).collect::<String>() + "#include <stdio.h>\nint main (void) {\n";
     for name in names {
         program += &format!("printf (\"{name} %lld\\n\", (long long) ({name}));\n");
     }
@@ -249,6 +313,15 @@ fn includes() -> String {
     HEADERS.iter().map(|(name, ..)| format!("#include <{name}>\n")).collect()
 }
 
+/// A constant of a header that upstream has since 1.3.0.
+fn is_new(constant: &str) -> bool {
+    is_new_header(owner(constant))
+}
+
+fn is_new_header(text: &str) -> bool {
+    text.contains("nanomsg/unix.h") || text.contains("nanomsg/winpipe.h")
+}
+
 /// Those that upstream has too.
 fn shared_includes() -> String {
     let shared = HEADERS.iter().filter(|(name, ..)| name.starts_with("nanomsg/"));
@@ -259,7 +332,9 @@ fn shared_includes() -> String {
 /// a compiler.
 fn macros(include: &Path) -> Option<Vec<String>> {
     let defined = |program: &str| {
-        let file = write_program(program, "c");
+        let there = |line: &&str| !is_new_header(line) || include.join("nanomsg/unix.h").exists();
+        let program: String = program.lines().filter(there).map(|line| format!("{line}\n")).collect();
+        let file = write_program(&program, "c");
         let output = compiler(Language::C)?.arg("-dM").arg("-E").arg("-I").arg(include).arg(file.path()).output();
         let text = String::from_utf8(output.unwrap().stdout).unwrap();
         let name = |line: &str| line.strip_prefix("#define ")?.split(' ').next().map(str::to_owned);

@@ -120,7 +120,10 @@ impl Places {
         for name in ["libnanomsg.so", "libnanomsg.so.5", "libnanomsg.so.6"] {
             files.insert(lib.join(name), Kind::Link(REAL.into()));
         }
-        for name in ["nn", "bus", "inproc", "ipc", "pair", "pipeline", "pubsub", "reqrep", "survey", "tcp", "ws"] {
+        for name in [
+            "nn", "bus", "inproc", "ipc", "pair", "pipeline", "pubsub", "reqrep", "survey", "tcp", "unix", "winpipe",
+            "ws",
+        ] {
             files.insert(Path::new(self.include).join(format!("nanomsg/{name}.h")), Kind::File(0o644));
         }
         files.insert(Path::new(self.include).join("nanomsg/nanomsg.hpp"), Kind::File(0o644));
@@ -250,7 +253,9 @@ fn programs_are_compiled_by_pkg_config() {
     };
     for name in ["nanomsg", "libnanomsg"] {
         assert_eq!(pkg_config(&["--modversion", name]), VERSION);
-        pkg_config(&["--exists", &format!("{name} >= 1.1")]);
+        for wanted in [">= 1.1", ">= 1.3", ">= 1.3.0", "= 1.3.0"] {
+            pkg_config(&["--exists", &format!("{name} {wanted}")]);
+        }
     }
     let (source, mixed) = (dir.path().join("program.c"), dir.path().join("mixed"));
     fs::write(&source, PROGRAM).unwrap();
@@ -334,7 +339,8 @@ fn programs_are_compiled_by_cmake() {
     let usr = fs::canonicalize(places.dest.path()).unwrap().join("usr");
     check("shared", &usr, &["-DWANTED=1.1"], true);
     check("static", &usr, &["-DNN_STATIC_LIB=ON", &format!("-DWANTED={VERSION}")], false);
-    for other in ["2.0", "1.3", "0.9"] {
+    check("of 1.3", &usr, &["-DWANTED=1.3"], true);
+    for other in ["2.0", "1.4", "0.9"] {
         assert!(!configure(other, &usr, &[&format!("-DWANTED={other}")]).status.success(), "{other}");
     }
     // It can be moved.
@@ -382,6 +388,9 @@ fn man_shows_the_pages() {
         ("1", "nanocat", "--connect-local"),
         ("3", "nn_cmsg_nxthdr_", "NN_CMSG_FIRSTHDR"),
         ("3", "nn_socket", "int nn_socket(int domain, int protocol);"),
+        ("7", "nn_unix", "NN_UNIX"),
+        ("7", "nn_ipc", "The same as unix://path"),
+        ("7", "nn_winpipe", "EPROTONOSUPPORT"),
         ("7", "nn_survey", "NN_SURVEYOR_DEADLINE (int, milliseconds; default 1000)"),
     ] {
         let mut man = Command::new("man");

@@ -1,6 +1,6 @@
 //! Our library talks to other implementations of the same protocols: to Debian's libnanomsg and to libnng, each in a
 //! process of its own, over tcp, ipc and ws, whichever side binds; with 1,000 messages each way, and with the other side
-//! killed and started again in the middle.
+//! killed and started again in the middle. At a path of ipc ours is also called by the other name, unix.
 //!
 //! The processes are the programs in `tests/interop/`. They do what the scenes in this file order, and check every
 //! byte of every message; `tests/interop/peer.h` has the orders.
@@ -59,6 +59,8 @@ macro_rules! scenes {
             nng_binds_ws("ws", super::Nng, false) nng_connects_ws("ws", super::Nng, true)
             debian_binds_tcp("tcp", super::Debian, false) debian_connects_tcp("tcp", super::Debian, true)
             debian_binds_ipc("ipc", super::Debian, false) debian_connects_ipc("ipc", super::Debian, true)
+            nng_binds_unix("unix", super::Nng, false) nng_connects_unix("unix", super::Nng, true)
+            debian_binds_unix("unix", super::Debian, false) debian_connects_unix("unix", super::Debian, true)
             debian_binds_ws("ws", super::Debian, false) debian_connects_ws("ws", super::Debian, true)
         })*
     };
@@ -438,7 +440,7 @@ impl Counter {
 }
 
 fn domain(address: &str) -> Domain {
-    if address.starts_with("ipc") { Domain::UNIX } else { Domain::IPV4 }
+    if address.starts_with("ipc") || address.starts_with("unix") { Domain::UNIX } else { Domain::IPV4 }
 }
 
 fn place(address: &str) -> SockAddr {
@@ -584,8 +586,8 @@ impl Stage {
     /// An address that stays free, for the peers only, also while none of them lives: a bound port that nobody listens
     /// on can be taken by those who set SO_REUSEADDR, and the kernel gives it to nobody else.
     fn address(&self, transport: &str) -> String {
-        if transport == "ipc" {
-            return format!("ipc://{}", self.path("socket").display());
+        if matches!(transport, "ipc" | "unix") {
+            return format!("{transport}://{}", self.path("socket").display());
         }
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         socket.set_reuse_address(true).expect("a socket option");
@@ -596,7 +598,12 @@ impl Stage {
     }
 
     fn peer(&self, on: On, arguments: &[&str]) -> Peer {
-        let arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
+        // The same path by the name that each knows: unix is upstream's since 1.3.0.
+        let known = |&word: &&str| match word.strip_prefix("unix://") {
+            Some(path) if on != Ours => format!("ipc://{path}"),
+            _ => word.to_owned(),
+        };
+        let arguments: Vec<String> = arguments.iter().map(known).collect();
         let errors = self.path("errors");
         let running = Running::start(on, &arguments, &errors);
         Peer { on, arguments, errors, running, said: Vec::new() }

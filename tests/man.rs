@@ -10,7 +10,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// Pages beside those of the functions.
-const OTHERS: [&str; 14] = [
+const OTHERS: [&str; 16] = [
     "nanocat.1",
     "nn_cmsg.3",
     "nanomsg.7",
@@ -23,6 +23,8 @@ const OTHERS: [&str; 14] = [
     "nn_bus.7",
     "nn_inproc.7",
     "nn_ipc.7",
+    "nn_unix.7",
+    "nn_winpipe.7",
     "nn_tcp.7",
     "nn_ws.7",
 ];
@@ -80,7 +82,8 @@ fn what_pages_refer_to_is_there() {
     for (page, text) in &pages {
         for (name, section) in text.lines().filter_map(|line| line.strip_prefix(".Xr ")?.split_once(' ')) {
             let section = section.split(' ').next().unwrap();
-            let elsewhere = ["fork", "free", "poll", "strerror", "unix", "pkg-config"].contains(&name);
+            let elsewhere =
+                ["chdir", "flock", "fork", "free", "poll", "strerror", "unix", "pkg-config"].contains(&name);
             assert!(elsewhere || pages.contains_key(&format!("{name}.{section}")), "{page}: {name}({section})");
         }
     }

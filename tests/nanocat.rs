@@ -1,5 +1,6 @@
 //! Debian's nanocat, unchanged, on our library, and our own nanocat: each talks to Debian's on the original library, over
-//! tcp, ipc and ws, whichever of the two binds.
+//! tcp, ipc and ws, whichever of the two binds. At a path of ipc ours also speak by the name unix, which the original 1.1.5
+//! does not know.
 //!
 //! | variable     | effect                                                                          |
 //! |--------------|---------------------------------------------------------------------------------|
@@ -38,7 +39,7 @@ enum On {
 
 use On::{Debian, Ours, Own};
 
-const TRANSPORTS: [&str; 3] = ["tcp", "ipc", "ws"];
+const TRANSPORTS: [&str; 4] = ["tcp", "ipc", "ws", "unix"];
 
 #[test]
 fn ours_binds_and_debian_connects() {
@@ -253,8 +254,8 @@ impl Stage {
     /// An address that nobody has used yet.
     fn address(&self, transport: &str) -> String {
         static PORTS: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-        if transport == "ipc" {
-            return format!("ipc://{}", self.path("socket").display());
+        if matches!(transport, "ipc" | "unix") {
+            return format!("{transport}://{}", self.path("socket").display());
         }
         loop {
             let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -292,7 +293,12 @@ impl Stage {
     fn cat(&self, on: On, arguments: &[&str]) -> Cat {
         let errors = self.path("errors");
         let mut command = self.command(on);
-        command.args(arguments).stdout(Stdio::piped()).stderr(File::create(&errors).expect("a file"));
+        // The same path by the name that each knows.
+        let known = arguments.iter().map(|word| match word.strip_prefix("unix://") {
+            Some(path) if on == Debian => format!("ipc://{path}"),
+            _ => (*word).to_owned(),
+        });
+        command.args(known).stdout(Stdio::piped()).stderr(File::create(&errors).expect("a file"));
         let mut child = command.spawn().expect("nanocat starts");
         let mut stdout = child.stdout.take().expect("it is piped");
         let (sender, output) = mpsc::channel();

@@ -104,7 +104,10 @@ fn wrong_command_lines_are_answered_alike() {
     ];
     let named = lines.iter().map(|line| ("nanocat", *line)).chain(names.iter().copied());
     for (name, line) in named {
-        let [theirs, ours] = both.run(name, line, b"");
+        let [theirs, mut ours] = both.run(name, line, b"");
+        // Upstream has them since 1.3.0.
+        let older = |line: &&str| !matches!(line.trim(), "--bind-unix" | "--connect-unix");
+        ours.errors = ours.errors.lines().filter(older).map(|line| format!("{line}\n")).collect();
         assert_eq!(ours, theirs, "{name} {line:?}: ours, and then the original");
         assert!([Some(1), Some(2)].contains(&ours.code), "{name} {line:?}: {ours:?}");
     }
@@ -195,13 +198,23 @@ fn the_help_has_upstreams_layout_and_all_its_options() {
         let [theirs, ours] = both.run("nanocat", line, b"");
         assert_eq!((ours.code, &ours.errors[..]), (Some(0), ""));
         let [theirs, ours] = [theirs.output, ours.output].map(|output| String::from_utf8(output).unwrap());
+        // Since upstream's 1.3.0.
+        let ours = ours.replace("--bind-unix|--connect-unix|", "");
         // The usage, word for word; the wording of the descriptions is free.
         assert_eq!(ours.lines().take(4).collect::<Vec<_>>(), theirs.lines().take(4).collect::<Vec<_>>());
         let entries = |text: &str| -> Vec<String> {
             let heads = text.lines().skip(4).filter(|line| !line.is_empty() && !line.starts_with("  "));
             heads.map(|line| line.get(..24).unwrap_or(line).trim_end().to_owned()).collect()
         };
-        let ours_only = [" --version", " --json", "Ending and Watching:", " --count N", " --stats"];
+        let ours_only = [
+            " --bind-unix PATH",
+            " --connect-unix PATH",
+            " --version",
+            " --json",
+            "Ending and Watching:",
+            " --count N",
+            " --stats",
+        ];
         let found: Vec<String> = entries(&ours).into_iter().filter(|head| !ours_only.contains(&&head[..])).collect();
         assert_eq!(found, entries(&theirs));
         assert!(ours.lines().skip(4).all(|line| line.len() < 80), "{ours}");
@@ -234,12 +247,40 @@ fn refused_addresses_are_explained() {
         ("--bind", "ipc:///no/such/folder/a", "the folder does not exist"),
         ("--connect", &long, "longer than 107 bytes"),
         ("--bind", "ipc:///tmp", "somebody else is bound to it"),
+        ("--bind", "unix:///no/such/folder/a", "the folder does not exist"),
+        ("--connect", "unix://", "there is no path"),
+        ("--bind-unix", "", "there is no path"),
+        ("--bind", "winpipe://a", "\"winpipe\" is no transport here; inproc, unix (or ipc), tcp and ws are"),
     ];
     for (option, address, reason) in cases {
         let ours = Both::ours(&both, "nanocat", &["--pair", option, address], b"");
         assert_eq!(ours.code, Some(3), "{address}: {ours:?}");
         let second = ours.errors.lines().nth(1).unwrap_or_default();
+        let address = if option == "--bind-unix" { format!("unix://{address}") } else { address.to_owned() };
         assert!(second.starts_with(&format!("    {address}: ")) && second.contains(reason), "{address}: {ours:?}");
+    }
+}
+
+/// Upstream's since 1.3.0: each way, with the other name, and abbreviated. They have no short form.
+#[test]
+fn unix_paths_are_bound_and_connected_to() {
+    let Some(both) = Both::new() else { return };
+    let path = both.dir.path().join("a path\u{e4}").display().to_string();
+    for (binds, connects) in [("--bind-unix", "--connect-unix"), ("-X", "--connect-u"), ("--bind-u", "-x")] {
+        let mut receiver = both.start("nn_pull", &[binds, &path, "--count", "1", "-A"], b"");
+        let sent = both.ours("nn_push", &[connects, &path, "--count", "1", "--data", "job"], b"");
+        assert_eq!(sent.code, Some(0), "{sent:?}");
+        let received = ended(&mut receiver);
+        assert_eq!((&received.output[..], received.code), (&b"job\n"[..], Some(0)), "{received:?}");
+    }
+    let help = both.ours("nanocat", &["--help"], b"").output;
+    let help = String::from_utf8(help).unwrap();
+    for line in [" --bind-unix PATH", " --connect-unix PATH"] {
+        assert!(help.lines().any(|other| other.starts_with(line)), "{help}");
+    }
+    assert!(!help.contains("winpipe"));
+    for missing in ["--bind-winpipe", "--connect-winpipe"] {
+        assert_eq!(both.ours("nanocat", &["--pull", missing, "a"], b"").code, Some(1));
     }
 }
 

@@ -43,8 +43,8 @@ static std::string new_address() {
     const std::string number = std::to_string(++count);
     if (transport == "inproc")
         return "inproc://scenario-" + number;
-    if (transport == "ipc")
-        return std::string("ipc://") + std::getenv("DIRECTORY") + "/" + number;
+    if (transport == "unix" || transport == "ipc")
+        return transport + "://" + std::getenv("DIRECTORY") + "/" + number;
     return transport + "://127.0.0.1:" + std::to_string(free_port());
 }
 
@@ -338,7 +338,7 @@ static void a_received_message_is_sent_on() {
 }
 
 int main() {
-    const std::vector<std::string> everywhere{"inproc", "ipc", "tcp", "ws"}, here{"inproc"};
+    const std::vector<std::string> everywhere{"inproc", "unix", "ipc", "tcp", "ws"}, here{"inproc"};
     struct scenario {
         const char *name;
         const std::vector<std::string> &transports;

@@ -139,7 +139,7 @@ impl Socket {
         self.handle
     }
 
-    /// Listens at an address: `tcp://127.0.0.1:5555`, `ipc:///tmp/x`, `inproc://x`, `ws://*:80/path`. Fails with
+    /// Listens at an address: `tcp://127.0.0.1:5555`, `unix:///tmp/x`, `inproc://x`, `ws://*:80/path`. Fails with
     /// EINVAL, ENAMETOOLONG, EPROTONOSUPPORT, EADDRINUSE, EADDRNOTAVAIL, ENODEV, or what the system says.
     pub fn bind(&self, address: &str) -> Result<Endpoint> {
         let id = self.engine()?.bind(c_text(address)?)?;

@@ -16,6 +16,10 @@ const MASKED: u8 = 0x80;
 /// Longest payload of a control frame.
 const CONTROL_MAX: u64 = 125;
 
+/// Frames that one message may come in. What tests WebSockets sends 4 MiB in pieces of 64 bytes, which is as many; nobody has a
+/// use for more. Without a limit a message of empty pieces would be without end, whatever NN_RCVMAXSIZE says.
+pub(crate) const PIECES_MAX: u32 = 65_536;
+
 /// The longest head: two bytes, a 64-bit length, a mask.
 pub(crate) const LONGEST: usize = 14;
 
@@ -41,6 +45,8 @@ impl Close {
     }
 
     pub(crate) const TOO_LARGE: Self = Self { code: 1009, reason: "Message size exceeds limit." };
+    /// RFC 6455, section 7.4.1: a policy of ours.
+    const TOO_MANY_PIECES: Self = Self { code: 1008, reason: "Too many fragments in one message." };
     pub(crate) const NO_MEMORY: Self = Self { code: 1009, reason: "" };
 }
 
@@ -198,6 +204,8 @@ pub(crate) enum Event {
 pub(crate) struct Conversation {
     /// The opcode of the message whose pieces are coming in.
     message: Option<u8>,
+    /// How many of them have come.
+    pieces: u32,
     text: Text,
 }
 
@@ -206,6 +214,7 @@ impl Conversation {
     pub(crate) fn begins(&self, head: Head) -> Result<(), Close> {
         match (head.opcode, self.message) {
             (CONTINUATION, None) => Err(Close::violation("No message to continue.")),
+            (CONTINUATION, _) if self.pieces >= PIECES_MAX => Err(Close::TOO_MANY_PIECES),
             (TEXT | BINARY, Some(_)) => Err(Close::violation("Expected continuation frame opcode.")),
             _ => Ok(()),
         }
@@ -223,6 +232,7 @@ impl Conversation {
                     self.text.takes(payload, head.fin).map_err(|reason| Close { code: 1007, reason })?;
                 }
                 self.message = (!head.fin).then_some(opcode);
+                self.pieces = if head.fin { 0 } else { self.pieces + 1 };
                 Ok(Event::Piece { opcode, last: head.fin })
             }
         }
@@ -318,6 +328,28 @@ mod tests {
         assert_eq!(twice, Err(Close::violation("Expected continuation frame opcode.")));
         let after = talk(&[(TEXT, false, b""), (CONTINUATION, true, b""), (CONTINUATION, true, b"")]);
         assert_eq!(after, Err(Close::violation("No message to continue.")));
+    }
+
+    #[test]
+    fn a_message_has_so_many_pieces_and_no_more() {
+        let (mut talk, ping) = (Conversation::default(), head(PING, true));
+        for last_piece in [PIECES_MAX, 3, PIECES_MAX] {
+            for piece in 1..=last_piece {
+                let frame = head(if piece == 1 { BINARY } else { CONTINUATION }, piece == last_piece);
+                assert_eq!(talk.begins(frame), Ok(()));
+                assert_eq!(talk.takes(frame, b""), Ok(Event::Piece { opcode: BINARY, last: piece == last_piece }));
+                // What comes between them does not count.
+                assert_eq!(talk.takes(ping, b""), Ok(Event::Ping));
+            }
+        }
+        for piece in 0..PIECES_MAX {
+            let frame = head(if piece == 0 { TEXT } else { CONTINUATION }, false);
+            assert!(talk.begins(frame).is_ok() && talk.takes(frame, b"").is_ok());
+        }
+        for fin in [false, true] {
+            assert_eq!(talk.begins(head(CONTINUATION, fin)).unwrap_err().code, 1008);
+        }
+        assert_eq!(talk.begins(ping), Ok(()));
     }
 
     #[test]

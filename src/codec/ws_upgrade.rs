@@ -12,6 +12,9 @@ pub(crate) const LIMIT: usize = 16 << 10;
 
 const HEADERS: usize = 64;
 
+/// Bytes of empty lines that may stand before a request: two lines.
+const BLANK: usize = 4;
+
 /// How libnng begins where its address has no path.
 const NOWHERE: &[u8] = b"GET  HTTP/1.1\r\n";
 
@@ -45,6 +48,16 @@ pub(crate) fn answer(bytes: &[u8], own: &str, extends: bool) -> Upgrade {
         Some(Status::Partial) => return refuse("Opening Handshake Too Long"),
         None => return refuse("Bad Request"),
     };
+    // More than one of these is no request (RFC 9112, section 3.2; RFC 6455, sections 11.3.1 and 11.3.5).
+    if ["Host", "Sec-WebSocket-Key", "Sec-WebSocket-Version"].iter().any(|name| values(headers, name).nth(1).is_some())
+    {
+        return refuse("Bad Request");
+    }
+    // What is behind the request are frames, and nobody in between may take them for a body, or a part of it for them.
+    let mut lengths = values(headers, "Content-Length");
+    if value(headers, "Transfer-Encoding").is_some() || lengths.any(|length| length != "0") {
+        return refuse("Cannot Have Body");
+    }
     let (Some(_), Some(_), true, Some(key), Some(version)) = (
         value(headers, "Host"),
         value(headers, "Upgrade"),
@@ -91,6 +104,10 @@ pub(crate) fn answer(bytes: &[u8], own: &str, extends: bool) -> Upgrade {
 
 /// The length of a GET request, and its headers. `None`: it is another request, or none.
 fn parse_get<'h, 'b>(bytes: &'b [u8], headers: &'h mut [Header<'b>]) -> Option<Status<(usize, &'h [Header<'b>])>> {
+    // An empty line in front is passed over (RFC 9112, section 2.2), and not as many as there may be bytes.
+    if bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count() > BLANK {
+        return None;
+    }
     if let Some(rest) = bytes.strip_prefix(NOWHERE) {
         return Some(match httparse::parse_headers(rest, headers).ok()? {
             Status::Complete((length, headers)) => Status::Complete((NOWHERE.len() + length, headers)),
@@ -117,6 +134,13 @@ fn refuse(reason: &str) -> Upgrade {
          Connection: close\r\n\r\n"
     );
     Upgrade::Refused { reply: reply.into_bytes() }
+}
+
+/// Whether `answer` and `check` can say something new, which they are only asked then: of `bytes`, `kept` were there before,
+/// and they have looked at `looked`. Otherwise a peer that sends byte by byte would have each byte read as often as bytes
+/// come after it.
+pub(crate) fn is_worth_a_look(bytes: &[u8], kept: usize, looked: usize) -> bool {
+    bytes.len() >= LIMIT || bytes.len() >= 2 * looked || bytes[kept.min(bytes.len())..].contains(&b'\n')
 }
 
 /// What a connecting socket asks for: a listening one of type `wanted`. `key` is random, and new each time.
@@ -176,7 +200,8 @@ fn names(subprotocol: &str, kind: &str) -> bool {
 
 fn values<'a>(headers: &'a [Header<'a>], name: &'a str) -> impl Iterator<Item = &'a str> {
     let named = headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
-    named.filter_map(|header| std::str::from_utf8(header.value).ok()).map(str::trim_ascii)
+    // What is no text is there all the same, and is nothing that we know.
+    named.map(|header| std::str::from_utf8(header.value).unwrap_or("\u{fffd}")).map(str::trim_ascii)
 }
 
 fn value<'a>(headers: &'a [Header<'a>], name: &'a str) -> Option<&'a str> {
@@ -332,6 +357,37 @@ mod tests {
         let whole = get(&headers());
         for length in 0..whole.len() {
             assert_eq!(answer(&whole[..length], "pair", false), Upgrade::More);
+        }
+    }
+
+    /// Of the bytes that come one by one each is read once for each line and each doubling, and not once for each byte behind it.
+    #[test]
+    fn what_comes_byte_by_byte_is_looked_at_a_few_times() {
+        let long = |name: &str, length| text("GET / HTTP/1.1", &[(name, &*"x".repeat(length))]);
+        let lines = text("GET / HTTP/1.1", &[("a", "b"); HEADERS]);
+        let too_many_lines = text("GET / HTTP/1.1", &[("a", "b"); 2000]);
+        let empty_lines = b"\r\n".repeat(LIMIT);
+        let endless = vec![b'G'; 2 * LIMIT];
+        for (bytes, limit) in [
+            (long("a", LIMIT - 100), 8 * LIMIT),
+            (long("a", 2 * LIMIT), 8 * LIMIT),
+            (lines, HEADERS * LIMIT),
+            (too_many_lines, HEADERS * LIMIT),
+            (empty_lines, LIMIT),
+            (endless, 8 * LIMIT),
+        ] {
+            let (mut looked, mut read) = (0, 0);
+            for length in 1..=bytes.len() {
+                if !is_worth_a_look(&bytes[..length], length - 1, looked) {
+                    continue;
+                }
+                (looked, read) = (length, read + length);
+                if answer(&bytes[..length], "pair", false) != Upgrade::More {
+                    break;
+                }
+            }
+            assert!(read <= limit, "{read} bytes were read of {}", bytes.len());
+            assert!(looked == bytes.len() || looked <= LIMIT, "{looked}");
         }
     }
 

@@ -158,14 +158,34 @@ pub const NN_STAT_CURRENT_SND_PRIORITY: c_int = 401;
 /// Level of the inproc transport; it has no options.
 pub const NN_INPROC: c_int = -1;
 
-/// Level of the ipc transport.
-pub const NN_IPC: c_int = -2;
+/// Level of the unix transport; it has no options of its own.
+#[cfg(windows)]
+pub const NN_UNIX: c_int = -5;
+/// Level of the unix transport, which NN_IPC is another name of: the options are those of NN_IPC.
+#[cfg(not(windows))]
+pub const NN_UNIX: c_int = -2;
+
+/// Level of the winpipe transport, which is Windows' alone: elsewhere winpipe:// is EPROTONOSUPPORT.
+pub const NN_WINPIPE: c_int = -2;
 /// Security attributes of a named pipe; a pointer, which has to stay valid. Of no effect but on Windows.
-pub const NN_IPC_SEC_ATTR: c_int = 1;
+pub const NN_WINPIPE_SEC_ATTR: c_int = 1;
 /// Output buffer of a named pipe in bytes; int. Of no effect but on Windows.
-pub const NN_IPC_OUTBUFSZ: c_int = 2;
+pub const NN_WINPIPE_OUTBUFSZ: c_int = 2;
 /// Input buffer of a named pipe in bytes; int. Of no effect but on Windows.
-pub const NN_IPC_INBUFSZ: c_int = 3;
+pub const NN_WINPIPE_INBUFSZ: c_int = 3;
+
+/// Level of the ipc transport, which is unix or, on Windows, winpipe: -2 everywhere.
+#[cfg(windows)]
+pub const NN_IPC: c_int = NN_WINPIPE;
+/// Level of the ipc transport, which is unix or, on Windows, winpipe: -2 everywhere.
+#[cfg(not(windows))]
+pub const NN_IPC: c_int = NN_UNIX;
+/// Security attributes of a named pipe; a pointer, which has to stay valid. Of no effect but on Windows.
+pub const NN_IPC_SEC_ATTR: c_int = NN_WINPIPE_SEC_ATTR;
+/// Output buffer of a named pipe in bytes; int. Of no effect but on Windows.
+pub const NN_IPC_OUTBUFSZ: c_int = NN_WINPIPE_OUTBUFSZ;
+/// Input buffer of a named pipe in bytes; int. Of no effect but on Windows.
+pub const NN_IPC_INBUFSZ: c_int = NN_WINPIPE_INBUFSZ;
 
 /// Level of the tcp transport.
 pub const NN_TCP: c_int = -3;
@@ -300,9 +320,10 @@ const fn name(with_nul: &'static str) -> &'static CStr {
     }
 }
 
-/// In the order of upstream's, which programs see that list the symbols. Our own come behind them.
+/// In the order of upstream 1.3.0, which programs see that list the symbols: 122 rows, NN_UNIX at index 32 being the one that
+/// 1.1.5 does not have. Our own come behind all of upstream's.
 #[rustfmt::skip]
-static SYMBOLS: [Symbol; 124] = [
+static SYMBOLS: [Symbol; 125] = [
     symbol!(NN_NS_NAMESPACE, NN_NS_NAMESPACE),
     symbol!(NN_NS_VERSION, NN_NS_NAMESPACE),
     symbol!(NN_NS_DOMAIN, NN_NS_NAMESPACE),
@@ -335,6 +356,7 @@ static SYMBOLS: [Symbol; 124] = [
     symbol!(AF_SP_RAW, NN_NS_DOMAIN),
     symbol!(NN_INPROC, NN_NS_TRANSPORT),
     symbol!(NN_IPC, NN_NS_TRANSPORT),
+    symbol!(NN_UNIX, NN_NS_TRANSPORT),
     symbol!(NN_TCP, NN_NS_TRANSPORT),
     symbol!(NN_WS, NN_NS_TRANSPORT),
     symbol!(NN_PAIR, NN_NS_PROTOCOL),
@@ -439,13 +461,16 @@ mod tests {
             (0, c"NN_NS_NAMESPACE", 0),
             (23, c"NN_UNIT_COUNTER", 6),
             (25, c"NN_VERSION_CURRENT", 6),
-            (37, c"NN_REP", 49),
-            (41, c"NN_SURVEYOR", 98),
-            (49, c"NN_RCVMAXSIZE", 16),
-            (81, c"EFSM", 156_384_766),
-            (112, c"NN_STAT_ACCEPT_ERRORS", 107),
-            (120, c"NN_STAT_CURRENT_EP_ERRORS", 203),
-            (121, c"NN_SUB_FORWARD", 1001),
+            (31, c"NN_IPC", -2),
+            (32, c"NN_UNIX", -2),
+            (33, c"NN_TCP", -3),
+            (38, c"NN_REP", 49),
+            (42, c"NN_SURVEYOR", 98),
+            (50, c"NN_RCVMAXSIZE", 16),
+            (82, c"EFSM", 156_384_766),
+            (113, c"NN_STAT_ACCEPT_ERRORS", 107),
+            (121, c"NN_STAT_CURRENT_EP_ERRORS", 203),
+            (122, c"NN_SUB_FORWARD", 1001),
         ] {
             assert_eq!(symbol(index), Some((name, value)));
         }
@@ -457,17 +482,19 @@ mod tests {
             // SAFETY: every field was written.
             unsafe { properties(index).unwrap().assume_init() }
         };
-        let linger = whole(46);
+        let linger = whole(47);
         assert_eq!((linger.value, linger.ns), (NN_LINGER, NN_NS_SOCKET_OPTION));
         assert_eq!((linger.r#type, linger.unit), (NN_TYPE_INT, NN_UNIT_MILLISECONDS));
-        let bus = whole(43);
+        let unix = whole(32);
+        assert_eq!((unix.value, unix.ns, unix.r#type, unix.unit), (-2, NN_NS_TRANSPORT, NN_TYPE_NONE, NN_UNIT_NONE));
+        let bus = whole(44);
         assert_eq!((bus.value, bus.ns), (112, NN_NS_PROTOCOL));
         assert_eq!((bus.r#type, bus.unit), (NN_TYPE_NONE, NN_UNIT_NONE));
     }
 
     #[test]
     fn outside_of_the_table_is_nothing() {
-        for index in [-1, c_int::MIN, 124, 2000, c_int::MAX] {
+        for index in [-1, c_int::MIN, 125, 2000, c_int::MAX] {
             assert!(symbol(index).is_none() && properties(index).is_none());
         }
     }

@@ -1,6 +1,7 @@
 //! Everything that a library of this kind was seen to die of, to leak or to get wrong, from outside (R), by its callers (B)
 //! and by the machine (E), and which tests hold what we do instead. Not all of these tests are in this folder: the names
-//! of files are from the root of the repository. The ids are those of docs/differences.md.
+//! of files are from the root of the repository. The ids are those of docs/differences.md. Behind them: what upstream mended
+//! from 1.2.1 to 1.3.0, and others in 2026, by upstream's numbers where it has some.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,6 +20,8 @@ const RESPONSES: &str = "tests/hostile/ws/responses.rs";
 const WS_FRAMES: &str = "tests/hostile/ws/frames.rs";
 const UNUSUAL: &str = "tests/hostile/ws/unusual.rs";
 const LOAD: &str = "tests/hostile/ws/load.rs";
+const REFUSALS: &str = "tests/hostile/ws/refusals.rs";
+const ADDR_UNIX: &str = "ctests/addr_unix.c";
 const REFUSED: &str = "ctests/faults_refused.c";
 
 #[rustfmt::skip]
@@ -128,8 +131,24 @@ const ON_THE_WIRE: &[Row] = &[
     ("ws: frames", "", &[(WS_FRAMES, "a_client_that_breaks_the_rules_is_told_which"), (WS_FRAMES, "a_server_that_breaks_the_rules_is_told_which"), (WS_FRAMES, "a_message_without_end_is_refused_at_the_limit")]),
 ];
 
+/// What upstream mended since 1.2.1, what others had to mend in 2026, and what 1.3.0 promises of unix.
+#[rustfmt::skip]
+const SINCE_1_2_1: &[Row] = &[
+    ("CVE-2026-97152", "ws: a refusal repeats the client's version, beyond the buffer's end (before 1.2.3)", &[(REFUSALS, "a_refusal_repeats_nothing_of_the_request"), (REQUESTS, "a version of 1500 digits")]),
+    ("upstream 1111, 1121", "nn_recv with NN_MSG ends the process for certain sizes (1.2)", &[("ctests/sizes.c", "NN_MSG"), (MESSAGES, "messages_of_every_size_pass")]),
+    ("upstream 1078, 1091", "an errno of close(2) ends the process", &[("ctests/faults_close.c", "QUIRK(\"close(2)\"")]),
+    ("upstream 1127", "without a port for its end a client crashes", &[("ctests/faults_ports.c", "QUIRK(\"ports\"")]),
+    ("upstream 1129", "of several threads in nn_recv on one socket one ends the process", &[("ctests/readers.c", "READERS = 8")]),
+    ("ws: small pieces", "time and memory grow with the square of the number of pieces; empty ones have no end", &[(LOAD, "small_pieces_take_little_time_and_memory"), ("src/codec/ws_upgrade.rs", "what_comes_byte_by_byte_is_looked_at_a_few_times"), (WS_FRAMES, "a_message_of_too_many_pieces_is_refused"), ("src/codec/ws_frame.rs", "a_message_has_so_many_pieces_and_no_more")]),
+    ("ws: odd headers", "a header that is no ASCII, or is there twice, ends the server", &[(REFUSALS, "a_refusal_repeats_nothing_of_the_request"), (REFUSALS, "empty_lines_in_front_have_a_limit")]),
+    ("ws: targets and bodies", "odd targets come back, and chunked requests are read differently on the way", &[(REFUSALS, "any_target_is_answered"), (REFUSALS, "a_request_with_a_body_is_refused")]),
+    ("unix: names and paths", "unix and ipc are one transport; a path that cannot be is refused at once", &[(ADDR_UNIX, "two_names"), (ADDR_UNIX, "an empty path is EINVAL"), ("tests/ctests.rs", "mod over_unix"), ("tests/nanocat.rs", "our_nanocat_talks_to_debians")]),
+    ("unix: the file", "the file that is removed is the one that was made, and before the listener closes", &[(ADDR_UNIX, "a file that has taken the place of ours stays"), (ADDR_UNIX, "unlinked_first"), (ADDR_UNIX, "a bind that fails leaves no file")]),
+    ("symbols of 1.3.0", "NN_UNIX is row 32 of nn_symbol", &[("ctests/symbols.c", "NN_UNIX is row 32"), ("src/ffi/symbols.rs", "rows_stand_where_upstream_has_them")]),
+];
+
 pub(crate) fn all() -> Vec<Row> {
-    [FROM_OUTSIDE, BY_CALLERS, BY_THE_MACHINE, ON_THE_WIRE].concat()
+    [FROM_OUTSIDE, BY_CALLERS, BY_THE_MACHINE, ON_THE_WIRE, SINCE_1_2_1].concat()
 }
 
 #[test]

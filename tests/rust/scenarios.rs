@@ -31,7 +31,7 @@ impl Addresses {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         match self.transport {
             "inproc" => format!("inproc://scenario-{number}"),
-            "ipc" => format!("ipc://{}/{number}", self.dir.path().display()),
+            "unix" | "ipc" => format!("{}://{}/{number}", self.transport, self.dir.path().display()),
             transport => {
                 let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
                 format!("{transport}://127.0.0.1:{port}")
@@ -63,7 +63,7 @@ fn wait_for_connections(socket: &Socket, count: u64) {
 }
 
 fn everywhere(run: impl Fn(&Addresses)) {
-    for transport in ["inproc", "ipc", "tcp", "ws"] {
+    for transport in ["inproc", "unix", "ipc", "tcp", "ws"] {
         run(&Addresses { transport, dir: TempDir::new().unwrap() });
     }
 }

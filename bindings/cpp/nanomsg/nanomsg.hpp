@@ -16,6 +16,11 @@
 #include <nanomsg/survey.h>
 #include <nanomsg/tcp.h>
 #include <nanomsg/ws.h>
+// Upstream has them since 1.3.0.
+#if __has_include(<nanomsg/unix.h>)
+#include <nanomsg/unix.h>
+#include <nanomsg/winpipe.h>
+#endif
 #if __has_include(<nanomsg-rs/forward.h>)
 #include <nanomsg-rs/forward.h>
 #endif

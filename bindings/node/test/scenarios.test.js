@@ -11,7 +11,7 @@ const { test, after } = require('node:test');
 const { Socket, constants, device, poll } = require('..');
 
 const PATIENCE = 10_000;
-const everywhere = ['inproc', 'ipc', 'tcp', 'ws'];
+const everywhere = ['inproc', 'unix', 'ipc', 'tcp', 'ws'];
 const here = ['inproc'];
 const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'nanomsg-'));
 after(() => fs.rmSync(dir, { recursive: true }));
@@ -29,7 +29,7 @@ const own = new Set();
 async function newAddress(transport) {
   count += 1;
   if (transport === 'inproc') return `inproc://scenario-${count}`;
-  if (transport === 'ipc') return `ipc://${dir}/${count}`;
+  if (transport === 'unix' || transport === 'ipc') return `${transport}://${dir}/${count}`;
   const probe = net.createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => probe.once('listening', resolve));
   const { port } = probe.address();
@@ -306,4 +306,20 @@ scenario('a_received_message_is_sent_on', here, async ({ star }) => {
 
 test('every_scenario_of_the_list_is_here', () => {
   assert.deepEqual([...own].sort(), [...listed].sort());
+});
+
+test('unix and ipc are two names of one transport', async () => {
+  assert.equal(constants.NN_UNIX, constants.NN_IPC);
+  const path = `${dir}/both-names`;
+  const [a, b] = [new Socket('pair'), new Socket('pair')];
+  a.bind(`unix://${path}`);
+  b.connect(`ipc://${path}`);
+  b.send('Hello');
+  assert.equal(String(await a.recv()), 'Hello');
+  await Promise.all([a.close(), b.close()]);
+  const c = new Socket('pair');
+  for (const [address, code] of [['unix://', 'EINVAL'], ['winpipe://x', 'EPROTONOSUPPORT']]) {
+    assert.throws(() => c.bind(address), { errno: constants[code] });
+  }
+  await c.close();
 });

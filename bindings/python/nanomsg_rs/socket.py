@@ -152,7 +152,7 @@ class BaseSocket:
         self.set_option(NN_SOL_SOCKET, _SOCKET_NAME, value.encode("utf-8"))
 
     def bind(self, address: str) -> Endpoint:
-        """Listen at an address such as ``tcp://127.0.0.1:5555``, ``ipc:///run/x``, ``inproc://x``.
+        """Listen at an address such as ``tcp://127.0.0.1:5555``, ``unix:///run/x``, ``inproc://x``.
 
         Raises AddressInUse, and NanomsgError with EINVAL (malformed), EPROTONOSUPPORT (unknown
         transport), ENAMETOOLONG, EADDRNOTAVAIL, ENODEV or what the system says.

@@ -15,6 +15,7 @@ from typing import Callable, Iterator
 import pytest
 
 from nanomsg_rs import AF_SP, NanomsgError, Socket, SocketType, Statistic
+from nanomsg_rs import constants as nn
 
 PATIENCE = 10.0  # seconds after which what must happen is taken not to happen
 _counter = itertools.count()
@@ -31,8 +32,10 @@ def free_port() -> int:
     return _free_port()
 
 
-@pytest.fixture(params=["inproc", "ipc", "tcp", "ws"])
+@pytest.fixture(params=["inproc", "unix", "ipc", "tcp", "ws"])
 def transport(request: pytest.FixtureRequest) -> str:
+    if request.param == "unix" and "NN_UNIX" not in nn.SYMBOLS:
+        pytest.skip("this library does not know unix, which upstream has since 1.3.0")
     return request.param
 
 
@@ -43,8 +46,8 @@ def new_address(transport: str, tmp_path: Path) -> Callable[[], str]:
     def make() -> str:
         if transport in ("tcp", "ws"):
             return f"{transport}://127.0.0.1:{_free_port()}"
-        if transport == "ipc":
-            return f"ipc://{tmp_path}/{next(_counter)}"
+        if transport in ("unix", "ipc"):
+            return f"{transport}://{tmp_path}/{next(_counter)}"
         return f"inproc://test-{next(_counter)}"
 
     return make

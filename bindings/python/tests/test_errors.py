@@ -33,11 +33,15 @@ BAD_FOR_BOTH = [
     ("carrier-pigeon://loft", errno.EPROTONOSUPPORT),
     ("TCP://127.0.0.1:5555", errno.EPROTONOSUPPORT),
     ("inproc://" + "x" * 119, errno.ENAMETOOLONG),
+    ("unix://", errno.EINVAL),
+    ("unix:///" + "p" * 107, errno.ENAMETOOLONG),
+    ("winpipe://x", errno.EPROTONOSUPPORT),
 ]
 BAD_TO_BIND = [
     ("tcp://no-such-interface:5555", errno.ENODEV),
     ("tcp://203.0.113.7:5555", errno.EADDRNOTAVAIL),
     ("ipc:///no/such/directory/socket", errno.ENOENT),
+    ("unix:///no/such/directory/socket", errno.ENOENT),
 ]
 BAD_TO_CONNECT = [
     ("tcp://*:5555", errno.EINVAL),

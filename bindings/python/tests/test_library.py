@@ -79,6 +79,8 @@ def test_socket_types_have_the_numbers_of_the_abi():
 def test_constants_have_the_numbers_of_the_abi():
     assert (AF_SP, AF_SP_RAW, DONTWAIT, POLLIN, POLLOUT) == (1, 2, 1, 1, 2)
     assert (nn.NN_INPROC, nn.NN_IPC, nn.NN_TCP, nn.NN_SOL_SOCKET) == (-1, -2, -3, 0)
+    # Two names of one transport, and so of one value.
+    assert nn.NN_UNIX == nn.NN_IPC
     assert (Statistic.MESSAGES_SENT, Statistic.CURRENT_CONNECTIONS) == (301, 201)
 
 

@@ -6,12 +6,13 @@ pub(crate) fn refusal(address: &str, errno: i32, bind: bool) -> String {
         if errno == libc::ENAMETOOLONG {
             return too_long().to_owned();
         }
-        return "an address is inproc://NAME, ipc://PATH, tcp://HOST:PORT or ws://HOST:PORT".to_owned();
+        return "an address is inproc://NAME, unix://PATH, tcp://HOST:PORT or ws://HOST:PORT".to_owned();
     };
     let network = matches!(scheme, "tcp" | "ws");
+    let path = matches!(scheme, "unix" | "ipc");
     match errno {
-        libc::EPROTONOSUPPORT => format!("\"{scheme}\" is no transport here; inproc, ipc, tcp and ws are"),
-        libc::ENAMETOOLONG if scheme == "ipc" && address.len() < 128 => "the path is longer than 107 bytes".to_owned(),
+        libc::EPROTONOSUPPORT => format!("\"{scheme}\" is no transport here; inproc, unix (or ipc), tcp and ws are"),
+        libc::ENAMETOOLONG if path && address.len() < 128 => "the path is longer than 107 bytes".to_owned(),
         libc::ENAMETOOLONG => too_long().to_owned(),
         libc::EADDRINUSE => "somebody else is bound to it".to_owned(),
         libc::EADDRNOTAVAIL => "it is not an address of this machine".to_owned(),
@@ -23,12 +24,13 @@ pub(crate) fn refusal(address: &str, errno: i32, bind: bool) -> String {
         }
         libc::EACCES if network => "this port needs privileges".to_owned(),
         libc::EACCES => "the permissions of the path do not allow it".to_owned(),
-        libc::ENOENT if scheme == "ipc" => "the folder does not exist".to_owned(),
+        libc::ENOENT if path => "the folder does not exist".to_owned(),
         libc::ENOTDIR => "a part of the path is not a folder".to_owned(),
         libc::EMFILE | libc::ENFILE => "there are no descriptors left".to_owned(),
         libc::EINVAL if network && !has_port(rest, scheme == "ws") => {
             "it does not end with :PORT, a number from 1 to 65535".to_owned()
         }
+        libc::EINVAL if path && rest.is_empty() => "there is no path".to_owned(),
         libc::EINVAL if network => "the host is neither a name nor an address".to_owned(),
         _ => "it was refused".to_owned(),
     }

@@ -70,6 +70,8 @@ pub(crate) fn command() -> Command {
         .arg(value("connect", "ADDR").help("Connect the socket to the address ADDR"))
         .arg(value("bind-ipc", "PATH").short('X').help("Bind to the address \"ipc://PATH\""))
         .arg(value("connect-ipc", "PATH").short('x').help("Connect to the address \"ipc://PATH\""))
+        .arg(value("bind-unix", "PATH").help("Bind to the address \"unix://PATH\""))
+        .arg(value("connect-unix", "PATH").help("Connect to the address \"unix://PATH\""))
         .arg(value("bind-local", "PORT").short('L').help("Bind to the address \"tcp://127.0.0.1:PORT\""))
         .arg(value("connect-local", "PORT").short('l').help("Connect to the address \"tcp://127.0.0.1:PORT\""))
         .arg(value("recv-timeout", "SEC").help("Wait at most SEC seconds for a message (whole seconds)"))
@@ -115,11 +117,14 @@ pub(crate) fn command() -> Command {
 }
 
 /// The options that give an address: its beginning, and whether it is bound.
-pub(crate) const ENDPOINTS: [(&str, &str, bool); 6] = [
+pub(crate) const ENDPOINTS: [(&str, &str, bool); 8] = [
     ("bind", "", true),
     ("connect", "", false),
     ("bind-ipc", "ipc://", true),
     ("connect-ipc", "ipc://", false),
+    // Upstream's since 1.3.0, without short forms.
+    ("bind-unix", "unix://", true),
+    ("connect-unix", "unix://", false),
     ("bind-local", "tcp://127.0.0.1:", true),
     ("connect-local", "tcp://127.0.0.1:", false),
 ];

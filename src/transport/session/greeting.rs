@@ -176,6 +176,12 @@ impl Awaited {
         matches!(self, Self::Answer(..))
     }
 
+    /// Whether there may be more in what has come so far than in the part that was looked at. `kept`: so much was there
+    /// before the last read.
+    pub(super) fn is_worth_a_look(self, bytes: &[u8], kept: usize, looked: usize) -> bool {
+        !matches!(self, Self::Request(_) | Self::Response(..)) || ws_upgrade::is_worth_a_look(bytes, kept, looked)
+    }
+
     /// Looks at what has come so far. `None`: there is more to come.
     pub(super) fn hears(self, stream: &Socket, bytes: &[u8]) -> Result<Option<Greeted>, End> {
         let (upgrade, peer) = match self {

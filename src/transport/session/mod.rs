@@ -96,6 +96,8 @@ pub(crate) struct Session {
     headed: bool,
     /// Bytes of an unfinished greeting or small frame.
     partial: Vec<u8>,
+    /// How many bytes of a greeting have been looked at in vain.
+    looked: usize,
     large: Option<Box<Large>>,
     /// The last frame was a large one, with so many bytes before it, and the next one may be.
     bulky: Option<usize>,
@@ -135,6 +137,7 @@ impl Session {
             talk: Talk::default(),
             headed,
             partial: Vec::new(),
+            looked: 0,
             large: None,
             bulky: None,
             proven: 0,
@@ -232,6 +235,11 @@ impl Session {
         }
         let mut bytes = &mut scratch[..received];
         if let Some(awaited) = self.awaited {
+            if !awaited.is_worth_a_look(bytes, self.partial.len(), self.looked) {
+                self.keep(bytes);
+                return Ok(());
+            }
+            self.looked = bytes.len();
             let refusal = awaited.refusal();
             let Some(Greeted { peer, forwards, length, answer }) = awaited.hears(&self.stream, bytes)? else {
                 self.keep(bytes);

@@ -1,8 +1,11 @@
 //! Frames that are not taken.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::thread;
 
-use crate::ours::{DONTWAIT, Ours, Over::Ws, PAIR, RCVMAXSIZE, SOL_SOCKET, alone};
+use socket2::Socket;
+
+use crate::ours::{DONTWAIT, Ours, Over::Ws, PAIR, RCVMAXSIZE, SOL_SOCKET, alone, memory};
 use crate::peers::Server;
 use crate::peers::ws::{BINARY, CLOSE, CONTINUATION, MASK, PING, PONG, Raw, TEXT, frame};
 use crate::trial::Trial;
@@ -151,6 +154,60 @@ fn without_a_limit_an_absurd_length_is_refused() {
             }
         });
     });
+}
+
+/// The limit on bytes never comes into it.
+#[test]
+fn a_message_of_too_many_pieces_is_refused() {
+    const MOST: usize = 65_536;
+    const TOO_MANY: &str = "Too many fragments in one message.";
+    let pair = Ours::listening(Ws, PAIR);
+    let ping = frame(PING, true, b"", MASK);
+    for (piece, control, pongs) in [(&b""[..], &b""[..], 0), (b"x", b"", 0), (b"", &ping[..], MOST - 2)] {
+        // As many as there may be are a message.
+        let mut client = Raw::client(pair.at(), "pair");
+        let middle = [&frame(CONTINUATION, false, piece, MASK)[..], control].concat();
+        let (first, last) = (frame(BINARY, false, piece, MASK), frame(CONTINUATION, true, piece, MASK));
+        let drain = client.0.try_clone().expect("another descriptor");
+        let pongs = thread::spawn(move || hears_pongs(drain, pongs));
+        client.say(&[&first[..], &middle.repeat(MOST - 2), &last].concat());
+        assert_eq!(pair.recv(0).map(|message| message.len()), Some(piece.len() * MOST));
+        pongs.join().expect("it reads");
+        client.leave();
+        pair.is_alone();
+    }
+    for (protocol, masked) in [(PAIR, true), (PAIR, false)] {
+        let mask = if masked { MASK } else { None };
+        let endless =
+            [&frame(TEXT, false, b"", mask)[..], &frame(CONTINUATION, false, b"", mask).repeat(MOST)].concat();
+        let before = memory().resident;
+        if masked {
+            let mut offender = Raw::client(pair.at(), "pair");
+            offender.say(&endless);
+            offender.is_closed("endless", 1008, TOO_MANY, false);
+            pair.serves_a_good_client("endless");
+        } else {
+            let server = Server::listen(Ws);
+            let connecting = server.connecting(protocol);
+            let mut offender = server.welcome("pair");
+            offender.say(&endless);
+            offender.is_closed("endless", 1008, TOO_MANY, true);
+            server.serves(&connecting, "endless");
+        }
+        let grown = memory().resident.saturating_sub(before);
+        assert!(grown < 64 << 20, "{grown} bytes more");
+        assert_eq!(pair.recv(DONTWAIT), None);
+    }
+}
+
+/// So many, and no end.
+fn hears_pongs(mut stream: Socket, mut count: usize) {
+    let mut two = [0; 2];
+    while count > 0 {
+        stream.read_exact(&mut two).expect("a pong");
+        assert_eq!(two, [0x8A, 0]);
+        count -= 1;
+    }
 }
 
 /// Pieces come in without end, none of them large: the limit holds for their sum.

@@ -1,11 +1,11 @@
 //! Time and memory.
 
 use std::io::{self, Read, Write};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use crate::ours::{Ours, Over::Ws, PAIR, PULL, RCVMAXSIZE, SOL_SOCKET, alone, memory};
-use crate::peers::ws::{BINARY, MASK, PING, PONG, Raw, frame, get, headers};
+use crate::peers::ws::{BINARY, CONTINUATION, MASK, PING, PONG, Raw, TEXT, frame, get, headers};
 use crate::peers::{Server, Speaks};
 use crate::trial::Trial;
 use crate::{LATE, PATIENCE};
@@ -106,6 +106,42 @@ fn a_flood_of_pings_takes_no_memory() {
     assert!(grown < TOTAL / 2, "{grown} bytes more");
     client.vanish(true);
     pair.serves_a_good_client("flood");
+}
+
+/// What small and empty pieces cost grows with their number, not with its square: a copy of the whole for each piece would be
+/// 32 GB here.
+#[test]
+fn small_pieces_take_little_time_and_memory() {
+    const PIECES: usize = 65_536;
+    alone(|| {
+        for (opcode, piece) in
+            [(BINARY, &[b'x'; 16][..]), (TEXT, "\u{1f600}\u{1f600}\u{e9}\u{e9}\u{e9}\u{e9}".as_bytes())]
+        {
+            let pair = Ours::listening(Ws, PAIR);
+            let mut client = Raw::client(pair.at(), "pair");
+            let (first, middle) = (frame(opcode, false, piece, MASK), frame(CONTINUATION, false, piece, MASK));
+            let whole = [first, middle.repeat(PIECES - 2), frame(CONTINUATION, true, piece, MASK)].concat();
+            let (before, start) = (memory().resident, processor_time());
+            let sender = thread::spawn(move || {
+                client.say(&whole);
+                client
+            });
+            assert_eq!(pair.recv(0), Some(piece.repeat(PIECES)));
+            let (took, grown) = (processor_time() - start, memory().resident.saturating_sub(before));
+            assert!(took < Duration::from_secs(2), "{took:?}");
+            assert!(grown < 16 << 20, "{grown} bytes more");
+            sender.join().expect("it sends").leave();
+        }
+    });
+}
+
+/// That this process has used.
+fn processor_time() -> Duration {
+    let stat = fs::read_to_string("/proc/self/stat").expect("procfs");
+    // Behind the name, which may have anything in it: the 14th and the 15th field, in hundredths of a second.
+    let fields: Vec<&str> = stat.rsplit(") ").next().expect("fields").split(' ').collect();
+    let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().expect("ticks")).sum();
+    Duration::from_millis(10 * ticks)
 }
 
 /// A length is a promise, not a fact: memory is taken for what has come.

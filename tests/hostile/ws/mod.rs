@@ -2,6 +2,7 @@
 
 mod frames;
 mod load;
+mod refusals;
 mod requests;
 mod responses;
 mod unusual;

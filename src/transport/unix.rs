@@ -1,4 +1,4 @@
-//! ipc: Unix stream sockets, named by a path.
+//! unix, which ipc is another name of: Unix stream sockets, named by a path.
 #![forbid(unsafe_code)]
 
 use std::ffi::OsStr;
@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::codec::length_prefix::LengthPrefix;
 use crate::error::{Error, Result};
 use crate::sys::{self, Stream};
 
-/// Room for a path in a socket address (unix(7)), its NUL included.
+/// Bytes of a path in a socket address (unix(7)), its NUL included.
 const PATH_LIMIT: usize = 108;
 
 /// How long a bind waits for others that bind in the same folder. They take less than a millisecond each. Whoever may read
@@ -28,16 +28,13 @@ const PATH_LIMIT: usize = 108;
 const LOCK_TIME: Duration = Duration::from_secs(1);
 const LOCK_PAUSE: Duration = Duration::from_millis(1);
 
-pub(super) struct Ipc;
+pub(super) struct Unix;
 
-impl Transport for Ipc {
+impl Transport for Unix {
     fn bind(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Listener>> {
         let name = socket_address(address)?;
         let path = PathBuf::from(OsStr::from_bytes(address));
         let socket = unconnected(settings)?;
-        if address.is_empty() {
-            return listen_at(socket, path, &name);
-        }
         let folder = Folder::of(&path);
         remove_if_dead(&path, &name)?;
         // Why is not told: what keeps it from binding aside keeps it from binding here, or does not matter.
@@ -45,7 +42,7 @@ impl Transport for Ipc {
         socket.listen(BACKLOG)?;
         let file = FileId::of(&aside.0);
         match fs::hard_link(&aside.0, &path) {
-            Ok(()) => Ok(Box::new(IpcListener { socket: socket.into(), path, file, generation: sys::generation() })),
+            Ok(()) => Ok(Box::new(UnixListener::new(socket, &path, file))),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Error::AddressInUse),
             // Not every file system has hard links.
             Err(_) => {
@@ -56,17 +53,18 @@ impl Transport for Ipc {
     }
 
     fn connect(&self, address: &[u8], _settings: Settings) -> Result<Box<dyn Dialer>> {
-        Ok(Box::new(IpcDialer(socket_address(address)?)))
+        Ok(Box::new(UnixDialer(socket_address(address)?)))
     }
 }
 
+/// The path as it stands: nothing in it is decoded, and it cannot name an abstract address, which begins with a NUL.
 fn socket_address(path: &[u8]) -> Result<SockAddr> {
+    if path.is_empty() {
+        return Err(Error::Invalid);
+    }
     if path.len() >= PATH_LIMIT {
         return Err(Error::NameTooLong);
     }
-    // libnanomsg passes the whole, zeroed address: an empty path is the abstract name of 107 NUL bytes, and a program
-    // that binds or connects to it finds the other there.
-    let path = if path.is_empty() { &[0; PATH_LIMIT] } else { path };
     SockAddr::unix(OsStr::from_bytes(path)).map_err(|_| Error::NameTooLong)
 }
 
@@ -80,7 +78,7 @@ fn unconnected(settings: Settings) -> io::Result<Socket> {
 fn listen_at(socket: Socket, path: PathBuf, name: &SockAddr) -> Result<Box<dyn Listener>> {
     socket.bind(name)?;
     let file = FileId::of(&path);
-    let listener = IpcListener { socket: socket.into(), path, file, generation: sys::generation() };
+    let listener = UnixListener::new(socket, &path, file);
     listener.socket.listen(BACKLOG)?;
     Ok(Box::new(listener))
 }
@@ -161,14 +159,24 @@ impl FileId {
     }
 }
 
-struct IpcListener {
+struct UnixListener {
     socket: Stream,
+    /// From the root: the process may have another current folder when it closes.
     path: PathBuf,
     file: Option<FileId>,
     generation: u32,
 }
 
-impl Drop for IpcListener {
+impl UnixListener {
+    fn new(socket: Socket, path: &Path, file: Option<FileId>) -> Self {
+        let path = path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Self { socket: socket.into(), path, file, generation: sys::generation() }
+    }
+}
+
+impl Drop for UnixListener {
+    /// The name goes before the listener, which is closed behind this: in between a dial is refused by nobody's file.
+    /// Otherwise another process could find ours dead, put its own there, and lose that to us.
     fn drop(&mut self) {
         // A forked child must not unlink its parent's name.
         if self.file.is_some() && FileId::of(&self.path) == self.file && self.generation == sys::generation() {
@@ -177,7 +185,7 @@ impl Drop for IpcListener {
     }
 }
 
-impl Listener for IpcListener {
+impl Listener for UnixListener {
     fn source(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
@@ -194,9 +202,9 @@ impl Listener for IpcListener {
     }
 }
 
-struct IpcDialer(SockAddr);
+struct UnixDialer(SockAddr);
 
-impl Dialer for IpcDialer {
+impl Dialer for UnixDialer {
     fn target(&self) -> Target {
         Target::Known(vec![self.0.clone()])
     }
