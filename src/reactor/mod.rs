@@ -4,3 +4,20 @@
 pub(crate) mod lease;
 pub(crate) mod timers;
 pub(crate) mod worker;
+
+use std::time::Instant;
+
+/// When the worker comes back to a socket, apart from its poller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Next {
+    pub pace: Option<Pace>,
+    pub deadline: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Pace {
+    /// A caller has the lease.
+    Slow,
+    /// Gathered output waits to be flushed.
+    Fast,
+}

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
+use super::{Next, Pace};
 use crate::panics::{self, Place};
 use crate::sys::{self, Hub, Poller, Tripwire, Uncancelled, nap};
 
@@ -25,21 +26,6 @@ pub(crate) trait Driven: Send + Sync {
     fn due(&self) -> Next;
     /// The tick came by.
     fn tick(&self) -> Next;
-}
-
-/// When the worker comes back to a socket, apart from its poller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Next {
-    pub pace: Option<Pace>,
-    pub deadline: Option<Instant>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Pace {
-    /// A caller has the lease.
-    Slow,
-    /// Gathered output waits to be flushed.
-    Fast,
 }
 
 /// Bytes of the thread's stack: a turn reads through a buffer of 64 KiB.

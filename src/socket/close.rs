@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Held, Socket};
+use super::{Held, Socket, State};
 use crate::error::{Error, Result};
 use crate::panics::{self, Place};
+use crate::pipe::PipeId;
 use crate::sys::{self, Parker, current_parker};
 
 /// The calling thread closes the socket. If it panics, another one may.
@@ -109,7 +110,7 @@ impl Socket {
         let mut pause = Duration::from_micros(200);
         loop {
             let ids = held.pipes.ids();
-            let waiting = ids.iter().any(|&id| held.pipes.owes(id));
+            let waiting = ids.iter().any(|&id| owes(&mut held, id));
             if !waiting || held.closing || give_up.is_some_and(|at| at <= sys::now()) {
                 return held.release();
             }
@@ -130,4 +131,12 @@ impl Socket {
 
 fn sleep(parker: &Parker) {
     parker.park(None);
+}
+
+/// Whether bytes that were accepted could be lost by the end of the process: unwritten ones always; on a Unix stream also
+/// those the peer has not read yet, if it has left something unread for us.
+fn owes(state: &mut State, id: PipeId) -> bool {
+    state.pipes.stream(id).is_some_and(|stream| {
+        !stream.outbox.is_empty() || stream.flushing || sys::pending_out(&stream.stream).is_some_and(|bytes| bytes > 0)
+    })
 }

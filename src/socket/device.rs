@@ -197,6 +197,8 @@ impl Drop for Way {
 /// it, as it does a device with one direction.
 fn run(ways: &mut [Way], interruptible: bool) -> Error {
     let mut watches = None;
+    // Both sockets are held from one wait to the next until one of them closes; the other goes on alone.
+    let mut together = true;
     loop {
         let mut more = false;
         for way in ways.iter_mut().filter(|way| way.ended.is_none()) {
@@ -213,18 +215,26 @@ fn run(ways: &mut [Way], interruptible: bool) -> Error {
         let mut entries: Vec<Entry> = going.iter().flat_map(|way| way.entries()).collect();
         let mut waiting = match watches.take() {
             Some(waiting) => waiting,
-            None => match Watches::new(going.iter().flat_map(|way| [&way.from, &way.to]), None) {
-                Ok(made) => made,
-                Err(error) => return error,
-            },
+            None => {
+                let sockets: Vec<&Arc<Socket>> = if together {
+                    going.iter().flat_map(|way| [&way.from, &way.to]).collect()
+                } else {
+                    entries.iter().map(Entry::socket).collect()
+                };
+                match Watches::new(sockets.into_iter(), None) {
+                    Ok(made) => made,
+                    Err(error) => return error,
+                }
+            }
         };
         let waited = waiting.wait(&mut entries, limit);
         waiting.wake();
         match waited {
-            Ok(true) => watches = Some(waiting),
-            // The one that is closing has to be let go; the other goes on alone.
-            Ok(false) => {}
-            Err(Error::Interrupted) if !interruptible => watches = Some(waiting),
+            Ok(true) if together => watches = Some(waiting),
+            Ok(true) => {}
+            // The one that is closing has to be let go.
+            Ok(false) => together = false,
+            Err(Error::Interrupted) if !interruptible => {}
             Err(error) => return error,
         }
     }

@@ -3,45 +3,16 @@
 
 use std::sync::atomic::Ordering;
 
-use std::time::Instant;
-
+use super::Command;
 use super::Socket;
-use super::io::Command;
-use crate::error::{Error, Result};
-use crate::pattern::Priorities;
+use super::core::Kind;
+use super::io::Beginning;
+use crate::error::Result;
 use crate::sys;
 use crate::transport::address::split_scheme;
 use crate::transport::backoff::Backoff;
 use crate::transport::inproc::{Party, Post};
 use crate::transport::{Scheme, by_scheme};
-
-pub(super) struct Endpoint {
-    /// Without the scheme.
-    pub address: Box<[u8]>,
-    kind: Kind,
-    /// As they were set when the endpoint was made; its pipes inherit them.
-    pub priorities: Priorities,
-    pub last_error: Option<i32>,
-    /// An inproc connector that has a pipe.
-    pub linked: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    InprocBind,
-    InprocConnect,
-    Network,
-}
-
-impl Endpoint {
-    pub(super) fn inproc_name(&self) -> Option<&[u8]> {
-        (self.kind != Kind::Network).then_some(&*self.address)
-    }
-
-    pub(super) fn connects_to(&self) -> Option<&[u8]> {
-        (self.kind == Kind::InprocConnect).then_some(&*self.address)
-    }
-}
 
 impl Socket {
     /// Binds an address of the form `scheme://…` and returns the endpoint's id.
@@ -61,7 +32,7 @@ impl Socket {
             Scheme::Inproc => self.add_neighbour(rest, Kind::InprocBind),
             Scheme::Stream(transport) => {
                 let listener = transport.bind(rest, settings)?;
-                self.add_network(rest, |id| Command::Listen(id, listener))
+                self.add_network(rest, Beginning::Listen(listener))
             }
         }
     }
@@ -80,19 +51,19 @@ impl Socket {
             Scheme::Inproc => self.add_neighbour(rest, Kind::InprocConnect),
             Scheme::Stream(transport) => {
                 let dialer = transport.connect(rest, settings)?;
-                self.add_network(rest, |id| Command::Dial(id, dialer, backoff))
+                self.add_network(rest, Beginning::Dial(dialer, backoff))
             }
         }
     }
 
-    fn add_network(&self, address: &[u8], command: impl FnOnce(i32) -> Command) -> Result<i32> {
+    fn add_network(&self, address: &[u8], beginning: Beginning) -> Result<i32> {
         self.ensure_reactor()?;
         self.enter()?.finish(|state| {
             let id = state.add_endpoint(address, Kind::Network);
             state.network += 1;
             // Callers that slept on their own have something to drive now.
             state.waiters.wake_all(&mut state.pipes.after().wakes);
-            state.commands.push(command(id));
+            state.commands.push(Command::Begin(id, beginning));
             Ok(id)
         })
     }
@@ -121,44 +92,5 @@ impl Socket {
     pub(crate) fn shutdown(&self, id: i32) -> Result<()> {
         let _whole = sys::Uncancelled::new();
         self.enter()?.finish(|state| state.remove_endpoint(sys::now(), id))
-    }
-}
-
-impl super::state::State {
-    fn add_endpoint(&mut self, address: &[u8], kind: Kind) -> i32 {
-        self.last_endpoint += 1;
-        let endpoint =
-            Endpoint { address: address.into(), kind, priorities: self.priorities(), last_error: None, linked: false };
-        self.endpoints.insert(self.last_endpoint, endpoint);
-        self.last_endpoint
-    }
-
-    pub(super) fn remove_endpoint(&mut self, now: Instant, id: i32) -> Result<()> {
-        self.endpoint_works(id);
-        let endpoint = self.endpoints.remove(&id).ok_or(Error::Invalid)?;
-        match endpoint.inproc_name() {
-            Some(name) => {
-                self.own.names.leave(name, &self.own.party(id));
-                if endpoint.connects_to().is_some() && !endpoint.linked {
-                    self.stats.inprogress_connections -= 1;
-                }
-                for pipe in self.pipes.of_endpoint(id) {
-                    self.remove_pipe(now, pipe);
-                }
-            }
-            None => {
-                for pipe in self.pipes.of_endpoint(id) {
-                    if self.pipes.get(pipe).is_some_and(|pipe| pipe.has_ended()) {
-                        // There is no connection any more that could end.
-                        self.remove_pipe(now, pipe);
-                    } else {
-                        self.detach_pipe(now, pipe);
-                    }
-                }
-                self.commands.push(Command::Close(id));
-            }
-        }
-        self.changed();
-        Ok(())
     }
 }

@@ -2,15 +2,12 @@
 #![forbid(unsafe_code)]
 
 use std::io::{self, IoSlice};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
-use super::io::Command;
-use super::pipes::{Direct, PipeEnd};
-use super::state::State;
+use super::core::{Direct, Want, Wrote};
 use super::wait::Limit;
-use super::waiters::Want;
 use super::{Held, Socket};
 use crate::codec::Prefix;
 use crate::error::{Error, Result};
@@ -18,15 +15,6 @@ use crate::message::Outgoing;
 use crate::panics::{self, Place};
 use crate::pipe::{Outbox, PipeId};
 use crate::sys::{self, Stream};
-
-/// How a write has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wrote {
-    All,
-    /// The kernel takes no more for now.
-    Part,
-    Failed,
-}
 
 /// Frames up to this size are put together before they are written: one buffer is cheaper for the kernel than three, and
 /// the copy is cheaper than the difference.
@@ -107,7 +95,7 @@ impl Socket {
     }
 
     /// Goes on writing a large message as the kernel makes room.
-    fn write_on<'a>(&'a self, mut held: Held<'a>, target: &mut Direct, message: &Outgoing<'_>) -> Held<'a> {
+    fn write_on<'a>(&'a self, mut held: Held<'a>, target: &mut Direct<Stream>, message: &Outgoing<'_>) -> Held<'a> {
         let start = sys::now();
         let stop = Limit::Until(start + STAMINA).min(Limit::of(held.options.send_timeout));
         while target.wrote == Wrote::Part {
@@ -206,7 +194,7 @@ impl Framed<'_> {
     }
 }
 
-impl Direct {
+impl Direct<Stream> {
     #[inline]
     fn framed<'a>(&'a self, message: &'a Outgoing<'_>) -> Framed<'a> {
         Framed { prefix: &self.prefix, header: &message.header, body: message.body() }
@@ -249,65 +237,5 @@ impl Direct {
             rest.push_body(message.share_body()?, done);
         }
         Ok(rest)
-    }
-}
-
-impl State {
-    /// Nothing is left of a batch but its memory.
-    fn wrote_all(&mut self, id: PipeId, batch: Outbox) {
-        if let Some(stream) = self.pipes.stream(id) {
-            stream.outbox.restore(batch);
-        }
-    }
-
-    /// The kernel takes no more for now: the rest waits in front of what was queued meanwhile.
-    #[cold]
-    fn wrote_part(&mut self, id: PipeId, rest: Outbox) {
-        let Some(stream) = self.pipes.stream(id) else { return };
-        let source = stream.source;
-        stream.outbox.restore(rest);
-        if !std::mem::replace(&mut stream.stuck, true) {
-            self.pipes.stuck += 1;
-        }
-        self.commands.push(Command::AwaitRoom(source, id));
-    }
-
-    /// Nothing more goes out; what the peer has sent is read to its end, where the connection ends.
-    #[cold]
-    fn write_failed(&mut self, id: PipeId) {
-        let Some(stream) = self.pipes.stream(id) else { return };
-        let source = stream.source;
-        stream.outbox.clear();
-        stream.deaf = true;
-        if let Some(pipe) = self.pipes.get(id) {
-            pipe.full = true;
-        }
-        self.pattern.blocked(id);
-        self.commands.push(Command::Broken(source, id));
-        self.changed();
-    }
-
-    /// A sender has written its own message.
-    fn written_through(&mut self, now: Instant, id: PipeId) {
-        let Some(pipe) = self.pipes.get(id) else { return };
-        let was_full = pipe.full;
-        let PipeEnd::Stream(stream) = &mut pipe.end else { return };
-        stream.flushing = false;
-        // Others may have queued meanwhile, counting on us.
-        if was_full || stream.deaf || !stream.outbox.is_empty() {
-            self.pipes.start_flush(id);
-            self.room_changed(now, id);
-        }
-    }
-
-    /// Tells the pattern if the pipe has become full, or has room again.
-    pub(super) fn room_changed(&mut self, now: Instant, id: PipeId) {
-        let Some(pipe) = self.pipes.get(id) else { return };
-        let was_full = pipe.full;
-        match (was_full, self.pipes.is_writable(id)) {
-            (true, true) => self.pipe_writable(now, id),
-            (false, false) => self.pattern.blocked(id),
-            _ => {}
-        }
     }
 }

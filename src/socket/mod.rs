@@ -1,8 +1,8 @@
 //! What a socket is: one lock over pattern, pipes, endpoints and options, and the calls that go through it.
 #![forbid(unsafe_code)]
 
-mod batching;
 mod close;
+mod core;
 pub(crate) mod device;
 mod endpoint;
 mod flush;
@@ -11,18 +11,13 @@ mod io;
 pub(crate) mod library;
 mod mailbox;
 mod neighbours;
-mod options;
-mod pipes;
 pub(crate) mod poll;
 mod presence;
 mod ready;
 mod spin;
-mod state;
-mod stats;
 pub(crate) mod table;
 mod turn;
 mod wait;
-mod waiters;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
@@ -31,8 +26,9 @@ use std::time::Instant;
 
 use crate::sys::{Mutex, MutexGuard};
 
-pub(crate) use options::{Given, Value};
+pub(crate) use self::core::{Given, Value};
 
+use self::core::{After, Options, Outside, Own, Report, Want};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::panics::{self, Place};
@@ -41,12 +37,21 @@ use crate::sys;
 use crate::transport::inproc::Note;
 use library::Library;
 use mailbox::Mailbox;
-use options::Options;
-use pipes::After;
-use state::{Own, State};
+use spin::Spin;
 use turn::Reactor;
 use wait::Limit;
-use waiters::Want;
+
+/// The core's world outside.
+enum World {}
+
+impl Outside for World {
+    type Stream = sys::Stream;
+    type Thread = sys::Parker;
+    type Endpoint = io::Beginning;
+}
+
+type State = core::State<World>;
+type Command = core::Command<World>;
 
 /// What `nn_socket` returns a handle of.
 pub(crate) struct Socket {
@@ -62,6 +67,8 @@ pub(crate) struct Socket {
     library: Arc<Library>,
     state: Mutex<State>,
     mailbox: Mailbox<Note>,
+    /// Whether a caller that sleeps without a poller spins first.
+    spin: Mutex<Spin>,
     /// Poller and descriptors; made with the first network endpoint or timer.
     reactor: OnceLock<Reactor>,
     /// Whether other sockets of the process may post to this one.
@@ -172,8 +179,9 @@ impl Socket {
                 sends,
                 receives,
                 library,
-                state: Mutex::new(State::new(pattern, options, own)),
+                state: Mutex::new(State::new(pattern, options, own, sys::now(), sys::random)),
                 mailbox: Mailbox::default(),
+                spin: Mutex::default(),
                 reactor: OnceLock::new(),
                 has_neighbours: AtomicBool::new(false),
                 recv_max,
@@ -246,9 +254,9 @@ impl Socket {
         }
     }
 
-    fn perform(&self, mut after: After) {
-        for line in after.lines {
-            sys::tell(format!("{line}\n").as_bytes());
+    fn perform(&self, mut after: After<World>) {
+        for report in &after.reports {
+            print(report);
         }
         if after.notify
             && let Some(reactor) = self.reactor.get()
@@ -421,4 +429,13 @@ fn recv_max(protocol: Protocol, options: &Options) -> i32 {
         without @ ..0 => without,
         max => max.max(pattern::shortest_limit(protocol)),
     }
+}
+
+/// Prints an endpoint's error to stderr.
+fn print(report: &Report) {
+    let name = String::from_utf8_lossy(&report.socket);
+    let address = String::from_utf8_lossy(&report.address);
+    let text = std::io::Error::from_raw_os_error(report.code).to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    sys::tell(format!("nanomsg: socket.{name}[{address}]: Error: {text}\n").as_bytes());
 }

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
+use super::State;
+use super::core::Want;
 use super::presence::panics_since;
 use super::spin::Outlook;
-use super::state::State;
 use super::turn::{HEARING_TIME, wait_failed};
 use super::wait::Limit;
-use super::waiters::Want;
 use super::{Socket, gathered, table};
 use crate::error::{Error, Result};
 use crate::panics::{self, Place};
@@ -92,6 +92,10 @@ impl Entry {
 
     pub(super) fn sendable(socket: &Arc<Socket>) -> Self {
         Self { want: (false, true), ..Self::idle(socket) }
+    }
+
+    pub(super) fn socket(&self) -> &Arc<Socket> {
+        &self.socket
     }
 
     fn is_ready(&self) -> bool {

@@ -5,13 +5,10 @@
 #![forbid(unsafe_code)]
 
 use std::thread;
-use std::time::Instant;
 
-use super::state::State;
+use super::State;
 use super::{Held, Socket};
-use crate::error::Error;
 use crate::panics;
-use crate::pattern;
 
 /// The calling thread is counted as inside. It ends with [`Presence::end`]; dropped otherwise, by a panic, it takes back
 /// what the thread had, so that nobody waits for a thread that never leaves.
@@ -54,48 +51,4 @@ impl Drop for Presence<'_> {
 /// it unwinds from a panic of its own.
 pub(super) fn panics_since(before: bool) -> bool {
     !before && thread::panicking()
-}
-
-impl State {
-    /// Nothing of this socket is used again.
-    pub(super) fn break_off(&mut self) {
-        self.broken = true;
-        self.closing = true;
-        // One that knows no pipes. The old one may be half way through anything.
-        if let Some(pattern) = pattern::open(self.own.protocol, self.own.raw, 0, false) {
-            self.pattern = pattern;
-        }
-        for id in self.pipes.ids() {
-            if let Some(pipe) = self.pipes.get(id) {
-                pipe.attached = false;
-            }
-        }
-        self.commands.clear();
-        self.pipes.resumed.clear();
-        self.pipes.drained.clear();
-        let after = self.pipes.after();
-        after.flushes.clear();
-        after.readiness = self.shows_readiness;
-        self.waiters.wake_all(&mut after.wakes);
-        self.interrupt();
-        self.wake_closer();
-    }
-
-    /// Why callers of a socket that is closing are sent away.
-    pub(super) fn farewell(&self) -> Error {
-        if self.broken { Error::Broken } else { Error::BadSocket }
-    }
-
-    /// Gives back what a broken socket has, as it is.
-    pub(super) fn give_up(&mut self, now: Instant) {
-        for endpoint in self.endpoints.keys().copied().collect::<Vec<_>>() {
-            // Present: the list was just made, under the same lock.
-            let _ = self.remove_endpoint(now, endpoint);
-        }
-        for id in self.pipes.ids() {
-            self.remove_pipe(now, id);
-        }
-        // There is nobody to carry them out.
-        self.commands.clear();
-    }
 }

@@ -3,7 +3,7 @@
 
 use crate::sys::Mutex;
 
-use super::waiters::Want;
+use super::core::Want;
 use super::{Held, Socket};
 use crate::error::{Error, Result};
 use crate::sys::Readiness;

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::sys::{self, Mutex, MutexGuard};
 
+use super::core::ForWorker;
 use super::io::{Io, Orders};
-use super::pipes::ForWorker;
-use super::state::State;
 use super::{Held, Socket};
 use crate::error::{Error, Result};
 use crate::panics::{self, Place};
 use crate::reactor::lease::Tick;
-use crate::reactor::worker::{Driven, Next, Pace, Registration};
+use crate::reactor::worker::{Driven, Registration};
+use crate::reactor::{Next, Pace};
 use crate::sys::{Poller, current_parker};
 
 /// What a socket has once it has descriptors.
@@ -225,40 +225,6 @@ pub(super) fn wait_failed(error: &std::io::Error) -> Error {
     match error.kind() {
         std::io::ErrorKind::Interrupted => Error::Interrupted,
         _ => Error::BadSocket,
-    }
-}
-
-impl State {
-    /// Tells the pattern that its time has come, if it has. Most patterns never ask for the time.
-    pub(super) fn expire(&mut self, now: impl FnOnce() -> Instant) {
-        let Some(deadline) = self.pattern_deadline() else { return };
-        let now = now();
-        if deadline <= now {
-            self.pattern.expire(&mut self.pipes, now);
-            self.settle(now);
-            self.changed();
-        }
-    }
-
-    /// Threads that wait for turns to end, or for the lease.
-    pub(super) fn wake_turn_waiters(&mut self) {
-        if !self.turn_waiters.is_empty() {
-            let waiters = std::mem::take(&mut self.turn_waiters);
-            self.pipes.after().wakes.extend(waiters);
-        }
-    }
-
-    /// If callers sleep while nobody drives, one of them has to.
-    fn wake_leader(&mut self) {
-        if !self.waiters.is_empty() && !self.lease.is_owned() {
-            self.waiters.wake_first(&mut self.pipes.after().wakes);
-        }
-    }
-
-    /// The worker is told everything it has to know in one answer.
-    fn next(&mut self, pace: Option<Pace>) -> Next {
-        self.known_deadline = self.next_deadline();
-        Next { pace, deadline: self.known_deadline }
     }
 }
 

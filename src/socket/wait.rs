@@ -4,11 +4,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::options::timeout;
+use super::State;
+use super::core::Want;
+use super::core::timeout;
 use super::spin::{LOOK_OUT, SPIN, Spun, TAKEN};
-use super::state::State;
 use super::turn::HEARING_TIME;
-use super::waiters::Want;
 use super::{Held, Socket};
 use crate::error::{Error, Result};
 use crate::panics::{self, Place};
@@ -45,20 +45,6 @@ impl Limit {
         match self {
             Self::Until(at) => Some(at),
             Self::Once | Self::Never => None,
-        }
-    }
-}
-
-impl State {
-    /// The calling thread stops waiting: whoever waits still must not miss what it leaves.
-    #[inline]
-    pub(super) fn pass_on(&mut self) {
-        self.wake_ready();
-        if self.needs_driver() && !self.waiters.is_empty() {
-            self.waiters.wake_first(&mut self.pipes.after().wakes);
-        }
-        if self.closing {
-            self.wake_closer();
         }
     }
 }
@@ -147,13 +133,13 @@ impl Socket {
         held.waiters.add(&parker, want);
         // There may be nobody else to look at the pattern's clock.
         let deadline = [deadline, held.pattern_deadline()].into_iter().flatten().min();
-        let spins = alone && held.spin.is_worth_it();
+        let spins = alone && self.spin.lock().is_worth_it();
         held.release();
         let (woken, in_time) = if spins { self.spin(&parker, || parker.is_woken()) } else { (false, true) };
         let outcome = if woken { Unparked::Woken } else { parker.park(deadline) };
         let mut held = self.lock();
         if spins {
-            held.spin.learn(Spun::of(woken, in_time));
+            self.spin.lock().learn(Spun::of(woken, in_time));
         }
         held.waiters.remove(&parker);
         held.expire(sys::now);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{SockAddr, Socket};
 
-use super::{Command, Driver, Point, Source, Timer};
+use super::{Beginning, Command, Driver, Point, Source, Timer};
 use crate::pattern;
 use crate::sys::{self, Interest};
 use crate::transport::backoff::Backoff;
@@ -70,7 +70,7 @@ impl Driver<'_> {
                     if let Some(socket) = me.upgrade() {
                         socket.with(|state| {
                             if !state.closing {
-                                state.commands.push(Command::Resolved(endpoint, addresses));
+                                state.commands.push(Command::Begin(endpoint, Beginning::Resolved(addresses)));
                             }
                         });
                     }

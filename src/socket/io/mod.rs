@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 use super::spin::Outlook;
-use super::state::State;
+use super::{Command, State};
 use super::{Held, Socket};
 use crate::pipe::{Inbox, PipeId};
 use crate::reactor::timers::Timers;
@@ -27,17 +27,12 @@ use crate::transport::{Dialer, Listener, Settings};
 use dialling::DialPoint;
 use sessions::{Connection, Stage};
 
-/// What callers ask the driver to do.
-pub(super) enum Command {
-    Listen(i32, Box<dyn Listener>),
-    Dial(i32, Box<dyn Dialer>, Backoff),
-    Resolved(i32, Vec<SocketAddr>),
-    /// The endpoint ends; its sessions write what they have accepted.
-    Close(i32),
-    /// A pipe's outbox waits for the kernel.
-    AwaitRoom(usize, PipeId),
-    /// A write has failed.
-    Broken(usize, PipeId),
+/// How an endpoint begins.
+pub(super) enum Beginning {
+    Listen(Box<dyn Listener>),
+    Dial(Box<dyn Dialer>, Backoff),
+    /// The addresses of a dialler's name.
+    Resolved(Vec<SocketAddr>),
 }
 
 /// What a turn has to do first.
@@ -197,16 +192,16 @@ impl Driver<'_> {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Listen(endpoint, listener) => {
+            Command::Begin(endpoint, Beginning::Listen(listener)) => {
                 let point = Point::Listener { listener, source: None, pause: None };
                 self.io.endpoints.insert(endpoint, point);
                 self.listen(endpoint);
             }
-            Command::Dial(endpoint, dialer, backoff) => {
+            Command::Begin(endpoint, Beginning::Dial(dialer, backoff)) => {
                 self.io.endpoints.insert(endpoint, Point::Dialer(Box::new(DialPoint::new(dialer, backoff))));
                 self.dial(endpoint);
             }
-            Command::Resolved(endpoint, addresses) => self.resolved(endpoint, addresses),
+            Command::Begin(endpoint, Beginning::Resolved(addresses)) => self.resolved(endpoint, addresses),
             Command::Close(endpoint) => self.close(endpoint),
             Command::AwaitRoom(source, pipe) => {
                 if self.connection(source).is_some_and(|connection| connection.is(pipe)) {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::{Driver, Io, Point, Source, Timer};
 use crate::pattern;
 use crate::pipe::{Inbox, Outbox, PipeId};
-use crate::socket::pipes::{PipeEnd, StreamEnd};
+use crate::socket::core::{PipeEnd, StreamEnd};
 use crate::sys::{self, Interest, Stream};
 use crate::transport::session::{End, Forwarding, Greeting, Peer, Progress, Protocols, SCRATCH, Session};
 

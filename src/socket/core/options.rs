@@ -36,7 +36,7 @@ const NAME_MAX: usize = 63;
 
 /// Everything that can be set at the levels NN_SOL_SOCKET and below.
 #[derive(Debug)]
-pub(super) struct Options {
+pub(in crate::socket) struct Options {
     pub linger: i32,
     pub send_buffer: i32,
     pub recv_buffer: i32,
@@ -58,7 +58,7 @@ pub(super) struct Options {
 }
 
 impl Options {
-    pub(super) fn new(name: String) -> Self {
+    pub(in crate::socket) fn new(name: String) -> Self {
         Self {
             linger: 1000,
             send_buffer: 128 * 1024,
@@ -81,7 +81,7 @@ impl Options {
         }
     }
 
-    pub(super) fn settings(&self) -> Settings {
+    pub(in crate::socket) fn settings(&self) -> Settings {
         Settings {
             ipv4_only: self.ipv4_only,
             send_buffer: self.send_buffer as usize,
@@ -91,16 +91,16 @@ impl Options {
         }
     }
 
-    pub(super) fn max_hops(&self) -> u8 {
+    pub(in crate::socket) fn max_hops(&self) -> u8 {
         // 1 to 255, as `set_socket` checks.
         self.max_ttl as u8
     }
 
-    pub(super) fn linger(&self) -> Option<Duration> {
+    pub(in crate::socket) fn linger(&self) -> Option<Duration> {
         timeout(self.linger)
     }
 
-    pub(super) fn set(&mut self, level: i32, option: i32, given: Given<'_>) -> Result<()> {
+    pub(in crate::socket) fn set(&mut self, level: i32, option: i32, given: Given<'_>) -> Result<()> {
         match level {
             SOL_SOCKET => self.set_socket(option, given.bytes),
             IPC => self.set_ipc(option, given),
@@ -167,7 +167,7 @@ impl Options {
         Ok(())
     }
 
-    pub(super) fn value(&self, level: i32, option: i32) -> Result<Value> {
+    pub(in crate::socket) fn value(&self, level: i32, option: i32) -> Result<Value> {
         let value = match (level, option) {
             (SOL_SOCKET, 1) => self.linger,
             (SOL_SOCKET, 2) => self.send_buffer,
@@ -194,7 +194,7 @@ impl Options {
 }
 
 /// A time limit in milliseconds; every negative value is none.
-pub(super) fn timeout(millis: i32) -> Option<Duration> {
+pub(in crate::socket) fn timeout(millis: i32) -> Option<Duration> {
     u64::try_from(millis).ok().map(Duration::from_millis)
 }
 

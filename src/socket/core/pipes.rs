@@ -9,37 +9,49 @@ use slab::Slab;
 use smallvec::SmallVec;
 
 use super::batching::Batching;
-use super::flush::Wrote;
 use super::waiters::Wakes;
+use super::{Outside, Report};
 use crate::codec::{Framing, Prefix};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::pattern;
 use crate::pipe::{Inbox, Outbox, PipeId};
-use crate::sys::{self, Parker, Stream};
 use crate::transport::inproc::{Link, Note, Post, Side};
 
 /// What is left to do once the lock is free.
-#[derive(Default)]
-pub(super) struct After {
+pub(in crate::socket) struct After<O: Outside> {
     /// Notes to other sockets, behind the first.
     pub posts: Vec<Post>,
     /// Threads to wake from their sleep.
-    pub wakes: Wakes<Parker>,
+    pub wakes: Wakes<O::Thread>,
     /// Pipes whose outbox this thread has undertaken to write.
     pub flushes: SmallVec<[PipeId; 1]>,
     /// The driver sleeps and has to look.
     pub notify: bool,
     /// What NN_SNDFD and NN_RCVFD say may have changed.
     pub readiness: bool,
-    /// Lines for stderr.
-    pub lines: Vec<String>,
+    /// For stderr.
+    pub reports: Vec<Report>,
     pub worker: ForWorker,
+}
+
+impl<O: Outside> Default for After<O> {
+    fn default() -> Self {
+        Self {
+            posts: Vec::new(),
+            wakes: Wakes::<O::Thread>::new(),
+            flushes: SmallVec::new(),
+            notify: false,
+            readiness: false,
+            reports: Vec::new(),
+            worker: ForWorker::default(),
+        }
+    }
 }
 
 /// What the worker has to be told.
 #[derive(Debug, Default)]
-pub(super) struct ForWorker {
+pub(in crate::socket) struct ForWorker {
     /// Watch the socket's poller again.
     pub arm: bool,
     /// Look at the socket on the next tick.
@@ -49,17 +61,26 @@ pub(super) struct ForWorker {
     pub deadline: Option<Instant>,
 }
 
+/// How a write has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::socket) enum Wrote {
+    All,
+    /// The kernel takes no more for now.
+    Part,
+    Failed,
+}
+
 /// A message that its sender writes itself, from its own memory, once the lock is free.
-pub(super) struct Direct {
+pub(in crate::socket) struct Direct<S> {
     pub pipe: PipeId,
-    pub stream: Arc<Stream>,
+    pub stream: Arc<S>,
     pub prefix: Prefix,
     /// How far its write has come.
     pub wrote: Wrote,
     pub written: usize,
 }
 
-pub(super) struct Pipe {
+pub(in crate::socket) struct Pipe<S> {
     serial: u32,
     pub endpoint: i32,
     /// The pattern knows this pipe.
@@ -68,11 +89,11 @@ pub(super) struct Pipe {
     pub confirmed: bool,
     /// The pattern was told that this pipe takes nothing, and waits for the opposite.
     pub full: bool,
-    pub end: PipeEnd,
+    pub end: PipeEnd<S>,
 }
 
-pub(super) enum PipeEnd {
-    Stream(StreamEnd),
+pub(in crate::socket) enum PipeEnd<S> {
+    Stream(StreamEnd<S>),
     Inproc {
         link: Arc<Link>,
         side: Side,
@@ -83,8 +104,8 @@ pub(super) enum PipeEnd {
     Remains(Inbox),
 }
 
-pub(super) struct StreamEnd {
-    pub stream: Arc<Stream>,
+pub(in crate::socket) struct StreamEnd<S> {
+    pub stream: Arc<S>,
     pub framing: Framing,
     /// Its session's key in the reactor's table.
     pub source: usize,
@@ -126,21 +147,20 @@ const REMAINS: usize = 512;
 /// must not keep others out, and memory is bounded. The last one kept may exceed this by what one peer can leave.
 const REMAINS_MAX: usize = 64;
 
-#[derive(Default)]
-pub(super) struct PipeTable {
-    pub slots: Slab<Pipe>,
+pub(in crate::socket) struct PipeTable<O: Outside> {
+    pub slots: Slab<Pipe<O::Stream>>,
     pub next_serial: u32,
     pub send_buffer: usize,
     pub recv_buffer: usize,
     pub batching: Batching,
     /// Made when there is something to write down: most of the time there is not.
-    pub after: Option<Box<After>>,
+    pub after: Option<Box<After<O>>>,
     /// The first note to another socket, and most of the time the only one: it needs no memory.
     pub first_post: Option<Post>,
     /// A pipe has begun to gather.
     pub gathering: bool,
     /// Filled only while the sender's memory is at hand (`direct_allowed`).
-    pub direct: SmallVec<[Direct; 1]>,
+    pub direct: SmallVec<[Direct<O::Stream>; 1]>,
     pub direct_allowed: bool,
     /// Pipes with gathered frames.
     pub gathered: Vec<PipeId>,
@@ -152,19 +172,42 @@ pub(super) struct PipeTable {
     pub remains: usize,
     /// Pipes whose reading can go on, and their sources.
     pub resumed: Vec<(usize, PipeId)>,
+    /// Masks for WebSocket frames.
+    random: fn() -> [u8; 4],
 }
 
-impl PipeTable {
+impl<O: Outside> PipeTable<O> {
+    pub(in crate::socket) fn new(now: Instant, random: fn() -> [u8; 4]) -> Self {
+        Self {
+            slots: Slab::new(),
+            next_serial: 0,
+            send_buffer: 0,
+            recv_buffer: 0,
+            batching: Batching::new(now),
+            after: None,
+            first_post: None,
+            gathering: false,
+            direct: SmallVec::new(),
+            direct_allowed: false,
+            gathered: Vec::new(),
+            stuck: 0,
+            drained: Vec::new(),
+            remains: 0,
+            resumed: Vec::new(),
+            random,
+        }
+    }
+
     /// Where to write down what has to be done without the lock.
-    pub(super) fn after(&mut self) -> &mut After {
+    pub(in crate::socket) fn after(&mut self) -> &mut After<O> {
         self.after.get_or_insert_default()
     }
 
-    pub(super) fn has_posts(&self) -> bool {
+    pub(in crate::socket) fn has_posts(&self) -> bool {
         self.first_post.is_some()
     }
 
-    pub(super) fn post(&mut self, post: Option<Post>) {
+    pub(in crate::socket) fn post(&mut self, post: Option<Post>) {
         let Some(post) = post else { return };
         if self.first_post.is_none() {
             self.first_post = Some(post);
@@ -173,31 +216,31 @@ impl PipeTable {
         }
     }
 
-    pub(super) fn post_all(&mut self, posts: Vec<Post>) {
+    pub(in crate::socket) fn post_all(&mut self, posts: Vec<Post>) {
         for post in posts {
             self.post(Some(post));
         }
     }
 
-    pub(super) fn insert(&mut self, endpoint: i32, end: PipeEnd) -> PipeId {
+    pub(in crate::socket) fn insert(&mut self, endpoint: i32, end: PipeEnd<O::Stream>) -> PipeId {
         let serial = self.next_serial;
         self.next_serial = serial.wrapping_add(1);
         let pipe = Pipe { serial, endpoint, attached: false, confirmed: false, full: true, end };
         PipeId { slot: self.slots.insert(pipe) as u32, serial }
     }
 
-    pub(super) fn get(&mut self, id: PipeId) -> Option<&mut Pipe> {
+    pub(in crate::socket) fn get(&mut self, id: PipeId) -> Option<&mut Pipe<O::Stream>> {
         self.slots.get_mut(id.slot as usize).filter(|pipe| pipe.serial == id.serial)
     }
 
-    pub(super) fn stream(&mut self, id: PipeId) -> Option<&mut StreamEnd> {
+    pub(in crate::socket) fn stream(&mut self, id: PipeId) -> Option<&mut StreamEnd<O::Stream>> {
         match &mut self.get(id)?.end {
             PipeEnd::Stream(stream) => Some(stream),
             PipeEnd::Inproc { .. } | PipeEnd::Remains(_) => None,
         }
     }
 
-    pub(super) fn remove(&mut self, id: PipeId) -> Option<Pipe> {
+    pub(in crate::socket) fn remove(&mut self, id: PipeId) -> Option<Pipe<O::Stream>> {
         self.unstick(id);
         self.get(id)?;
         let pipe = self.slots.remove(id.slot as usize);
@@ -208,7 +251,7 @@ impl PipeTable {
     }
 
     /// The peer of a pipe has gone: everything but its unread messages is given back. False: there are none.
-    pub(super) fn end(&mut self, id: PipeId) -> bool {
+    pub(in crate::socket) fn end(&mut self, id: PipeId) -> bool {
         self.unstick(id);
         let Some(pipe) = self.get(id) else { return false };
         let mut inbox = match std::mem::replace(&mut pipe.end, PipeEnd::Remains(Inbox::default())) {
@@ -235,7 +278,7 @@ impl PipeTable {
     }
 
     /// The kernel takes bytes again.
-    pub(super) fn unstick(&mut self, id: PipeId) {
+    pub(in crate::socket) fn unstick(&mut self, id: PipeId) {
         if let Some(stream) = self.stream(id)
             && std::mem::take(&mut stream.stuck)
         {
@@ -243,27 +286,17 @@ impl PipeTable {
         }
     }
 
-    pub(super) fn ids(&self) -> Vec<PipeId> {
+    pub(in crate::socket) fn ids(&self) -> Vec<PipeId> {
         self.slots.iter().map(|(slot, pipe)| PipeId { slot: slot as u32, serial: pipe.serial }).collect()
     }
 
-    pub(super) fn of_endpoint(&self, endpoint: i32) -> Vec<PipeId> {
+    pub(in crate::socket) fn of_endpoint(&self, endpoint: i32) -> Vec<PipeId> {
         let pipes = self.slots.iter().filter(|(_, pipe)| pipe.endpoint == endpoint);
         pipes.map(|(slot, pipe)| PipeId { slot: slot as u32, serial: pipe.serial }).collect()
     }
 
-    /// Whether bytes that were accepted could be lost by the end of the process: unwritten ones always; on a Unix stream
-    /// also those the peer has not read yet, if it has left something unread for us.
-    pub(super) fn owes(&mut self, id: PipeId) -> bool {
-        self.stream(id).is_some_and(|stream| {
-            !stream.outbox.is_empty()
-                || stream.flushing
-                || sys::pending_out(&stream.stream).is_some_and(|bytes| bytes > 0)
-        })
-    }
-
     /// Undertakes to write what waits in a pipe's outbox, unless somebody does so already or the kernel is full.
-    pub(super) fn start_flush(&mut self, id: PipeId) {
+    pub(in crate::socket) fn start_flush(&mut self, id: PipeId) {
         let Some(stream) = self.stream(id) else { return };
         if !stream.flushing && !stream.stuck && !stream.outbox.is_empty() {
             stream.flushing = true;
@@ -273,7 +306,7 @@ impl PipeTable {
     }
 
     /// Takes back the undertaking to write a pipe's outbox, if there is one.
-    pub(super) fn take_flush(&mut self, id: PipeId) -> bool {
+    pub(in crate::socket) fn take_flush(&mut self, id: PipeId) -> bool {
         let Some(after) = &mut self.after else { return false };
         let before = after.flushes.len();
         after.flushes.retain(|flush| *flush != id);
@@ -281,7 +314,7 @@ impl PipeTable {
     }
 
     /// Gives back the buffers of pipes that have nothing to write.
-    pub(super) fn rest(&mut self) {
+    pub(in crate::socket) fn rest(&mut self) {
         for (_, pipe) in &mut self.slots {
             if let PipeEnd::Stream(stream) = &mut pipe.end {
                 stream.outbox.rest();
@@ -290,7 +323,7 @@ impl PipeTable {
     }
 
     /// How old gathered output may become.
-    pub(super) fn gather_age(&self, now: Instant) -> Duration {
+    pub(in crate::socket) fn gather_age(&self, now: Instant) -> Duration {
         if !self.batching.batches_since(now.checked_sub(GATHER_AGE)) {
             return GATHER_AGE;
         }
@@ -298,7 +331,7 @@ impl PipeTable {
     }
 
     /// Undertakes to write all gathered output that is older than `before` (all of it, if `None`). False: some is left.
-    pub(super) fn flush_gathered(&mut self, before: Option<Instant>) -> bool {
+    pub(in crate::socket) fn flush_gathered(&mut self, before: Option<Instant>) -> bool {
         let mut kept = Vec::new();
         for id in std::mem::take(&mut self.gathered) {
             let Some(gathered) = self.stream(id).and_then(|stream| stream.gathered) else { continue };
@@ -315,14 +348,14 @@ impl PipeTable {
     fn send_stream(&mut self, id: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<bool> {
         let (gather, now) = (self.batching.batches(), self.batching.now());
         let send_buffer = self.send_buffer;
-        let direct_allowed = self.direct_allowed;
+        let (direct_allowed, random) = (self.direct_allowed, self.random);
         let Some(stream) = self.stream(id) else { return Err(Error::WouldBlock) };
         if !stream.has_room(send_buffer) {
             return Err(Error::WouldBlock);
         }
         let size = message.size();
         let gather = gather && size <= GATHER_MAX;
-        let prefix = stream.framing.prefix(size, message.opcode, sys::random);
+        let prefix = stream.framing.prefix(size, message.opcode, random);
         let as_it_is = !stream.framing.masks() || size <= MASKED_DIRECT;
         if direct_allowed && as_it_is && !gather && !stream.flushing && stream.outbox.is_empty() {
             stream.flushing = true;
@@ -357,7 +390,7 @@ impl PipeTable {
     }
 
     /// Whether the pipe would take another message. If not, the pattern is told when it does.
-    pub(super) fn is_writable(&mut self, id: PipeId) -> bool {
+    pub(in crate::socket) fn is_writable(&mut self, id: PipeId) -> bool {
         let send_buffer = self.send_buffer;
         let Some(pipe) = self.get(id) else { return false };
         let writable = match &pipe.end {
@@ -370,21 +403,21 @@ impl PipeTable {
     }
 }
 
-impl Pipe {
+impl<S> Pipe<S> {
     /// The peer has gone; the pipe lives on while unread messages wait.
-    pub(super) fn has_ended(&self) -> bool {
+    pub(in crate::socket) fn has_ended(&self) -> bool {
         matches!(self.end, PipeEnd::Remains(_))
     }
 }
 
-impl StreamEnd {
+impl<S> StreamEnd<S> {
     /// A pipe takes a message while less than NN_SNDBUF bytes wait in it.
     fn has_room(&self, send_buffer: usize) -> bool {
         !self.deaf && (self.outbox.is_empty() || self.outbox.bytes() < send_buffer)
     }
 }
 
-impl pattern::Pipes for PipeTable {
+impl<O: Outside> pattern::Pipes for PipeTable<O> {
     fn send(&mut self, id: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<bool> {
         // Whoever is written to directly needs the body until then.
         let last = last && self.direct.is_empty();
@@ -455,11 +488,19 @@ impl pattern::Pipes for PipeTable {
 mod tests {
     use super::*;
 
+    enum Nothing {}
+
+    impl Outside for Nothing {
+        type Stream = ();
+        type Thread = ();
+        type Endpoint = ();
+    }
+
     #[test]
     fn who_sends_to_many_is_left_alone_for_as_long_as_writing_takes() {
         let start = Instant::now();
-        let mut pipes = PipeTable::default();
-        let ages = |pipes: &mut PipeTable, now| {
+        let mut pipes = PipeTable::<Nothing>::new(start, || [0; 4]);
+        let ages = |pipes: &mut PipeTable<Nothing>, now| {
             [1, 16, 20, 50, 100, 1000].map(|count| {
                 pipes.gathered = vec![PipeId { slot: 0, serial: 0 }; count];
                 pipes.gather_age(now).as_micros()

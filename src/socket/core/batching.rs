@@ -6,7 +6,6 @@
 //! ski-rental rule). A burst ends when a message comes later than the write of one takes, or when its sender receives.
 #![forbid(unsafe_code)]
 
-use crate::sys;
 use std::time::{Duration, Instant};
 
 /// The longest time that a batch waits for the worker (measured: 80 to 200 us, its tick included).
@@ -25,7 +24,7 @@ const SHORTEST_WRITE: Duration = Duration::from_micros(1);
 const LONGEST_WRITE: Duration = Duration::from_micros(20);
 
 #[derive(Debug)]
-pub(super) struct Batching {
+pub(in crate::socket) struct Batching {
     now: Instant,
     last_end: Instant,
     /// The present message was timed.
@@ -44,9 +43,8 @@ pub(super) struct Batching {
     batches: bool,
 }
 
-impl Default for Batching {
-    fn default() -> Self {
-        let now = sys::now();
+impl Batching {
+    pub(in crate::socket) fn new(now: Instant) -> Self {
         Self {
             now,
             last_end: now,
@@ -64,7 +62,7 @@ impl Default for Batching {
 impl Batching {
     /// Whether the next message has to be timed. Not that of a caller that sends one and receives one in turn: two
     /// readings of the clock are a tenth of its way within a process.
-    pub(super) fn is_timing(&self) -> bool {
+    pub(in crate::socket) fn is_timing(&self) -> bool {
         match self.burst {
             None => !self.lone,
             Some(burst) => !self.batches || self.overtaken || burst.is_multiple_of(SAMPLE),
@@ -72,12 +70,12 @@ impl Batching {
     }
 
     /// The worker had to write what was batched.
-    pub(super) fn overtake(&mut self) {
+    pub(in crate::socket) fn overtake(&mut self) {
         self.overtaken = true;
     }
 
     /// `now` counts only if [`Batching::is_timing`].
-    pub(super) fn send_begins(&mut self, now: Instant) {
+    pub(in crate::socket) fn send_begins(&mut self, now: Instant) {
         let timed = self.is_timing();
         if timed {
             let gap = now.saturating_duration_since(self.last_end);
@@ -96,13 +94,13 @@ impl Batching {
     }
 
     /// The message has waited for room, which says nothing about its sender's hurry.
-    pub(super) fn send_resumes(&mut self, now: Instant) {
+    pub(in crate::socket) fn send_resumes(&mut self, now: Instant) {
         self.now = now;
         self.last_end = now;
     }
 
     /// All writes of a single message, to so many pipes, have ended.
-    pub(super) fn wrote(&mut self, pipes: usize, now: impl FnOnce() -> Instant) {
+    pub(in crate::socket) fn wrote(&mut self, pipes: usize, now: impl FnOnce() -> Instant) {
         if !self.timed {
             return;
         }
@@ -114,7 +112,7 @@ impl Batching {
     }
 
     /// What waited in a pipe was written: by the sender itself, if nobody had to do it in its place.
-    pub(super) fn flushed(&mut self, now: impl FnOnce() -> Instant) {
+    pub(in crate::socket) fn flushed(&mut self, now: impl FnOnce() -> Instant) {
         if self.overtaken {
             return;
         }
@@ -122,7 +120,7 @@ impl Batching {
     }
 
     /// The caller received something: it converses, and its next message is awaited.
-    pub(super) fn received(&mut self) {
+    pub(in crate::socket) fn received(&mut self) {
         self.end_burst();
     }
 
@@ -133,16 +131,16 @@ impl Batching {
         (self.burst, self.spent, self.batches) = (None, Duration::ZERO, false);
     }
 
-    pub(super) fn batches(&self) -> bool {
+    pub(in crate::socket) fn batches(&self) -> bool {
         self.batches
     }
 
     /// Whether the sender is still at it, or was until a moment ago.
-    pub(super) fn batches_since(&self, before: Option<Instant>) -> bool {
+    pub(in crate::socket) fn batches_since(&self, before: Option<Instant>) -> bool {
         self.batches() && before.is_none_or(|before| self.last_end >= before)
     }
 
-    pub(super) fn now(&self) -> Instant {
+    pub(in crate::socket) fn now(&self) -> Instant {
         self.now
     }
 }
@@ -159,7 +157,7 @@ mod tests {
 
     impl Sender {
         fn new() -> Self {
-            Self { batching: Batching::default(), now: Instant::now() }
+            Self { batching: Batching::new(Instant::now()), now: Instant::now() }
         }
 
         /// Sends this many messages so far apart; for each, whether it was batched. One that is not takes `write`.

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::pattern::Pattern;
 
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Stats {
+pub(in crate::socket) struct Stats {
     pub established_connections: u64,
     pub accepted_connections: u64,
     pub dropped_connections: u64,
@@ -24,7 +24,7 @@ pub(super) struct Stats {
 
 impl Stats {
     /// The counter with this number (NN_STAT_*).
-    pub(super) fn by_number(&self, number: i32, pattern: &dyn Pattern) -> Result<u64> {
+    pub(in crate::socket) fn by_number(&self, number: i32, pattern: &dyn Pattern) -> Result<u64> {
         Ok(match number {
             101 => self.established_connections,
             102 => self.accepted_connections,

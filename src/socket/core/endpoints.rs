@@ -1,0 +1,75 @@
+//! Binds and connects, each with its id.
+#![forbid(unsafe_code)]
+
+use std::time::Instant;
+
+use super::{Command, Outside, State};
+use crate::error::{Error, Result};
+use crate::pattern::Priorities;
+
+pub(in crate::socket) struct Endpoint {
+    /// Without the scheme.
+    pub address: Box<[u8]>,
+    pub kind: Kind,
+    /// As they were set when the endpoint was made; its pipes inherit them.
+    pub priorities: Priorities,
+    pub last_error: Option<i32>,
+    /// An inproc connector that has a pipe.
+    pub linked: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::socket) enum Kind {
+    InprocBind,
+    InprocConnect,
+    Network,
+}
+
+impl Endpoint {
+    pub(in crate::socket) fn inproc_name(&self) -> Option<&[u8]> {
+        (self.kind != Kind::Network).then_some(&*self.address)
+    }
+
+    pub(in crate::socket) fn connects_to(&self) -> Option<&[u8]> {
+        (self.kind == Kind::InprocConnect).then_some(&*self.address)
+    }
+}
+
+impl<O: Outside> State<O> {
+    pub(in crate::socket) fn add_endpoint(&mut self, address: &[u8], kind: Kind) -> i32 {
+        self.last_endpoint += 1;
+        let endpoint =
+            Endpoint { address: address.into(), kind, priorities: self.priorities(), last_error: None, linked: false };
+        self.endpoints.insert(self.last_endpoint, endpoint);
+        self.last_endpoint
+    }
+
+    pub(in crate::socket) fn remove_endpoint(&mut self, now: Instant, id: i32) -> Result<()> {
+        self.endpoint_works(id);
+        let endpoint = self.endpoints.remove(&id).ok_or(Error::Invalid)?;
+        match endpoint.inproc_name() {
+            Some(name) => {
+                self.own.names.leave(name, &self.own.party(id));
+                if endpoint.connects_to().is_some() && !endpoint.linked {
+                    self.stats.inprogress_connections -= 1;
+                }
+                for pipe in self.pipes.of_endpoint(id) {
+                    self.remove_pipe(now, pipe);
+                }
+            }
+            None => {
+                for pipe in self.pipes.of_endpoint(id) {
+                    if self.pipes.get(pipe).is_some_and(|pipe| pipe.has_ended()) {
+                        // There is no connection any more that could end.
+                        self.remove_pipe(now, pipe);
+                    } else {
+                        self.detach_pipe(now, pipe);
+                    }
+                }
+                self.commands.push(Command::Close(id));
+            }
+        }
+        self.changed();
+        Ok(())
+    }
+}
