@@ -398,9 +398,7 @@ impl Watch {
             self.ready |= entries[at].is_ready();
         }
         let own = || self.entries.iter().map(|&at| &entries[at]);
-        if let Some(want) = wanted(own()) {
-            held.waiters.add(parker, want);
-        }
+        held.waiters.add(parker, wanted(own()).unwrap_or(Want::End));
         for device in own().filter_map(|entry| entry.want_changes) {
             held.waiters.add(parker, Want::Demand(device));
         }

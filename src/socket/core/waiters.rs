@@ -20,6 +20,8 @@ pub(in crate::socket) enum Want {
     Room(PipeId),
     /// That what is asked for has changed, for a device.
     Demand(DeviceId),
+    /// Nothing but the end of the socket.
+    End,
 }
 
 /// The sleeping callers of one socket, first come first.
