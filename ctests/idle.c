@@ -57,8 +57,41 @@ static void quiet(const char *what, int after_ms)
     printf("%s: no wakeup\n", what);
 }
 
+/* The thread that serves all sockets hears of the first part while a caller waits for the rest: it looks after the socket
+   from now on, until it finds that the caller has gone for good. */
+static void in_parts(void)
+{
+    enum { ALL = 12 };
+    int s[ALL], fd[ALL];
+    for (int i = 0; i < ALL; i++) {
+        enum ct_transport t = IPC + i % 3;
+        char addr[NN_SOCKADDR_MAX], frame[64];
+        s[i] = ct_socket(NN_PAIR);
+        MUST(nn_bind(s[i], ct_address(t, addr)));
+        fd[i] = ct_raw_connect(addr);
+        ct_raw_enter(addr, fd[i], s[i]);
+        size_t size = ct_frame(addr, 16, "in several pieces", 16, frame);
+        struct call call = {{s[i], s[i]}, 1};
+        pthread_t thread;
+        MUST(pthread_create(&thread, NULL, block, &call));
+        EVENTUALLY(blocked != 0);
+        for (size_t at = 0; at < size; at += 8) {
+            ct_nap(20);
+            ct_raw_write(fd[i], frame + at, size - at < 8 ? size - at : 8);
+        }
+        pthread_join(thread, NULL);
+        blocked = 0;
+    }
+    quiet("after messages in parts", 2500);
+    for (int i = 0; i < ALL; i++) {
+        close(fd[i]);
+        MUST(nn_close(s[i]));
+    }
+}
+
 int main(void)
 {
+    in_parts();
     static int pairs[PAIRS * 4][2];
     int n = 0;
     for (enum ct_transport t = INPROC; t <= WS; t++)

@@ -83,8 +83,9 @@ int main(void)
 {
     for (enum ct_transport t = IPC; t <= WS; t++) {
         for (int with = 0; with < 2; with++) {
-            send_all(t, 64 * 1024, 4000, with);
-            send_all(t, 1000 * 1000, 1000, with);
+            int part = t == WS ? 4 : 1; /* masks take time */
+            send_all(t, 64 * 1024, 4000 / part, with);
+            send_all(t, 1000 * 1000, 1000 / part, with);
         }
         printf("%s: sending beside a reader\n", ct_scheme[t]);
     }

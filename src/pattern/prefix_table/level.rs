@@ -1,5 +1,5 @@
 //! The keys that are this long and less than twice as long. Those that begin alike for that length have one root in a hash
-//! table: the only one of them itself, or else a tree of all of them.
+//! table: the only one of them itself, or else a tree of all of them, and of those that have the same hash.
 #![forbid(unsafe_code)]
 
 use std::num::NonZero;
@@ -168,11 +168,9 @@ impl Level {
         Ok(())
     }
 
-    /// Of a key that is long enough.
+    /// Of a key that is long enough. Long ones that have the same hash are in the same tree.
     fn find(&self, key: &[u8]) -> Option<usize> {
-        let upper = &key[..self.length];
-        let has_those_bytes = |root: &Root| root.tree().is_some_and(|tree| self.trees.starts_with(tree, upper));
-        self.roots.find(self.tag(key), |root| self.length <= SHORT || has_those_bytes(root))
+        self.roots.find(self.tag(key))
     }
 
     fn tag(&self, key: &[u8]) -> u64 {

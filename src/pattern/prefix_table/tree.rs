@@ -199,11 +199,6 @@ impl Forest {
         }
     }
 
-    /// Whether all keys of the tree start with this.
-    pub(super) fn starts_with(&self, tree: u32, bytes: &[u8]) -> bool {
-        self.labels.bytes(&self.roots[tree].label).starts_with(bytes)
-    }
-
     /// Whether its last key was not taken out.
     pub(super) fn is_there(&self, tree: u32) -> bool {
         self.roots.get(tree).is_some()
