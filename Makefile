@@ -107,9 +107,9 @@ compat: build
 interop: build
 	$(CARGO) test --profile checks --test interop
 
-## loom          every interleaving of the lease, the mailbox and a device's wait for two sockets
+## loom          every order of steps of small sets of threads, over the lease, the waiters, the mailbox and the parker
 loom:
-	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --profile checks --test loom_lease
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --profile checks --test loom
 
 ## test-i686     unit tests and C programs on 32 bits (needs a compiler with std's source, and gcc -m32; long)
 test-i686:

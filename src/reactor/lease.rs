@@ -88,18 +88,15 @@ impl Lease {
     }
 
     /// The worker has it, or will have it when there is something to do.
-    #[cfg_attr(loom, allow(dead_code, reason = "the models have no descriptors to show"))]
     pub(crate) fn is_owned(&self) -> bool {
         self.owned
     }
 
-    #[cfg_attr(loom, allow(dead_code, reason = "the models have no calls that do not wait"))]
     pub(crate) fn is_workers(&self) -> bool {
         self.holder == Holder::Worker
     }
 
     /// From now on no caller drives. One that does goes on until it leaves.
-    #[cfg_attr(loom, allow(dead_code, reason = "the models have no descriptors to show"))]
     pub(crate) fn give_to_worker(&mut self) {
         self.owned = true;
     }
@@ -162,7 +159,6 @@ impl Lease {
     }
 
     /// The holder will never leave: it has panicked.
-    #[cfg_attr(loom, allow(dead_code, reason = "nobody panics in the models"))]
     pub(crate) fn abandon(&mut self) {
         self.holder = Holder::Nobody;
     }

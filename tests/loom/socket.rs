@@ -1,47 +1,46 @@
-//! Callers, the worker, and whoever else comes to a socket with descriptors.
+//! Callers, the worker, and others that come to a socket with descriptors.
 
-use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use loom::sync::{Condvar, Mutex, MutexGuard};
 use loom::thread::{self, JoinHandle};
 
 use super::check;
 use super::lease::{Lease, Leave, Tick};
+use super::sys::{Parker, linux};
+use super::waiters::{Waiters, Wakes, Want};
 
-// The kernel: what sys::Poller, sys::Nest and the worker's channel offer.
+// The kernel: what sys::Poller, sys::Hub and the worker's channel offer.
 
 #[derive(Default)]
-pub(super) struct Kernel {
-    pub(super) inner: Mutex<Inner>,
-    /// Whoever waits in the socket's poller.
+struct Kernel {
+    inner: Mutex<Inner>,
+    /// For the thread that waits in the socket's poller.
     poller: Condvar,
-    /// The worker, in its own.
-    nest: Condvar,
+    /// For the worker, in the hub.
+    hub: Condvar,
     test: Condvar,
 }
 
 #[derive(Default)]
-pub(super) struct Inner {
+struct Inner {
     /// Messages that nobody has read yet: the poller is ready as long as there are any.
-    pub(super) arrived: usize,
-    /// Frames that went out, and commands that were carried out.
-    pub(super) written: usize,
-    pub(super) obeyed: usize,
-    /// The poller's eventfd.
-    pub(super) notified: bool,
-    /// The eventfd of the parker of a caller in nn_poll.
-    event: bool,
+    arrived: usize,
+    /// Commands that were carried out.
+    obeyed: usize,
+    /// The poller was notified.
+    notified: bool,
     /// The worker's one-shot watch is live.
     watched: bool,
     /// Requests to the worker: tick; come back, the deadline is now; end.
     request: bool,
     due: bool,
     stop: bool,
-    /// A set that has what this poller has.
-    pub(super) joint: Option<Arc<super::joint::Set>>,
+    /// A caller in nn_poll, that has the poller in its set.
+    polls: Option<Arc<Parker>>,
 }
 
 /// What one wait of the worker brings.
@@ -53,17 +52,17 @@ struct Round {
 }
 
 impl Inner {
-    pub(super) fn is_ready(&self) -> bool {
+    fn is_ready(&self) -> bool {
         self.arrived > 0 || self.notified
     }
 }
 
 impl Kernel {
     /// Obeys, waits for the poller, and reads what is there.
-    fn wait(&self, commands: usize, patience: Patience) -> usize {
+    fn wait(&self, commands: usize, limit: Limit<'_>) -> usize {
         let mut inner = self.inner.lock().unwrap();
         inner.obeyed += commands;
-        while !inner.is_ready() && !patience.is_over() {
+        while !inner.is_ready() && !limit.is_over() {
             inner = self.poller.wait(inner).unwrap();
         }
         inner.notified = false;
@@ -71,20 +70,18 @@ impl Kernel {
         std::mem::take(&mut inner.arrived)
     }
 
-    /// Waits for the parker's eventfd and, for a leader, the poller. Tells whether that is ready.
-    fn poll(&self, leading: bool) -> bool {
-        let mut inner = self.inner.lock().unwrap();
-        loop {
-            let ready = leading && inner.is_ready();
-            if std::mem::take(&mut inner.event) || ready {
-                return ready;
-            }
-            inner = self.poller.wait(inner).unwrap();
+    /// Waits for the parker, and for the poller as well if the caller drives. Tells whether that is ready.
+    fn poll(&self, parker: &Arc<Parker>, leads: bool) -> bool {
+        let ready = || leads && self.inner.lock().unwrap().is_ready();
+        if leads {
+            self.inner.lock().unwrap().polls = Some(Arc::clone(parker));
         }
+        linux::poll(parker, ready);
+        ready()
     }
 
     /// Waits for anything that concerns the worker. It does not sleep while it ticks: its time comes at any time.
-    fn wait_nested(&self, ticking: bool) -> Round {
+    fn wait_in_hub(&self, ticking: bool) -> Round {
         let mut inner = self.inner.lock().unwrap();
         loop {
             let fired = inner.watched && inner.is_ready();
@@ -93,28 +90,28 @@ impl Kernel {
             if ticking || fired || request || due || inner.stop {
                 return Round { fired, request, due, stop: inner.stop };
             }
-            inner = self.nest.wait(inner).unwrap();
+            inner = self.hub.wait(inner).unwrap();
         }
     }
 
-    pub(super) fn change(&self, change: impl FnOnce(&mut Inner)) {
+    fn change(&self, change: impl FnOnce(&mut Inner)) {
         let mut inner = self.inner.lock().unwrap();
         change(&mut inner);
-        let joint = inner.joint.clone();
+        let polls = inner.polls.clone();
         drop(inner);
-        if let Some(joint) = joint {
-            joint.changed();
+        if let Some(parker) = polls {
+            linux::changed(&parker);
         }
         self.poller.notify_all();
-        self.nest.notify_all();
+        self.hub.notify_all();
         self.test.notify_all();
     }
 
-    pub(super) fn arrive(&self, messages: usize) {
+    fn arrive(&self, messages: usize) {
         self.change(|inner| inner.arrived += messages);
     }
 
-    pub(super) fn wait_for(&self, condition: impl Fn(&Inner) -> bool) {
+    fn wait_for(&self, condition: impl Fn(&Inner) -> bool) {
         let mut inner = self.inner.lock().unwrap();
         while !condition(&inner) {
             inner = self.test.wait(inner).unwrap();
@@ -122,67 +119,17 @@ impl Kernel {
     }
 }
 
-/// A thread's bed; `parker` below looks into it.
-#[derive(Default)]
-pub(super) struct Parker {
-    state: Mutex<Bed>,
-    bed: Condvar,
-}
-
-#[derive(Default, PartialEq)]
-enum Bed {
-    #[default]
-    Awake,
-    Woken,
-    Polling,
-}
-
-impl Parker {
-    fn prepare(&self) {
-        *self.state.lock().unwrap() = Bed::Awake;
-    }
-
-    fn park(&self, patience: Patience) {
-        let mut state = self.state.lock().unwrap();
-        while *state != Bed::Woken && !patience.is_over() {
-            state = self.bed.wait(state).unwrap();
-        }
-        *state = Bed::Awake;
-    }
-
-    fn begin_polling(&self) -> bool {
-        let mut state = self.state.lock().unwrap();
-        let sleeps = *state == Bed::Awake;
-        if sleeps {
-            *state = Bed::Polling;
-        }
-        sleeps
-    }
-
-    fn end_polling(&self) {
-        *self.state.lock().unwrap() = Bed::Awake;
-    }
-
-    /// One event descriptor is enough for these models.
-    fn wake(&self, kernel: &Kernel) {
-        let polling = std::mem::replace(&mut *self.state.lock().unwrap(), Bed::Woken) == Bed::Polling;
-        self.bed.notify_one();
-        if polling {
-            kernel.change(|inner| inner.event = true);
-        }
-    }
-}
-
-/// How long a caller waits. A deadline is a flag; whoever raises it wakes the sleepers.
+/// How long a caller waits.
 #[derive(Clone, Copy)]
-pub(super) enum Patience<'a> {
+enum Limit<'a> {
     Once,
+    /// In the poller until the flag is raised, which also notifies; elsewhere not at all.
     Until(&'a AtomicBool),
     Never,
 }
 
-impl Patience<'_> {
-    pub(super) fn is_over(self) -> bool {
+impl Limit<'_> {
+    fn is_over(self) -> bool {
         match self {
             Self::Once => true,
             Self::Until(over) => over.load(Ordering::SeqCst),
@@ -194,80 +141,78 @@ impl Patience<'_> {
 // The socket.
 
 #[derive(Default)]
-pub(super) struct Socket {
-    pub(super) kernel: Kernel,
+struct Socket {
+    kernel: Kernel,
     state: Mutex<State>,
-    /// Somebody is in the middle of a turn.
+    /// A thread is in the middle of a turn.
     turning: AtomicBool,
 }
 
 #[derive(Default)]
-pub(super) struct State {
-    pub(super) lease: Lease,
-    /// Messages that can be received, commands for the driver, frames that wait to be written.
-    pub(super) inbox: usize,
-    pub(super) commands: usize,
-    pub(super) gathered: usize,
-    gather_watched: bool,
-    /// Leaving the lease without arming the worker would hurt.
+struct State {
+    lease: Lease,
+    waiters: Waiters<Parker>,
+    /// Messages that can be received, and commands for the driver.
+    inbox: usize,
+    commands: usize,
+    /// The worker has to react to the next event at once.
     urgent: bool,
-    waiters: VecDeque<Arc<Parker>>,
-    pub(super) closing: bool,
-    pub(super) inside: usize,
+    closing: bool,
+    inside: usize,
     closer: Option<Arc<Parker>>,
     after: After,
-    /// Waiters that were woken and have not come back to the lock: only the model counts them.
-    coming: usize,
+    /// Waiters that were woken and have not come back to the lock.
+    coming: Vec<Arc<Parker>>,
 }
 
 #[derive(Default)]
 struct After {
-    wakes: Vec<Arc<Parker>>,
+    wakes: Wakes<Parker>,
     notify: bool,
     arm: bool,
     report: bool,
-    flush: usize,
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) enum Failure {
+enum Failure {
     BadSocket,
     TimedOut,
     WouldBlock,
 }
 
-pub(super) struct Held<'a> {
+struct Held<'a> {
     socket: &'a Socket,
-    guard: Option<MutexGuard<'a, State>>,
+    guard: MutexGuard<'a, State>,
 }
 
 impl Deref for Held<'_> {
     type Target = State;
 
     fn deref(&self) -> &State {
-        self.guard.as_ref().unwrap()
+        &self.guard
     }
 }
 
 impl DerefMut for Held<'_> {
     fn deref_mut(&mut self) -> &mut State {
-        self.guard.as_mut().unwrap()
+        &mut self.guard
     }
 }
 
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        let Some(mut state) = self.guard.take() else { return };
-        let kick = state.commands > 0 && state.lease.is_free();
-        if state.commands > 0 {
+impl Held<'_> {
+    fn release(self) {
+        let Self { socket, guard: mut state } = self;
+        let kick = state.needs_turn() && state.needs_driver();
+        if state.needs_turn() {
             state.interrupt();
         }
         let after = std::mem::take(&mut state.after);
+        state.coming.extend(after.wakes.iter().cloned());
         state.check();
         drop(state);
-        self.socket.perform(after);
+        socket.perform(after);
         if kick {
-            self.socket.kick();
+            socket.kick();
         }
     }
 }
@@ -275,39 +220,43 @@ impl Drop for Held<'_> {
 impl State {
     /// What holds whenever the lock is let go, so that nobody has to wait for a tick.
     fn check(&self) {
-        if self.closing {
-            return;
-        }
-        let asleep = !self.waiters.is_empty() && self.coming == 0;
-        assert!(!(asleep && self.lease.is_free()), "callers sleep and none of them leads");
+        let asleep = !self.waiters.is_empty() && self.coming.is_empty();
+        assert!(self.closing || !asleep || !self.needs_driver(), "callers sleep and none of them leads");
+        assert!(self.closing || !asleep || self.inbox == 0, "callers sleep and there is something for them");
+    }
+
+    fn needs_turn(&self) -> bool {
+        self.commands > 0
+    }
+
+    fn needs_driver(&self) -> bool {
+        self.lease.is_free() && !self.lease.is_owned()
     }
 
     fn interrupt(&mut self) {
-        self.after.notify |= self.lease.interrupt();
-    }
-
-    fn wake_first(&mut self) {
-        if let Some(parker) = self.waiters.pop_front() {
-            self.coming += 1;
-            self.after.wakes.push(parker);
+        if self.lease.interrupt() || (self.lease.is_owned() && self.needs_turn()) {
+            self.after.notify = true;
         }
     }
 
     fn remove_waiter(&mut self, parker: &Arc<Parker>) {
-        let known = self.waiters.len();
-        self.waiters.retain(|other| !Arc::ptr_eq(other, parker));
-        if self.waiters.len() == known {
-            self.coming -= 1;
-        }
+        self.waiters.remove(parker);
+        self.coming.retain(|other| !Arc::ptr_eq(other, parker));
     }
 
     fn wake_ready(&mut self) {
         if self.inbox > 0 {
-            self.wake_first();
+            self.waiters.wake_receiver(&mut self.after.wakes);
         }
     }
 
-    pub(super) fn changed(&mut self) {
+    fn wake_leader(&mut self) {
+        if !self.waiters.is_empty() && !self.lease.is_owned() {
+            self.waiters.wake_first(&mut self.after.wakes);
+        }
+    }
+
+    fn changed(&mut self) {
         self.wake_ready();
         self.interrupt();
     }
@@ -316,8 +265,8 @@ impl State {
         self.after.wakes.extend(self.closer.clone());
     }
 
-    pub(super) fn leave_lease(&mut self) {
-        match self.lease.leave(self.urgent) {
+    fn leave_lease(&mut self, came: bool) {
+        match self.lease.leave(!came || self.urgent) {
             Leave::Nothing => {}
             Leave::Arm => self.after.arm = true,
             Leave::Report => self.after.report = true,
@@ -325,21 +274,17 @@ impl State {
         self.wake_closer();
     }
 
-    pub(super) fn pass_on(&mut self) {
+    fn pass_on(&mut self) {
         self.wake_ready();
-        if self.lease.is_free() {
-            self.wake_first();
+        if self.needs_driver() && !self.waiters.is_empty() {
+            self.waiters.wake_first(&mut self.after.wakes);
         }
         if self.closing {
             self.wake_closer();
         }
     }
 
-    pub(super) fn flush_gathered(&mut self) {
-        self.after.flush += std::mem::take(&mut self.gathered);
-    }
-
-    pub(super) fn take_message(&mut self) -> Result<(), Failure> {
+    fn take_message(&mut self) -> Result<(), Failure> {
         self.inbox = self.inbox.checked_sub(1).ok_or(Failure::WouldBlock)?;
         Ok(())
     }
@@ -347,23 +292,22 @@ impl State {
 
 impl Socket {
     /// As registration leaves it: the worker's watch is live.
-    pub(super) fn new() -> Arc<Self> {
+    fn new() -> Arc<Self> {
         let socket = Self::default();
         socket.kernel.change(|inner| inner.watched = true);
         Arc::new(socket)
     }
 
-    pub(super) fn lock(&self) -> Held<'_> {
-        Held { socket: self, guard: Some(self.state.lock().unwrap()) }
+    fn lock(&self) -> Held<'_> {
+        Held { socket: self, guard: self.state.lock().unwrap() }
     }
 
     fn perform(&self, after: After) {
         if after.notify {
             self.kernel.change(|inner| inner.notified = true);
         }
-        after.wakes.iter().for_each(|parker| parker.wake(&self.kernel));
-        if after.flush > 0 {
-            self.kernel.change(|inner| inner.written += after.flush);
+        for parker in after.wakes {
+            parker.wake();
         }
         if after.arm {
             self.kernel.change(|inner| inner.watched = true);
@@ -373,26 +317,24 @@ impl Socket {
         }
     }
 
-    fn turn<'a>(&'a self, mut held: Held<'a>, mut patience: Patience) -> Held<'a> {
+    fn turn<'a>(&'a self, mut held: Held<'a>, mut limit: Limit<'_>) -> Held<'a> {
         let commands = std::mem::take(&mut held.commands);
         if commands > 0 {
-            patience = Patience::Once;
+            limit = Limit::Once;
         }
-        if !matches!(patience, Patience::Once) {
+        if !matches!(limit, Limit::Once) {
             held.lease.sleep();
         }
-        drop(held);
+        held.release();
 
         assert!(!self.turning.swap(true, Ordering::SeqCst), "one holder at a time");
-        let messages = self.kernel.wait(commands, patience);
+        let messages = self.kernel.wait(commands, limit);
         if messages > 0 {
             let mut held = self.lock();
             held.lease.wake();
-            let was_empty = held.inbox == 0;
             held.inbox += messages;
-            if was_empty {
-                held.changed();
-            }
+            held.changed();
+            held.release();
         }
         self.turning.store(false, Ordering::SeqCst);
 
@@ -403,59 +345,47 @@ impl Socket {
 
     fn kick(&self) {
         let mut held = self.lock();
-        if held.commands == 0 || !held.lease.take() {
-            return;
+        if !held.needs_turn() || !held.lease.take() {
+            return held.release();
         }
         held.inside += 1;
-        while held.commands > 0 {
-            held = self.turn(held, Patience::Once);
+        while held.needs_turn() {
+            held = self.turn(held, Limit::Once);
         }
         held.inside -= 1;
-        held.leave_lease();
+        held.leave_lease(false);
         held.wake_ready();
         if held.lease.is_free() {
-            held.wake_first();
+            held.wake_leader();
         }
+        held.release();
     }
 
-    // Callers
+    // Callers.
 
-    pub(super) fn recv(&self, parker: &Arc<Parker>, patience: Patience) -> Result<(), Failure> {
+    fn recv(&self, limit: Limit<'_>) -> Result<(), Failure> {
         let mut held = self.lock();
         if held.closing {
+            held.release();
             return Err(Failure::BadSocket);
         }
         if held.take_message().is_ok() {
+            held.release();
             return Ok(());
         }
         held.inside += 1;
-        let mut leading = false;
+        let mut leads = false;
         let result = loop {
             if held.closing {
                 break Err(Failure::BadSocket);
             }
-            if held.gathered > 0 {
-                held.flush_gathered();
-                drop(held);
-                held = self.lock();
-                // Others had the lock meanwhile, and one of them may have brought what we want.
-                if held.take_message().is_ok() {
-                    break Ok(());
-                }
-                continue;
-            }
-            if leading || held.lease.take() {
-                leading = true;
-                held = self.turn(held, patience);
-            } else if matches!(patience, Patience::Once) {
-                break Err(Failure::WouldBlock);
-            } else {
-                parker.prepare();
-                held.waiters.push_back(Arc::clone(parker));
-                drop(held);
-                parker.park(patience);
-                held = self.lock();
-                held.remove_waiter(parker);
+            let mut over = false;
+            if leads || held.lease.take() {
+                leads = true;
+                held = self.turn(held, limit);
+            } else if !matches!(limit, Limit::Once) {
+                over = matches!(limit, Limit::Until(_));
+                held = self.park(held, over.then(Instant::now));
             }
             if held.closing {
                 break Err(Failure::BadSocket);
@@ -463,121 +393,131 @@ impl Socket {
             if held.take_message().is_ok() {
                 break Ok(());
             }
-            match patience {
-                Patience::Once => break Err(Failure::WouldBlock),
-                _ if patience.is_over() => break Err(Failure::TimedOut),
+            match limit {
+                Limit::Once => break Err(Failure::WouldBlock),
+                _ if over || limit.is_over() => break Err(Failure::TimedOut),
                 _ => {}
             }
         };
         held.inside -= 1;
-        if leading {
-            held.leave_lease();
+        if leads {
+            held.leave_lease(result.is_ok());
         }
         held.pass_on();
+        held.release();
         result
     }
 
-    /// nn_poll as it is for several sockets: the caller may lead and is a waiter all the same.
-    pub(super) fn poll(&self, parker: &Arc<Parker>) -> bool {
-        self.lock().inside += 1;
-        let (mut leading, mut turning, mut listed) = (false, true, false);
-        let result = loop {
+    fn park<'a>(&'a self, mut held: Held<'a>, deadline: Option<Instant>) -> Held<'a> {
+        let parker = Arc::new(Parker::default());
+        parker.prepare();
+        held.waiters.add(&parker, Want::Recv);
+        held.release();
+        parker.park(deadline);
+        let mut held = self.lock();
+        held.remove_waiter(&parker);
+        held
+    }
+
+    /// nn_poll: the caller may lead and is a waiter all the same.
+    fn poll(&self) -> bool {
+        let parker = Arc::new(Parker::default());
+        let mut held = self.lock();
+        held.inside += 1;
+        held.release();
+        let (mut leads, mut turns) = (false, true);
+        let (mut held, ready) = loop {
             parker.prepare();
             let mut held = self.lock();
-            if std::mem::take(&mut listed) {
-                held.remove_waiter(parker);
-            }
+            held.remove_waiter(&parker);
             if held.closing {
-                break false;
+                break (held, false);
             }
-            leading |= held.lease.take();
-            if leading {
+            leads |= held.lease.take();
+            if leads {
                 held.lease.wake();
-                held.flush_gathered();
-                while std::mem::take(&mut turning) || held.commands > 0 {
-                    held = self.turn(held, Patience::Once);
+                while std::mem::take(&mut turns) || held.needs_turn() {
+                    held = self.turn(held, Limit::Once);
                 }
                 // It may have come during the turn, when this thread was no waiter.
                 if held.closing {
-                    break false;
+                    break (held, false);
                 }
             }
-            let ready = held.inbox > 0;
-            held.waiters.push_back(Arc::clone(parker));
-            listed = true;
-            if leading {
+            if held.inbox > 0 {
+                break (held, true);
+            }
+            held.waiters.add(&parker, Want::Both);
+            if leads {
                 held.lease.sleep();
             }
-            drop(held);
-            if ready {
-                break true;
-            }
-            if !parker.begin_polling() {
-                continue;
-            }
-            turning = self.kernel.poll(leading);
-            parker.end_polling();
+            held.release();
+            turns = self.kernel.poll(&parker, leads);
         };
-        let mut held = self.lock();
-        if listed {
-            held.remove_waiter(parker);
-        }
         held.inside -= 1;
-        if leading {
-            held.leave_lease();
+        if leads {
+            held.leave_lease(ready);
         }
         held.pass_on();
-        result
+        held.release();
+        ready
     }
 
-    /// What a neighbour, or a change of an option, does.
-    pub(super) fn deliver_from_outside(&self) {
+    // Others.
+
+    /// A neighbour's message.
+    fn deliver_from_outside(&self) {
         let mut held = self.lock();
         held.inbox += 1;
         held.changed();
+        held.release();
     }
 
     /// A bind or a connect.
-    pub(super) fn command(&self) {
-        self.lock().commands += 1;
-    }
-
-    /// A send in a quick row of sends.
-    pub(super) fn gather(&self) {
+    fn command(&self) {
         let mut held = self.lock();
-        held.gathered += 1;
-        if !std::mem::replace(&mut held.gather_watched, true) {
-            held.after.report = true;
-            held.lease.start_ticking();
-        }
+        held.commands += 1;
+        held.release();
     }
 
-    pub(super) fn close(&self) {
-        let parker = Arc::new(Parker::default());
+    /// NN_RCVFD is asked for.
+    fn give_to_worker(&self) {
+        let mut held = self.lock();
+        let free = held.lease.take();
+        held.lease.give_to_worker();
+        if free {
+            held.leave_lease(false);
+        }
+        held.release();
+    }
+
+    fn close(&self) {
         let mut held = self.lock();
         held.closing = true;
-        while !held.waiters.is_empty() {
-            held.wake_first();
-        }
-        held.interrupt();
-        held.flush_gathered();
-        held = self.wait_alone(held, &parker);
-        assert!(held.lease.take(), "nobody else is inside");
-        drop(self.turn(held, Patience::Once));
+        held.release();
+        let mut held = self.lock();
+        let state = &mut *held;
+        state.waiters.wake_all(&mut state.after.wakes);
+        state.interrupt();
+        held = self.wait_alone(held);
+        assert!(held.lease.take_to_end(), "nobody else is inside");
+        self.turn(held, Limit::Once).release();
     }
 
-    fn wait_alone<'a>(&'a self, mut held: Held<'a>, parker: &Arc<Parker>) -> Held<'a> {
+    fn wait_alone<'a>(&'a self, mut held: Held<'a>) -> Held<'a> {
+        let parker = Arc::new(Parker::default());
         loop {
             parker.prepare();
-            held.closer = Some(Arc::clone(parker));
-            drop(held);
+            held.closer = Some(Arc::clone(&parker));
+            held.release();
             held = self.lock();
             if held.inside == 0 && held.lease.is_free() {
                 held.closer = None;
+                held.coming.clear();
                 return held;
             }
-            drop(held);
-            parker.park(Patience::Never);
+            held.release();
+            parker.park(None);
             held = self.lock();
         }
     }
@@ -587,7 +527,7 @@ impl Socket {
     fn work(&self) {
         let mut ticking = false;
         loop {
-            let round = self.kernel.wait_nested(ticking);
+            let round = self.kernel.wait_in_hub(ticking);
             if round.stop {
                 return;
             }
@@ -604,25 +544,27 @@ impl Socket {
         }
     }
 
-    fn drive<'a>(&'a self, mut held: Held<'a>) -> Held<'a> {
+    fn drive<'a>(&'a self, mut held: Held<'a>) {
         held.inside += 1;
         loop {
-            held = self.turn(held, Patience::Once);
-            if held.commands == 0 {
+            held = self.turn(held, Limit::Once);
+            if !held.needs_turn() {
                 break;
             }
         }
         held.inside -= 1;
         held.after.arm |= held.lease.leave_armed();
         held.wake_closer();
-        held.wake_first();
-        held
+        held.wake_leader();
+        held.release();
     }
 
     fn fired(&self) -> bool {
         let mut held = self.lock();
         if held.closing || !held.lease.fired() {
-            return !held.closing;
+            let ticks = !held.closing;
+            held.release();
+            return ticks;
         }
         self.drive(held);
         false
@@ -630,22 +572,23 @@ impl Socket {
 
     fn due(&self) {
         let mut held = self.lock();
-        if !held.closing && held.lease.due() {
-            self.drive(held);
+        if held.closing || !held.lease.due() {
+            return held.release();
         }
+        self.drive(held);
     }
 
     fn tick(&self) -> bool {
         let mut held = self.lock();
         if held.closing {
+            held.release();
             return false;
-        }
-        if std::mem::take(&mut held.gather_watched) {
-            held.flush_gathered();
         }
         let tick = held.lease.tick();
         if tick == Tick::Taken {
-            self.drive(held);
+            self.drive(held)
+        } else {
+            held.release()
         }
         tick == Tick::Stay
     }
@@ -654,16 +597,18 @@ impl Socket {
 // What happens to it.
 
 /// A socket with a worker; the test's own thread is one of those that come to it.
-pub(super) struct Scene {
-    pub(super) socket: Arc<Socket>,
+struct Scene {
+    socket: Arc<Socket>,
     worker: JoinHandle<()>,
-    time_is_over: Arc<(AtomicBool, Arc<Parker>)>,
+    time_is_over: Arc<AtomicBool>,
 }
 
 impl Scene {
-    pub(super) fn new(urgent: bool) -> Self {
+    fn new(urgent: bool) -> Self {
         let socket = Socket::new();
-        socket.lock().urgent = urgent;
+        let mut held = socket.lock();
+        held.urgent = urgent;
+        held.release();
         let worker = Arc::clone(&socket);
         Self { socket, worker: thread::spawn(move || worker.work()), time_is_over: Arc::default() }
     }
@@ -672,9 +617,8 @@ impl Scene {
     fn receiver(&self, messages: usize) -> JoinHandle<()> {
         let socket = Arc::clone(&self.socket);
         thread::spawn(move || {
-            let parker = Arc::default();
             for _ in 0..messages {
-                assert_eq!(socket.recv(&parker, Patience::Never), Ok(()));
+                assert_eq!(socket.recv(Limit::Never), Ok(()));
             }
         })
     }
@@ -682,45 +626,39 @@ impl Scene {
     /// A thread that polls for a message.
     fn poller(&self) -> JoinHandle<bool> {
         let socket = Arc::clone(&self.socket);
-        thread::spawn(move || socket.poll(&Arc::default()))
+        thread::spawn(move || socket.poll())
     }
 
     /// A thread that receives until the socket is closed.
-    pub(super) fn caller_until_close(&self) -> JoinHandle<()> {
+    fn caller_until_close(&self) -> JoinHandle<()> {
         let socket = Arc::clone(&self.socket);
-        thread::spawn(move || {
-            let parker = Arc::default();
-            while socket.recv(&parker, Patience::Never) != Err(Failure::BadSocket) {}
-        })
+        thread::spawn(move || while socket.recv(Limit::Never) != Err(Failure::BadSocket) {})
     }
 
     /// A thread that receives a message if it comes before `time_passes`.
     fn impatient_receiver(&self) -> JoinHandle<Result<(), Failure>> {
-        let (socket, time) = (Arc::clone(&self.socket), Arc::clone(&self.time_is_over));
-        thread::spawn(move || socket.recv(&time.1, Patience::Until(&time.0)))
+        let (socket, over) = (Arc::clone(&self.socket), Arc::clone(&self.time_is_over));
+        thread::spawn(move || socket.recv(Limit::Until(&over)))
     }
 
     fn time_passes(&self) {
-        let (over, parker) = &*self.time_is_over;
         // Under a lock of loom, for this to happen at any time.
-        self.socket.kernel.change(|_| over.store(true, Ordering::SeqCst));
-        drop(parker.state.lock().unwrap());
-        parker.bed.notify_all();
+        self.socket.kernel.change(|_| self.time_is_over.store(true, Ordering::SeqCst));
     }
 
     /// All callers have gone. What comes now is for the worker, and it does come to it.
-    pub(super) fn end(self) {
+    fn end(self) {
         self.socket.kernel.arrive(1);
         self.socket.kernel.wait_for(|inner| inner.arrived == 0);
         self.stop();
     }
 
-    pub(super) fn stop(self) {
+    fn stop(self) {
         self.socket.kernel.change(|inner| inner.stop = true);
         self.worker.join().unwrap();
         let held = self.socket.lock();
-        assert!(held.waiters.is_empty() && held.coming == 0 && held.inside == 0);
-        assert_eq!((held.commands, held.gathered), (0, 0));
+        assert!(held.waiters.is_empty() && held.coming.is_empty());
+        assert_eq!((held.inside, held.commands), (0, 0));
         assert!(held.lease.is_free() || held.closing);
     }
 }
@@ -758,8 +696,8 @@ fn a_caller_that_does_not_wait_leaves_the_rest_to_the_worker() {
         check(3, move || {
             let scene = Scene::new(urgent);
             scene.socket.kernel.arrive(1);
-            let _ = scene.socket.recv(&Arc::default(), Patience::Once);
-            let _ = scene.socket.recv(&Arc::default(), Patience::Once);
+            let _ = scene.socket.recv(Limit::Once);
+            let _ = scene.socket.recv(Limit::Once);
             scene.socket.kernel.wait_for(|inner| inner.arrived == 0);
             scene.end();
         });
@@ -828,7 +766,7 @@ fn a_caller_that_does_not_wait_hands_over_as_well() {
     check(2, || {
         let scene = Scene::new(false);
         let receiver = scene.receiver(1);
-        let got = scene.socket.recv(&Arc::default(), Patience::Once);
+        let got = scene.socket.recv(Limit::Once);
         assert_eq!(got, Err(Failure::WouldBlock));
         scene.socket.kernel.arrive(1);
         receiver.join().unwrap();
@@ -837,7 +775,7 @@ fn a_caller_that_does_not_wait_hands_over_as_well() {
 }
 
 #[test]
-fn commands_are_carried_out_whoever_drives() {
+fn commands_are_carried_out_by_any_driver() {
     check(3, || {
         let scene = Scene::new(false);
         let receiver = scene.receiver(1);
@@ -851,15 +789,16 @@ fn commands_are_carried_out_whoever_drives() {
 }
 
 #[test]
-fn gathered_output_is_written_by_its_sender_or_by_the_worker() {
+fn a_caller_blocked_while_the_socket_is_given_to_the_worker_gets_everything() {
     check(3, || {
         let scene = Scene::new(false);
-        let receiver = scene.receiver(1);
-        scene.socket.gather();
+        let receiver = scene.receiver(2);
+        scene.socket.give_to_worker();
+        scene.socket.kernel.arrive(1);
+        scene.socket.command();
         scene.socket.kernel.arrive(1);
         receiver.join().unwrap();
-        scene.socket.gather();
-        scene.socket.kernel.wait_for(|inner| inner.written == 2);
+        scene.socket.kernel.wait_for(|inner| inner.obeyed == 1);
         scene.end();
     });
 }

@@ -1,0 +1,8 @@
+//! `crate::sys` of the library's files that run here.
+
+pub(crate) mod atomic;
+pub(crate) mod linux;
+mod mutex;
+
+pub(crate) use linux::Parker;
+pub(crate) use mutex::{Mutex, MutexGuard};
