@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use super::super::Unparked;
 use super::Readiness;
 
 /// One thread's bed. Wakeups are not counted: any number of them before a sleep makes that sleep return at once.
@@ -14,14 +15,6 @@ pub(crate) struct Parker {
     waker_cpu: AtomicU32,
     /// Only for threads that also wait for descriptors (nn_poll over several sockets).
     event: OnceLock<Readiness>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unparked {
-    Woken,
-    TimedOut,
-    /// A signal handler ran.
-    Interrupted,
 }
 
 const AWAKE: u32 = 0;
