@@ -35,9 +35,7 @@ mod imp;
 
 pub(crate) use errors::{code_of, concerns_only_the_peer, exhausted, is_exhausted, is_in_progress, refused};
 use imp::forked;
-pub(crate) use imp::{
-    Events, Hub, Parker, Poller, Readiness, Tripwire, WaitSet, fill, recv, send, send_vectored,
-};
+pub(crate) use imp::{Events, Hub, Parker, Poller, Readiness, Tripwire, WaitSet, fill, recv, send, send_vectored};
 pub(crate) use interest::Interest;
 pub(crate) use process::{Uncancelled, at_exit, generation, nap, now, on_fork, spawn};
 pub(crate) use random::random;

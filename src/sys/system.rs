@@ -24,6 +24,19 @@ pub(crate) fn tell(lines: &[u8]) {
     unsafe { libc::syscall(libc::SYS_write, libc::STDERR_FILENO, lines.as_ptr(), lines.len()) };
 }
 
+/// Whether the peer sends nothing more, whatever it has sent before. Some systems tell only once all of that was read.
+#[cfg(portable_sys)]
+pub(super) fn has_ended(source: super::Source<'_>) -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    const END: libc::c_short = libc::POLLRDHUP;
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+    const END: libc::c_short = 0;
+    let _whole = super::Uncancelled::new();
+    let mut entry = libc::pollfd { fd: source.as_raw_fd(), events: END, revents: 0 };
+    // SAFETY: one entry, which outlives the call. It does not wait.
+    unsafe { libc::poll(&raw mut entry, 1, 0) > 0 }
+}
+
 /// Bytes that were written to the stream and that the other end has not taken (unix) or acknowledged (tcp) yet. `None`: the
 /// system does not tell.
 pub(crate) fn pending_out(socket: &Socket) -> Option<usize> {

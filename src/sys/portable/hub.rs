@@ -14,9 +14,10 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use polling::Event;
+use polling::{Event, PollMode};
 use socket2::SockRef;
 
+use super::super::system::has_ended;
 use super::super::{Condvar, Interest, Mutex, MutexGuard, RawSource, Source, Uncancelled};
 use super::Readiness;
 use super::park::Bed;
@@ -30,8 +31,6 @@ pub(crate) struct Hub {
     /// Whoever waits here.
     thread: OnceLock<ThreadId>,
     next_mailbox: AtomicUsize,
-    /// Is watched for nothing: with it one can see whether the system's poller is still ours.
-    probe: Readiness,
 }
 
 pub(super) type Locked<'a> = MutexGuard<'a, State>;
@@ -39,7 +38,7 @@ pub(super) type Locked<'a> = MutexGuard<'a, State>;
 /// How long a caller waits at most for the worker to look what the system has. It may be serving sockets.
 const LOOK_TIME: Duration = Duration::from_millis(100);
 
-/// The key of [`Hub::probe`].
+/// The key of what is added for a moment, to see whether that is possible.
 const PROBE: usize = 0;
 
 #[derive(Default)]
@@ -91,44 +90,61 @@ pub(super) struct Mailbox {
     watchers: Vec<Arc<Bed>>,
 }
 
-enum Change {
-    Add(Event),
-    Modify(Event),
+enum Call {
+    /// What is watched, under which key and for what.
+    Add(usize, Interest),
+    Modify(usize, Interest),
     Remove,
     /// An urgent byte is taken away.
     TakeUrgent,
+    /// Whether the peer sends nothing more: an error if it may.
+    FindEnd,
 }
 
-/// Changes what the system watches.
-fn control(system: &polling::Poller, raw: RawSource, change: Change) -> io::Result<()> {
+/// All that is asked of the system about a source.
+fn control(system: &polling::Poller, raw: RawSource, call: Call) -> io::Result<()> {
     let _whole = Uncancelled::new();
     // SAFETY: a source is added by its owner, who removes it before it closes it; a poller that is dropped removes all that
     // it has. Where a program closes descriptors that are ours, the system answers that there is none, or changes what it
     // reports of another one that has the number now and was added as well.
     unsafe {
         let source = Source::borrow_raw(raw);
-        match change {
-            Change::Add(event) => system.add(raw, event),
-            Change::Modify(event) => system.modify(source, event),
-            Change::Remove => system.delete(source),
-            Change::TakeUrgent => SockRef::from(&source).recv_out_of_band(&mut [MaybeUninit::uninit()]).map(drop),
+        match call {
+            Call::Add(key, interest) => {
+                let (event, mode) = watch_for(system, key, interest);
+                system.add_with_mode(raw, event, mode)
+            }
+            Call::Modify(key, interest) => {
+                let (event, mode) = watch_for(system, key, interest);
+                system.modify_with_mode(source, event, mode)
+            }
+            Call::Remove => system.delete(source),
+            Call::TakeUrgent => SockRef::from(&source).recv_out_of_band(&mut [MaybeUninit::uninit()]).map(drop),
+            Call::FindEnd => has_ended(source).then_some(()).ok_or(io::ErrorKind::WouldBlock.into()),
         }
+    }
+}
+
+/// A source that its owner does not want to read is watched all the same: its end has to be heard of. What comes before the
+/// end is no reason to wake up over and over, so each arrival is reported once.
+fn watch_for(system: &polling::Poller, key: usize, interest: Interest) -> (Event, PollMode) {
+    if interest.read || !system.supports_edge() {
+        (Event::new(key, interest.read, interest.write), PollMode::Oneshot)
+    } else {
+        (Event::new(key, true, interest.write), PollMode::Edge)
     }
 }
 
 impl Hub {
     pub(crate) fn new() -> io::Result<Arc<Self>> {
-        let hub = Self {
+        Ok(Arc::new(Self {
             system: polling::Poller::new()?,
             state: Mutex::new(State::default()),
             events: Mutex::new(polling::Events::new()),
             looked: Condvar::new(),
             thread: OnceLock::new(),
             next_mailbox: AtomicUsize::new(0),
-            probe: Readiness::new()?,
-        };
-        control(&hub.system, hub.probe.raw(), Change::Add(Event::none(PROBE)))?;
-        Ok(Arc::new(hub))
+        }))
     }
 
     /// Waits until an armed poller has something, somebody notifies, or the time is over (`None`: no limit). Adds the keys of
@@ -163,7 +179,10 @@ impl Hub {
 
     /// The thread that waits will not hear of what it is notified of: the program has closed our descriptors.
     pub(crate) fn is_deaf(&self) -> bool {
-        control(&self.system, self.probe.raw(), Change::Modify(Event::none(PROBE))).is_err()
+        let Ok(probe) = Readiness::new() else { return false };
+        let added = control(&self.system, probe.raw(), Call::Add(PROBE, Interest::READ));
+        let _ = control(&self.system, probe.raw(), Call::Remove);
+        added.is_err()
     }
 
     pub(super) fn lock(&self) -> Locked<'_> {
@@ -193,7 +212,7 @@ impl Hub {
         for source in state.mailboxes.remove(&id).into_iter().flat_map(|mailbox| mailbox.sources.into_values()) {
             if let Some(watched) = state.watched.remove(&source) {
                 // Nobody is told of it any more, whether or not the system knows it.
-                let _ = control(&self.system, watched.raw, Change::Remove);
+                let _ = control(&self.system, watched.raw, Call::Remove);
             }
         }
     }
@@ -206,7 +225,7 @@ impl Hub {
         }
         let source = state.last_key;
         state.last_key = source.wrapping_add(1);
-        control(&self.system, raw, Change::Add(event_of(source, interest)))?;
+        control(&self.system, raw, Call::Add(source, interest))?;
         let watched = Watched { mailbox: id, raw, key, interest, stage: Stage::Watched };
         state.watched.insert(source, watched);
         let State { mailboxes, watched, .. } = &mut *state;
@@ -224,14 +243,14 @@ impl Hub {
         let source = state.source(id, raw).ok_or(io::ErrorKind::NotFound)?;
         let Some(watched) = state.watched.get_mut(&source) else { return Err(io::ErrorKind::NotFound.into()) };
         (watched.interest, watched.key, watched.stage) = (interest, key, Stage::Watched);
-        control(&self.system, raw, Change::Modify(event_of(source, interest)))
+        control(&self.system, raw, Call::Modify(source, interest))
     }
 
     pub(super) fn remove(&self, id: usize, raw: RawSource) -> io::Result<()> {
         let mut state = self.lock();
         let source = state.mailboxes.get_mut(&id).and_then(|mailbox| mailbox.sources.remove(&raw));
         state.watched.remove(&source.ok_or(io::ErrorKind::NotFound)?);
-        control(&self.system, raw, Change::Remove)
+        control(&self.system, raw, Call::Remove)
     }
 
     /// Has the system watch again what the owner has taken out of the mailbox.
@@ -242,7 +261,7 @@ impl Hub {
                 continue;
             };
             watched.stage = Stage::Watched;
-            if control(&self.system, watched.raw, Change::Modify(event_of(source, watched.interest))).is_err() {
+            if control(&self.system, watched.raw, Call::Modify(source, watched.interest)).is_err() {
                 // The program has closed it: reading it will tell.
                 watched.stage = Stage::Ready(Interest { read: true, write: true });
                 mailbox.ready.push(source);
@@ -312,9 +331,15 @@ impl Hub {
         let Some(watched) = state.watched.get_mut(&event.key) else { return };
         if event.is_priority() {
             // Nobody reads it, and it would be reported for ever.
-            let _ = control(&self.system, watched.raw, Change::TakeUrgent);
+            let _ = control(&self.system, watched.raw, Call::TakeUrgent);
         }
         let mut ready = Interest { read: event.readable, write: event.writable };
+        if ready.read && !watched.interest.read {
+            ready.read = control(&self.system, watched.raw, Call::FindEnd).is_ok();
+        }
+        if !ready.read && !ready.write {
+            return;
+        }
         if let Stage::Ready(before) = watched.stage {
             ready = Interest { read: before.read || ready.read, write: before.write || ready.write };
         }
@@ -329,10 +354,6 @@ impl Hub {
     fn is_own_thread(&self) -> bool {
         self.thread.get() == Some(&thread::current().id())
     }
-}
-
-fn event_of(source: usize, interest: Interest) -> Event {
-    Event::new(source, interest.read, interest.write)
 }
 
 impl State {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::{AsSource, Condvar, Interest, RawSource, generation};
-use super::{Hub, Tripwire};
+use super::{Hub, Readiness, Tripwire};
 
 pub(crate) struct Poller {
     pub(super) hub: Arc<Hub>,
@@ -33,8 +33,10 @@ impl Events {
 }
 
 impl Poller {
-    /// The hub reports its first event under `key`.
+    /// The hub reports its first event under `key`. It needs no descriptor of its own, but a program that has none left
+    /// hears so at once, as on a system where it does.
     pub(crate) fn new(hub: &Arc<Hub>, key: u64, tripwire: Option<Arc<Tripwire>>) -> io::Result<Self> {
+        drop(Readiness::new()?);
         let woken = Arc::new(Condvar::new());
         let mailbox = hub.open(key, Arc::clone(&woken));
         Ok(Self { hub: Arc::clone(hub), mailbox, woken, _tripwire: tripwire, generation: generation() })

@@ -8,8 +8,10 @@ use socket2::Socket;
 use super::super::Uncancelled;
 use super::super::system::NO_SIGPIPE;
 
-/// Spare capacity has to be written to before it can be lent to a read. That is done for no more bytes than a read may bring
-/// most likely: done for all of a large message at each of its reads, it would take longer than the reads.
+/// Spare capacity has to be written to before it can be lent to a read. That is done for as many bytes as have come before,
+/// within these limits: done for all of a large message at each of its reads, it would take longer than the reads, and a
+/// peer that only announces one is not to take memory.
+const LEAST_SPARE: usize = 16 * 1024;
 const MOST_SPARE: usize = 256 * 1024;
 
 /// Reads once, first into the spare capacity of `first` (at most `limit` bytes), then into `second`. Returns how many
@@ -23,7 +25,7 @@ pub(crate) fn fill(
     let _whole = Uncancelled::new();
     let old = first.len();
     let limit = limit.min(first.capacity() - old);
-    let taken = limit.min(MOST_SPARE);
+    let taken = limit.min(old.clamp(LEAST_SPARE, MOST_SPARE));
     first.resize(old + taken, 0);
     // What belongs behind the first part must not come before it is full.
     let second = if taken < limit { &mut [] } else { second };
