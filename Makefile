@@ -13,8 +13,12 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p;T;q' Cargo.toml)
 
 REAL := libnanomsg.so.6.0.1
 NAMES := libnanomsg.so.6 libnanomsg.so.5 libnanomsg.so
-STAGE := target/lib
-STAGED_CAT := target/bin/nanocat
+# How the library reaches the system (src/sys): as Linux does it, or `portable`, as every other system does.
+SYS ?= linux
+OUT := target$(if $(filter portable,$(SYS)),/portable)
+SYS_FEATURES := $(if $(filter portable,$(SYS)),portable-sys)
+STAGE := $(OUT)/lib
+STAGED_CAT := $(OUT)/bin/nanocat
 CATS := nn_push nn_pull nn_pub nn_sub nn_req nn_rep nn_surveyor nn_respondent nn_bus nn_pair
 ARCHIVE := target/release/libnanomsg.a
 EXPORTS := src/ffi/exports.txt
@@ -56,11 +60,11 @@ deps:
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	else echo "to talk to WebSockets of others and to test the examples, install: $$missing"; fi
 
-## build         the library, under all its names, in target/lib; nanocat in target/bin
+## build         the library, under all its names, in target/lib; nanocat in target/bin (SYS=portable: in target/portable)
 build:
-	$(CARGO) rustc --release --lib --crate-type staticlib
+	$(CARGO) rustc --release --features '$(SYS_FEATURES)' --lib --crate-type staticlib
 	@$(MAKE) --no-print-directory link
-	$(CARGO) build --release --features cli --bin nanocat
+	$(CARGO) build --release --features 'cli $(SYS_FEATURES)' --bin nanocat
 	@mkdir -p $(dir $(STAGED_CAT))
 	@cp -f target/release/nanocat $(STAGED_CAT).new && mv -f $(STAGED_CAT).new $(STAGED_CAT)
 	@for name in $(CATS); do ln -sf nanocat $(dir $(STAGED_CAT))$$name; done

@@ -12,6 +12,11 @@ use std::path::Path;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    // The operating system below us (src/sys) is reached without system calls of our own.
+    let linux = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux");
+    if !linux || env::var_os("CARGO_FEATURE_PORTABLE_SYS").is_some() {
+        println!("cargo::rustc-cfg=portable_sys");
+    }
     let apple = env::var("CARGO_CFG_TARGET_VENDOR").is_ok_and(|vendor| vendor == "apple");
     if env::var_os("CARGO_CFG_UNIX").is_some() && !apple {
         // The number of upstream's versions 1.2 and later.

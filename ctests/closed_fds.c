@@ -185,7 +185,10 @@ int main(void)
     fds[0].fd = s[0];
     fds[1].fd = s[2];
     CHECK(nn_poll(fds, 2, 1) == 0);
-    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        /* Who waits on a condition variable does not hear of it. */
+        if (ct_portable && ways[i].run == returning_by_themselves)
+            continue;
         QUIRK("Q-E5", ways[i].text) {
             int status;
             int64_t start = ct_now();
@@ -201,6 +204,7 @@ int main(void)
             CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
             CHECK(ct_took(start, 0, 10000));
         }
+    }
     ct_close_pair(s);
     ct_close_pair(s + 2);
     return 0;

@@ -421,6 +421,6 @@ int main(void)
     endings();
     ct_in_child("nn_term", by_term);
     printf("-- signals\n");
-    by_signal();
+    UNLESS_PORTABLE by_signal();
     return 0;
 }

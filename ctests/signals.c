@@ -72,20 +72,24 @@ int main(void)
         printf("-- %s SA_RESTART\n", restart ? "with" : "without");
         sa.sa_flags = restart ? SA_RESTART : 0;
         sigaction(SIGUSR1, &sa, NULL);
-        interrupt("nn_recv", s, 0, SIGUSR1);
-        interrupt("nn_send", s, 1, SIGUSR1);
+        UNLESS_PORTABLE {
+            interrupt("nn_recv", s, 0, SIGUSR1);
+            interrupt("nn_send", s, 1, SIGUSR1);
+        }
         for (enum ct_transport t = INPROC; t <= WS; t++) {
             int p[2];
             ct_pair(t, p);
-            printf("%s: ", ct_scheme[t]);
-            interrupt("nn_recv", p[0], 0, SIGUSR1);
+            UNLESS_PORTABLE {
+                printf("%s: ", ct_scheme[t]);
+                interrupt("nn_recv", p[0], 0, SIGUSR1);
+            }
             /* Nothing is lost by it. */
             MUST(nn_send(p[1], "hello", 5, 0));
             CALL(nn_recv(p[0], buf, sizeof buf, 0));
             ct_close_pair(p);
         }
     }
-    CHECK(handled >= 10);
+    CHECK(ct_portable || handled >= 10);
 
     printf("-- ignored signals interrupt nothing\n");
     signal(SIGUSR2, SIG_IGN);

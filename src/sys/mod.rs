@@ -20,27 +20,29 @@
 
 pub(crate) mod atomic;
 mod errors;
+mod interest;
 mod process;
 mod random;
 mod sync;
 mod system;
 mod threads;
 
-#[cfg(all(target_os = "linux", not(feature = "portable-sys")))]
+#[cfg(not(portable_sys))]
 #[path = "linux/mod.rs"]
+mod imp;
+#[cfg(portable_sys)]
+#[path = "portable/mod.rs"]
 mod imp;
 
 pub(crate) use errors::{code_of, concerns_only_the_peer, exhausted, is_exhausted, is_in_progress, refused};
 use imp::forked;
-pub(crate) use imp::{
-    Events, Hub, Interest, Parker, Poller, Readiness, Tripwire, Unparked, WaitSet, fill, pending_out, recv, send,
-    send_vectored,
-};
+pub(crate) use imp::{Events, Hub, Parker, Poller, Readiness, Tripwire, WaitSet, fill, recv, send, send_vectored};
+pub(crate) use interest::Interest;
 pub(crate) use process::{Uncancelled, at_exit, generation, nap, now, on_fork, spawn};
 pub(crate) use random::random;
 pub(crate) use sync::{Condvar, Mutex, MutexGuard};
-pub(crate) use system::{interface_index, tell};
-pub(crate) use threads::{current_parker, forget_parker};
+pub(crate) use system::{interface_index, pending_out, tell};
+pub(crate) use threads::{Unparked, current_parker, forget_parker};
 
 /// A stream, or what listens for them.
 pub(crate) type Stream = process::Sheltered<socket2::Socket>;

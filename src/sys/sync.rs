@@ -82,6 +82,14 @@ impl Condvar {
         self.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// At most until `deadline` (`None`: no limit).
+    #[cfg(portable_sys)]
+    pub(crate) fn wait_until<'a, T>(&self, guard: MutexGuard<'a, T>, deadline: Option<Instant>) -> MutexGuard<'a, T> {
+        let Some(deadline) = deadline else { return self.wait(guard) };
+        let time = deadline.saturating_duration_since(Instant::now());
+        self.0.wait_timeout(guard, time).unwrap_or_else(PoisonError::into_inner).0
+    }
+
     pub(crate) fn notify_all(&self) {
         self.0.notify_all();
     }

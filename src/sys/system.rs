@@ -1,6 +1,13 @@
 //! Small questions to the system that std does not ask.
 
 use std::ffi::CString;
+use std::os::fd::AsRawFd;
+
+use socket2::Socket;
+
+/// The flag of a write that raises no SIGPIPE. Apple's systems have none: socket2 makes sockets there that raise none.
+#[cfg(portable_sys)]
+pub(super) const NO_SIGPIPE: libc::c_int = if cfg!(target_vendor = "apple") { 0 } else { libc::MSG_NOSIGNAL };
 
 /// The number of the network interface with this name.
 pub(crate) fn interface_index(name: &str) -> Option<u32> {
@@ -15,4 +22,26 @@ pub(crate) fn interface_index(name: &str) -> Option<u32> {
 pub(crate) fn tell(lines: &[u8]) {
     // SAFETY: pointer and length describe `lines`.
     unsafe { libc::syscall(libc::SYS_write, libc::STDERR_FILENO, lines.as_ptr(), lines.len()) };
+}
+
+/// Whether the peer sends nothing more, whatever it has sent before. Some systems tell only once all of that was read.
+#[cfg(portable_sys)]
+pub(super) fn has_ended(source: super::Source<'_>) -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    const END: libc::c_short = libc::POLLRDHUP;
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+    const END: libc::c_short = 0;
+    let _whole = super::Uncancelled::new();
+    let mut entry = libc::pollfd { fd: source.as_raw_fd(), events: END, revents: 0 };
+    // SAFETY: one entry, which outlives the call. It does not wait.
+    unsafe { libc::poll(&raw mut entry, 1, 0) > 0 }
+}
+
+/// Bytes that were written to the stream and that the other end has not taken (unix) or acknowledged (tcp) yet. `None`: the
+/// system does not tell.
+pub(crate) fn pending_out(socket: &Socket) -> Option<usize> {
+    let mut count: libc::c_int = 0;
+    // SAFETY: SIOCOUTQ (TIOCOUTQ) writes one int, and `count` is one.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
+    if result < 0 { None } else { usize::try_from(count).ok() }
 }

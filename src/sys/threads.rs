@@ -1,4 +1,4 @@
-//! The calling thread's parker.
+//! The calling thread's parker, and how its sleep ends.
 #![forbid(unsafe_code)]
 
 use std::cell::RefCell;
@@ -6,6 +6,15 @@ use std::sync::Arc;
 
 use super::Parker;
 use super::process::generation;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unparked {
+    Woken,
+    TimedOut,
+    /// A signal handler ran.
+    #[cfg_attr(portable_sys, allow(dead_code, reason = "std does not tell of it"))]
+    Interrupted,
+}
 
 thread_local! {
     /// With the generation of processes that it belongs to.

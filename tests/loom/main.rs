@@ -31,7 +31,7 @@ mod mailbox;
 mod parker;
 mod socket;
 mod sys;
-#[path = "../../src/socket/waiters.rs"]
+#[path = "../../src/socket/core/waiters.rs"]
 #[allow(dead_code, reason = "the models have no device and no kernel that is full")]
 mod waiters;
 

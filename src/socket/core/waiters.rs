@@ -11,7 +11,7 @@ use crate::pipe::PipeId;
 
 /// What a caller waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::socket) enum Want {
+pub(crate) enum Want {
     Send,
     Recv,
     /// Either; the caller only looks (nn_poll).
@@ -25,12 +25,12 @@ pub(in crate::socket) enum Want {
 }
 
 /// The sleeping callers of one socket, first come first.
-pub(in crate::socket) struct Waiters<P> {
+pub(crate) struct Waiters<P> {
     list: VecDeque<(Arc<P>, Want)>,
 }
 
 /// Threads to wake once the lock is free.
-pub(in crate::socket) type Wakes<P> = SmallVec<[Arc<P>; 2]>;
+pub(crate) type Wakes<P> = SmallVec<[Arc<P>; 2]>;
 
 impl<P> Default for Waiters<P> {
     fn default() -> Self {
@@ -39,15 +39,15 @@ impl<P> Default for Waiters<P> {
 }
 
 impl<P> Waiters<P> {
-    pub(in crate::socket) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    pub(in crate::socket) fn add(&mut self, parker: &Arc<P>, want: Want) {
+    pub(crate) fn add(&mut self, parker: &Arc<P>, want: Want) {
         self.list.push_back((Arc::clone(parker), want));
     }
 
-    pub(in crate::socket) fn remove(&mut self, parker: &Arc<P>) {
+    pub(crate) fn remove(&mut self, parker: &Arc<P>) {
         match self.list.front() {
             // One that has slept alone.
             Some((first, _)) if self.list.len() == 1 && Arc::ptr_eq(first, parker) => self.list.clear(),
@@ -64,25 +64,25 @@ impl<P> Waiters<P> {
         }
     }
 
-    pub(in crate::socket) fn wake_receiver(&mut self, wakes: &mut Wakes<P>) {
+    pub(crate) fn wake_receiver(&mut self, wakes: &mut Wakes<P>) {
         self.wake(wakes, |want| matches!(want, Want::Recv | Want::Both));
     }
 
-    pub(in crate::socket) fn wake_sender(&mut self, wakes: &mut Wakes<P>) {
+    pub(crate) fn wake_sender(&mut self, wakes: &mut Wakes<P>) {
         self.wake(wakes, |want| matches!(want, Want::Send | Want::Both));
     }
 
     /// The kernel takes bytes of this pipe again.
-    pub(in crate::socket) fn wake_writer(&mut self, pipe: PipeId, wakes: &mut Wakes<P>) {
+    pub(crate) fn wake_writer(&mut self, pipe: PipeId, wakes: &mut Wakes<P>) {
         self.wake(wakes, |want| want == Want::Room(pipe));
     }
 
-    pub(in crate::socket) fn has_devices(&self) -> bool {
+    pub(crate) fn has_devices(&self) -> bool {
         self.list.iter().any(|(_, want)| matches!(want, Want::Demand(_)))
     }
 
     /// Every device for which what is asked for has changed.
-    pub(in crate::socket) fn wake_devices(&mut self, changed: impl Fn(DeviceId) -> bool, wakes: &mut Wakes<P>) {
+    pub(crate) fn wake_devices(&mut self, changed: impl Fn(DeviceId) -> bool, wakes: &mut Wakes<P>) {
         let concerned = |want| matches!(want, Want::Demand(device) if changed(device));
         while self.list.iter().any(|(_, want)| concerned(*want)) {
             self.wake(wakes, concerned);
@@ -90,11 +90,11 @@ impl<P> Waiters<P> {
     }
 
     /// The one that has waited longest: it takes the lead.
-    pub(in crate::socket) fn wake_first(&mut self, wakes: &mut Wakes<P>) {
+    pub(crate) fn wake_first(&mut self, wakes: &mut Wakes<P>) {
         self.wake(wakes, |_| true);
     }
 
-    pub(in crate::socket) fn wake_all(&mut self, wakes: &mut Wakes<P>) {
+    pub(crate) fn wake_all(&mut self, wakes: &mut Wakes<P>) {
         while !self.list.is_empty() {
             self.wake_first(wakes);
         }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::super::Interest;
 use super::super::process::Sheltered;
 use super::Readiness;
 use super::polled::{Polled, poll_readable};
-use super::poller::{Events, Interest, NOTIFY, control, control_raw, epoll, look};
+use super::poller::{Events, NOTIFY, control, control_raw, epoll, look};
 
 #[derive(Debug)]
 pub(crate) struct Hub {

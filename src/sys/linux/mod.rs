@@ -10,9 +10,9 @@ mod stream;
 mod tripwire;
 
 pub(crate) use hub::Hub;
-pub(crate) use park::{Parker, Unparked};
-pub(crate) use poller::{Events, Interest, Poller, WaitSet};
+pub(crate) use park::Parker;
+pub(crate) use poller::{Events, Poller, WaitSet};
 pub(crate) use readiness::Readiness;
-pub(crate) use stream::{fill, pending_out, recv, send, send_vectored};
+pub(crate) use stream::{fill, recv, send, send_vectored};
 pub(crate) use tripwire::Tripwire;
 pub(in crate::sys) use tripwire::forked;

@@ -4,6 +4,7 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use super::super::Unparked;
 use super::Readiness;
 use super::futex::{self, cpu};
 use crate::sys::atomic::{AtomicU32, Ordering};
@@ -16,14 +17,6 @@ pub(crate) struct Parker {
     waker_cpu: AtomicU32,
     /// Only for threads that also wait for descriptors (nn_poll over several sockets).
     event: OnceLock<Readiness>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unparked {
-    Woken,
-    TimedOut,
-    /// A signal handler ran.
-    Interrupted,
 }
 
 const AWAKE: u32 = 0;

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::Interest;
 use super::super::process::Sheltered;
 use super::polled::{Polled, poll_readable};
 use super::stream::direct;
@@ -24,29 +25,18 @@ pub(crate) struct Poller {
     key: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Interest {
-    pub read: bool,
-    pub write: bool,
-}
-
-impl Interest {
-    pub(crate) const READ: Self = Self { read: true, write: false };
-    pub(crate) const WRITE: Self = Self { read: false, write: true };
-
-    fn bits(self) -> u32 {
-        let mut bits = 0;
-        if self.read {
-            bits |= libc::EPOLLIN;
-        }
-        if self.write {
-            bits |= libc::EPOLLOUT;
-        }
-        if !self.read {
-            bits |= libc::EPOLLRDHUP;
-        }
-        bits as u32
+fn bits(interest: Interest) -> u32 {
+    let mut bits = 0;
+    if interest.read {
+        bits |= libc::EPOLLIN;
     }
+    if interest.write {
+        bits |= libc::EPOLLOUT;
+    }
+    if !interest.read {
+        bits |= libc::EPOLLRDHUP;
+    }
+    bits as u32
 }
 
 /// Where [`Poller::wait`] puts what it found.
@@ -90,7 +80,7 @@ pub(super) fn control(
     interest: Interest,
     key: u64,
 ) -> io::Result<()> {
-    control_raw(epoll, operation, fd, interest.bits(), key)
+    control_raw(epoll, operation, fd, bits(interest), key)
 }
 
 /// The same, for other events than those of [`Interest`].

@@ -80,12 +80,3 @@ pub(crate) fn recv(socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
     // SAFETY: pointer and length describe `buffer`; the address is not asked for.
     unsafe { direct!(SYS_recvfrom, socket.as_raw_fd(), buffer.as_mut_ptr(), buffer.len(), 0, none, none) }
 }
-
-/// Bytes that were written to the stream and that the other end has not taken (unix) or acknowledged (tcp) yet. `None`: the
-/// system does not tell.
-pub(crate) fn pending_out(socket: &Socket) -> Option<usize> {
-    let mut count: libc::c_int = 0;
-    // SAFETY: SIOCOUTQ (TIOCOUTQ) writes one int, and `count` is one.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
-    if result < 0 { None } else { usize::try_from(count).ok() }
-}

@@ -1,0 +1,403 @@
+//! What the worker waits for: one poller of the system, with every source of every socket.
+//!
+//! Sources are watched for one event at a time. The worker's thread puts what the system reports into the mailbox of the
+//! [`Poller`](super::Poller) that the source belongs to; the owner takes it from there, and at its next look the source is
+//! watched again. One that was not served is reported again then, as if it were level-triggered, on every system.
+//!
+//! All of it is under one lock, which is held for the time of a system call at most.
+
+use std::collections::HashMap;
+use std::io;
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+use polling::{Event, PollMode};
+use socket2::SockRef;
+
+use super::super::system::has_ended;
+use super::super::{Condvar, Interest, Mutex, MutexGuard, RawSource, Source, Uncancelled};
+use super::Readiness;
+use super::park::Bed;
+
+pub(crate) struct Hub {
+    system: polling::Poller,
+    state: Mutex<State>,
+    events: Mutex<polling::Events>,
+    /// A look has ended.
+    looked: Condvar,
+    /// Whoever waits here.
+    thread: OnceLock<ThreadId>,
+    next_mailbox: AtomicUsize,
+}
+
+pub(super) type Locked<'a> = MutexGuard<'a, State>;
+
+/// How long a caller waits at most for the worker to look what the system has. It may be serving sockets.
+const LOOK_TIME: Duration = Duration::from_millis(100);
+
+/// The key of what is added for a moment, to see whether that is possible.
+const PROBE: usize = 0;
+
+#[derive(Default)]
+pub(super) struct State {
+    mailboxes: HashMap<usize, Mailbox>,
+    /// By keys that are never used again, so that an event that is late reaches nobody else.
+    watched: HashMap<usize, Watched>,
+    last_key: usize,
+    /// Keys of pollers that were armed and have something.
+    reported: Vec<u64>,
+    /// Looks that were asked for, and those that have ended.
+    asked: u64,
+    answered: u64,
+}
+
+/// A source.
+struct Watched {
+    mailbox: usize,
+    raw: RawSource,
+    /// The owner's name for it.
+    key: u64,
+    interest: Interest,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The system watches it.
+    Watched,
+    /// It lies in the mailbox.
+    Ready(Interest),
+    /// The owner has taken it out.
+    Taken,
+}
+
+pub(super) struct Mailbox {
+    /// Its name in the hub.
+    hub_key: u64,
+    /// Its next event is to be reported.
+    armed: bool,
+    notified: bool,
+    /// Somebody sleeps on it.
+    sleeping: bool,
+    woken: Arc<Condvar>,
+    sources: HashMap<RawSource, usize>,
+    ready: Vec<usize>,
+    taken: Vec<usize>,
+    /// Threads that wait for it together with others.
+    watchers: Vec<Arc<Bed>>,
+}
+
+enum Call {
+    /// What is watched, under which key and for what.
+    Add(usize, Interest),
+    Modify(usize, Interest),
+    Remove,
+    /// An urgent byte is taken away.
+    TakeUrgent,
+    /// Whether the peer sends nothing more: an error if it may.
+    FindEnd,
+}
+
+/// All that is asked of the system about a source.
+fn control(system: &polling::Poller, raw: RawSource, call: Call) -> io::Result<()> {
+    let _whole = Uncancelled::new();
+    // SAFETY: a source is added by its owner, who removes it before it closes it; a poller that is dropped removes all that
+    // it has. Where a program closes descriptors that are ours, the system answers that there is none, or changes what it
+    // reports of another one that has the number now and was added as well.
+    unsafe {
+        let source = Source::borrow_raw(raw);
+        match call {
+            Call::Add(key, interest) => {
+                let (event, mode) = watch_for(system, key, interest);
+                system.add_with_mode(raw, event, mode)
+            }
+            Call::Modify(key, interest) => {
+                let (event, mode) = watch_for(system, key, interest);
+                system.modify_with_mode(source, event, mode)
+            }
+            Call::Remove => system.delete(source),
+            Call::TakeUrgent => SockRef::from(&source).recv_out_of_band(&mut [MaybeUninit::uninit()]).map(drop),
+            Call::FindEnd => has_ended(source).then_some(()).ok_or(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+/// A source that its owner does not want to read is watched all the same: its end has to be heard of. What comes before the
+/// end is no reason to wake up over and over, so each arrival is reported once.
+fn watch_for(system: &polling::Poller, key: usize, interest: Interest) -> (Event, PollMode) {
+    if interest.read || !system.supports_edge() {
+        (Event::new(key, interest.read, interest.write), PollMode::Oneshot)
+    } else {
+        (Event::new(key, true, interest.write), PollMode::Edge)
+    }
+}
+
+impl Hub {
+    pub(crate) fn new() -> io::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            system: polling::Poller::new()?,
+            state: Mutex::new(State::default()),
+            events: Mutex::new(polling::Events::new()),
+            looked: Condvar::new(),
+            thread: OnceLock::new(),
+            next_mailbox: AtomicUsize::new(0),
+        }))
+    }
+
+    /// Waits until an armed poller has something, somebody notifies, or the time is over (`None`: no limit). Adds the keys of
+    /// the pollers. Only one thread ever does this.
+    pub(crate) fn wait(&self, found: &mut Vec<u64>, timeout: Option<Duration>) -> io::Result<()> {
+        self.thread.get_or_init(|| thread::current().id());
+        let mut events = self.events.lock();
+        let state = self.lock();
+        let asked = state.asked;
+        let hurry = !state.reported.is_empty() || asked != state.answered;
+        drop(state);
+        let waited = self.system.wait(&mut events, if hurry { Some(Duration::ZERO) } else { timeout });
+        let mut state = self.lock();
+        for event in events.iter() {
+            self.deliver(&mut state, event);
+        }
+        events.clear();
+        found.append(&mut state.reported);
+        if asked != state.answered {
+            state.answered = asked;
+            self.looked.notify_all();
+        }
+        waited.map(drop)
+    }
+
+    /// Ends the current wait, or the next one.
+    pub(crate) fn notify(&self) {
+        let _whole = Uncancelled::new();
+        // It is a write to a descriptor. One that the program has closed does not take it.
+        let _ = self.system.notify();
+    }
+
+    /// The thread that waits will not hear of what it is notified of: the program has closed our descriptors.
+    pub(crate) fn is_deaf(&self) -> bool {
+        let Ok(probe) = Readiness::new() else { return false };
+        let added = control(&self.system, probe.raw(), Call::Add(PROBE, Interest::READ));
+        let _ = control(&self.system, probe.raw(), Call::Remove);
+        added.is_err()
+    }
+
+    pub(super) fn lock(&self) -> Locked<'_> {
+        self.state.lock()
+    }
+
+    pub(super) fn open(&self, hub_key: u64, woken: Arc<Condvar>) -> usize {
+        let id = self.next_mailbox.fetch_add(1, Ordering::Relaxed);
+        let mailbox = Mailbox {
+            hub_key,
+            armed: true,
+            notified: false,
+            sleeping: false,
+            woken,
+            sources: HashMap::new(),
+            ready: Vec::new(),
+            taken: Vec::new(),
+            watchers: Vec::new(),
+        };
+        self.lock().mailboxes.insert(id, mailbox);
+        id
+    }
+
+    /// The mailbox is given up, and its sources with it.
+    pub(super) fn close(&self, id: usize) {
+        let mut state = self.lock();
+        for source in state.mailboxes.remove(&id).into_iter().flat_map(|mailbox| mailbox.sources.into_values()) {
+            if let Some(watched) = state.watched.remove(&source) {
+                // Nobody is told of it any more, whether or not the system knows it.
+                let _ = control(&self.system, watched.raw, Call::Remove);
+            }
+        }
+    }
+
+    pub(super) fn add(&self, id: usize, raw: RawSource, interest: Interest, key: u64) -> io::Result<()> {
+        let mut state = self.lock();
+        // Skips the key of the probe and the one that polling does not allow.
+        while state.last_key == PROBE || state.last_key == usize::MAX || state.watched.contains_key(&state.last_key) {
+            state.last_key = state.last_key.wrapping_add(1);
+        }
+        let source = state.last_key;
+        state.last_key = source.wrapping_add(1);
+        control(&self.system, raw, Call::Add(source, interest))?;
+        let watched = Watched { mailbox: id, raw, key, interest, stage: Stage::Watched };
+        state.watched.insert(source, watched);
+        let State { mailboxes, watched, .. } = &mut *state;
+        // The number of one that was closed without being removed.
+        if let Some(mailbox) = mailboxes.get_mut(&id)
+            && let Some(old) = mailbox.sources.insert(raw, source)
+        {
+            watched.remove(&old);
+        }
+        Ok(())
+    }
+
+    pub(super) fn modify(&self, id: usize, raw: RawSource, interest: Interest, key: u64) -> io::Result<()> {
+        let mut state = self.lock();
+        let source = state.source(id, raw).ok_or(io::ErrorKind::NotFound)?;
+        let Some(watched) = state.watched.get_mut(&source) else { return Err(io::ErrorKind::NotFound.into()) };
+        (watched.interest, watched.key, watched.stage) = (interest, key, Stage::Watched);
+        control(&self.system, raw, Call::Modify(source, interest))
+    }
+
+    pub(super) fn remove(&self, id: usize, raw: RawSource) -> io::Result<()> {
+        let mut state = self.lock();
+        let source = state.mailboxes.get_mut(&id).and_then(|mailbox| mailbox.sources.remove(&raw));
+        state.watched.remove(&source.ok_or(io::ErrorKind::NotFound)?);
+        control(&self.system, raw, Call::Remove)
+    }
+
+    /// Has the system watch again what the owner has taken out of the mailbox.
+    pub(super) fn watch_again(&self, state: &mut State, id: usize) {
+        let Some(mailbox) = state.mailboxes.get_mut(&id) else { return };
+        for source in std::mem::take(&mut mailbox.taken) {
+            let Some(watched) = state.watched.get_mut(&source).filter(|watched| watched.stage == Stage::Taken) else {
+                continue;
+            };
+            watched.stage = Stage::Watched;
+            if control(&self.system, watched.raw, Call::Modify(source, watched.interest)).is_err() {
+                // The program has closed it: reading it will tell.
+                watched.stage = Stage::Ready(Interest { read: true, write: true });
+                mailbox.ready.push(source);
+            }
+        }
+    }
+
+    /// Has the worker look what the system has now, and waits until that is in the mailboxes.
+    pub(super) fn look<'a>(&'a self, mut state: Locked<'a>) -> Locked<'a> {
+        if self.is_own_thread() {
+            // Its next wait brings it.
+            return state;
+        }
+        state.asked += 1;
+        let mine = state.asked;
+        self.notify();
+        let until = Instant::now() + LOOK_TIME;
+        while state.answered < mine && Instant::now() < until {
+            state = self.looked.wait_until(state, Some(until));
+        }
+        state
+    }
+
+    pub(super) fn arm(&self, id: usize) {
+        let mut state = self.lock();
+        self.watch_again(&mut state, id);
+        let has_something = state.has_something(id);
+        let Some(mailbox) = state.mailboxes.get_mut(&id) else { return };
+        mailbox.armed = true;
+        if has_something {
+            self.announce(&mut state, id);
+        }
+    }
+
+    pub(super) fn disarm(&self, id: usize) {
+        let mut state = self.lock();
+        let Some(mailbox) = state.mailboxes.get_mut(&id) else { return };
+        mailbox.armed = false;
+        let key = mailbox.hub_key;
+        state.reported.retain(|&other| other != key);
+    }
+
+    pub(super) fn notify_mailbox(&self, id: usize) {
+        let mut state = self.lock();
+        let Some(mailbox) = state.mailboxes.get_mut(&id) else { return };
+        mailbox.notified = true;
+        self.announce(&mut state, id);
+    }
+
+    /// Tells those who wait for a mailbox that it has something.
+    fn announce(&self, state: &mut State, id: usize) {
+        let Some(mailbox) = state.mailboxes.get_mut(&id) else { return };
+        if mailbox.sleeping {
+            mailbox.woken.notify_all();
+        }
+        mailbox.watchers.iter().for_each(|bed| bed.ring());
+        if std::mem::take(&mut mailbox.armed) {
+            let first = state.reported.is_empty();
+            state.reported.push(mailbox.hub_key);
+            if first && !self.is_own_thread() {
+                self.notify();
+            }
+        }
+    }
+
+    fn deliver(&self, state: &mut State, event: Event) {
+        let Some(watched) = state.watched.get_mut(&event.key) else { return };
+        if event.is_priority() {
+            // Nobody reads it, and it would be reported for ever.
+            let _ = control(&self.system, watched.raw, Call::TakeUrgent);
+        }
+        let mut ready = Interest { read: event.readable, write: event.writable };
+        if ready.read && !watched.interest.read {
+            ready.read = control(&self.system, watched.raw, Call::FindEnd).is_ok();
+        }
+        if !ready.read && !ready.write {
+            return;
+        }
+        if let Stage::Ready(before) = watched.stage {
+            ready = Interest { read: before.read || ready.read, write: before.write || ready.write };
+        }
+        watched.stage = Stage::Ready(ready);
+        let id = watched.mailbox;
+        if let Some(mailbox) = state.mailboxes.get_mut(&id) {
+            mailbox.ready.push(event.key);
+        }
+        self.announce(state, id);
+    }
+
+    fn is_own_thread(&self) -> bool {
+        self.thread.get() == Some(&thread::current().id())
+    }
+}
+
+impl State {
+    pub(super) fn mailbox(&mut self, id: usize) -> Option<&mut Mailbox> {
+        self.mailboxes.get_mut(&id)
+    }
+
+    fn source(&self, id: usize, raw: RawSource) -> Option<usize> {
+        self.mailboxes.get(&id)?.sources.get(&raw).copied()
+    }
+
+    pub(super) fn set_sleeping(&mut self, id: usize, sleeping: bool) {
+        if let Some(mailbox) = self.mailboxes.get_mut(&id) {
+            mailbox.sleeping = sleeping;
+        }
+    }
+
+    pub(super) fn has_something(&self, id: usize) -> bool {
+        let ready = |source| self.watched.get(source).is_some_and(|watched| matches!(watched.stage, Stage::Ready(_)));
+        self.mailboxes.get(&id).is_some_and(|mailbox| mailbox.notified || mailbox.ready.iter().any(ready))
+    }
+
+    /// Empties the mailbox. False: there was nothing.
+    pub(super) fn take(&mut self, id: usize, found: &mut Vec<(u64, Interest)>) -> bool {
+        let Some(mailbox) = self.mailboxes.get_mut(&id) else { return false };
+        for source in mailbox.ready.drain(..) {
+            if let Some(watched) = self.watched.get_mut(&source)
+                && let Stage::Ready(ready) = watched.stage
+            {
+                watched.stage = Stage::Taken;
+                found.push((watched.key, ready));
+                mailbox.taken.push(source);
+            }
+        }
+        std::mem::take(&mut mailbox.notified) || !found.is_empty()
+    }
+}
+
+impl Mailbox {
+    pub(super) fn watch(&mut self, bed: &Arc<Bed>) {
+        self.watchers.push(Arc::clone(bed));
+    }
+
+    pub(super) fn unwatch(&mut self, bed: &Arc<Bed>) {
+        self.watchers.retain(|other| !Arc::ptr_eq(other, bed));
+    }
+}
