@@ -26,6 +26,7 @@ mod random;
 mod sync;
 mod system;
 mod threads;
+mod unparked;
 
 #[cfg(not(portable_sys))]
 #[path = "linux/mod.rs"]
@@ -42,7 +43,8 @@ pub(crate) use process::{Uncancelled, at_exit, generation, nap, now, on_fork, sp
 pub(crate) use random::random;
 pub(crate) use sync::{Condvar, Mutex, MutexGuard};
 pub(crate) use system::{interface_index, pending_out, tell};
-pub(crate) use threads::{Unparked, current_parker, forget_parker};
+pub(crate) use threads::{current_parker, forget_parker};
+pub(crate) use unparked::Unparked;
 
 /// A stream, or what listens for them.
 pub(crate) type Stream = process::Sheltered<socket2::Socket>;

@@ -7,15 +7,6 @@ use std::sync::Arc;
 use super::Parker;
 use super::process::generation;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unparked {
-    Woken,
-    TimedOut,
-    /// A signal handler ran.
-    #[cfg_attr(portable_sys, allow(dead_code, reason = "std does not tell of it"))]
-    Interrupted,
-}
-
 thread_local! {
     /// With the generation of processes that it belongs to.
     static PARKER: RefCell<Option<(u32, Arc<Parker>)>> = const { RefCell::new(None) };
