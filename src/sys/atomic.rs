@@ -2,4 +2,6 @@
 //! loom's.
 #![forbid(unsafe_code)]
 
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+#[cfg(not(simulated))]
+pub(crate) use std::sync::atomic::AtomicU32;
+pub(crate) use std::sync::atomic::{AtomicBool, Ordering, fence};
