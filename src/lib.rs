@@ -47,6 +47,9 @@ mod sys;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 
+#[cfg(simulated)]
+pub mod simulation;
+
 #[cfg(test)]
 mod icount;
 

@@ -9,14 +9,14 @@ use std::collections::{BinaryHeap, HashMap};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Weak};
-use std::thread::{JoinHandle, ThreadId};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
 use super::{Next, Pace};
 use crate::panics::{self, Place};
-use crate::sys::{self, Hub, Poller, Tripwire, Uncancelled, nap};
+use crate::sys::{self, Hub, JoinHandle, Poller, Tripwire, Uncancelled, nap};
 
 /// A socket, as the worker sees it.
 pub(crate) trait Driven: Send + Sync {
@@ -61,7 +61,7 @@ impl Shared {
 /// The running thread; dropping the last reference ends it.
 pub(crate) struct Worker {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle>,
     id: ThreadId,
 }
 

@@ -99,7 +99,8 @@ impl Socket {
         let start = sys::now();
         let stop = Limit::Until(start + STAMINA).min(Limit::of(held.options.send_timeout));
         while target.wrote == Wrote::Part {
-            if stop.is_over() {
+            // A connection that is gone gets no more of it.
+            if stop.is_over() || held.pipes.stream(target.pipe).is_none() {
                 break;
             }
             held.wrote_part(target.pipe, Outbox::default());

@@ -91,7 +91,7 @@ impl Library {
             print_errors: AtomicBool::new(false),
             forward_subscriptions: AtomicBool::new(true),
             subscriptions: AtomicU64::new(0),
-            many_cpus: std::thread::available_parallelism().is_ok_and(|count| count.get() > 1),
+            many_cpus: sys::has_many_cpus(),
         }
     }
 

@@ -61,6 +61,12 @@ pub(super) trait Owner<N> {
 }
 
 impl<N> Mailbox<N> {
+    /// Whether notes wait that nobody has read.
+    #[cfg(simulated)]
+    pub(super) fn has_news(&self) -> bool {
+        self.pending.load(Ordering::SeqCst)
+    }
+
     pub(super) fn post(&self, note: N, owner: &impl Owner<N>) {
         let mut mail = self.inner.lock();
         mail.push(note);

@@ -7,6 +7,8 @@ pub(crate) mod device;
 mod endpoint;
 mod flush;
 mod gathered;
+#[cfg(simulated)]
+mod inspect;
 mod io;
 pub(crate) mod library;
 mod mailbox;

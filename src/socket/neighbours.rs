@@ -56,6 +56,12 @@ fn without_look(mut held: Held<'_>) -> Held<'_> {
 }
 
 impl Socket {
+    /// Whether notes wait that nobody has read.
+    #[cfg(simulated)]
+    pub(super) fn has_mail(&self) -> bool {
+        self.mailbox.has_news()
+    }
+
     /// Reads all notes, under our lock.
     pub(super) fn take_mail(&self, state: &mut State) {
         self.mailbox.take(|note| take(state, note));

@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -18,7 +17,7 @@ use super::{Socket, gathered, table};
 use crate::error::{Error, Result};
 use crate::panics::{self, Place};
 use crate::pattern::DeviceId;
-use crate::sys::{self, Parker, Tripwire, WaitSet, current_parker, forget_parker};
+use crate::sys::{self, HashMap, Parker, Tripwire, WaitSet, current_parker, forget_parker};
 
 /// One entry of nn_poll.
 #[derive(Debug, Clone, Copy)]
@@ -178,7 +177,13 @@ impl Kept {
     fn new(tripwire: Option<Arc<Tripwire>>) -> Result<Self> {
         let parker = current_parker();
         let set = WaitSet::new(&parker, tripwire)?;
-        Ok(Self { generation: sys::generation(), set, parker, members: HashMap::new(), outlook: Outlook::default() })
+        Ok(Self {
+            generation: sys::generation(),
+            set,
+            parker,
+            members: HashMap::default(),
+            outlook: Outlook::default(),
+        })
     }
 
     /// A parent's set is the parent's, and one whose descriptor the program has closed may be another file's.
@@ -244,7 +249,7 @@ pub(super) struct Watches {
 impl Watches {
     pub(super) fn new<'a>(sockets: impl Iterator<Item = &'a Arc<Socket>>, kept: Option<Kept>) -> Result<Self> {
         let mut list: Vec<Watch> = Vec::new();
-        let mut known = HashMap::new();
+        let mut known = HashMap::default();
         for socket in sockets {
             known.entry(socket.id).or_insert_with(|| {
                 list.push(Watch::new(socket));

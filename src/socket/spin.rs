@@ -103,7 +103,7 @@ impl Spin {
         // One reading of the clock is enough as long as the whole conversation is quick.
         let last = self.quick_since.take();
         let start = last.unwrap_or_else(sys::now);
-        std::thread::yield_now();
+        sys::yield_now();
         let end = sys::now();
         let in_time = end.saturating_duration_since(start) < SPIN;
         self.quick_since = in_time.then_some(end);
@@ -126,7 +126,7 @@ impl Spin {
         let start = sys::now();
         let mut last = start;
         loop {
-            std::thread::yield_now();
+            sys::yield_now();
             let found = look();
             let now = sys::now();
             let in_time = now.saturating_duration_since(last) < TAKEN;

@@ -2,6 +2,6 @@
 //! loom's.
 #![forbid(unsafe_code)]
 
-#[cfg(all(target_os = "linux", not(feature = "portable-sys")))]
+#[cfg(not(any(portable_sys, simulated)))]
 pub(crate) use std::sync::atomic::AtomicU32;
 pub(crate) use std::sync::atomic::{AtomicBool, Ordering, fence};

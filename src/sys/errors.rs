@@ -30,6 +30,7 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
 }
 
 /// Whether a connect has only begun (connect(2)): the stream is writable once it has succeeded or failed.
+#[cfg(not(simulated))]
 pub(crate) fn is_in_progress(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EINPROGRESS)
 }

@@ -3,7 +3,8 @@
 //!
 //! | name | promise |
 //! | --- | --- |
-//! | [`now`], [`nap`], [`spawn`] | the clock, a pause that is no cancellation point, a thread without signals |
+//! | [`now`], [`nap`], [`yield_now`] | the clock, a pause that is no cancellation point, a chance for other threads |
+//! | [`spawn`], [`has_many_cpus`] | a thread without signals, and whether it can run beside its maker |
 //! | [`Mutex`], [`Condvar`] | never poisoned, never in a table that a fork could leave locked |
 //! | [`Parker`], [`current_parker`] | one thread's sleep: a wakeup before it is not lost, a signal handler ends it, being stopped and continued does not |
 //! | [`Poller`] | one socket's sources under keys of 64 bits, level-triggered: what is ready is found by every look until it is served. One thread at a time waits; any thread ends the wait by `notify` |
@@ -15,42 +16,71 @@
 //! | [`Tripwire`] | ends the waits of a process that has closed our descriptors |
 //! | [`generation`], [`at_exit`], [`Uncancelled`] | fork, exit and pthread_cancel |
 //!
-//! There are two implementations. `linux` makes its own system calls. `portable` (the feature `portable-sys`, and every
+//! There are two implementations, and a third for the simulator, where one thread runs at a time, in an order that a seed
+//! decides (`simulated`). `linux` makes its own system calls. `portable` (the feature `portable-sys`, and every
 //! system but Linux) has std and the crate polling: one poller for the process, served by the worker's thread.
 
 pub(crate) mod atomic;
 mod errors;
 mod interest;
+#[cfg_attr(simulated, allow(dead_code, reason = "a part of it is simulated"))]
 mod process;
+#[cfg(not(simulated))]
 mod random;
+#[cfg(simulated)]
+pub(crate) mod simulated;
+#[cfg(not(simulated))]
 mod sync;
 mod system;
 mod threads;
 mod unparked;
 
-#[cfg(not(portable_sys))]
+#[cfg(not(any(portable_sys, simulated)))]
 #[path = "linux/mod.rs"]
 mod imp;
-#[cfg(portable_sys)]
+#[cfg(all(portable_sys, not(simulated)))]
 #[path = "portable/mod.rs"]
 mod imp;
 
-pub(crate) use errors::{code_of, concerns_only_the_peer, exhausted, is_exhausted, is_in_progress, refused};
+#[cfg(simulated)]
+use simulated as imp;
+
+#[cfg(not(simulated))]
+pub(crate) use errors::is_in_progress;
+pub(crate) use errors::{code_of, concerns_only_the_peer, exhausted, is_exhausted, refused};
 use imp::forked;
+#[cfg(simulated)]
+pub(crate) use imp::{
+    AsSource, Condvar, HashMap, JoinHandle, Mutex, MutexGuard, RawSource, Source, Stream, at_exit, has_many_cpus, nap,
+    now, pending_out, random, spawn, yield_now,
+};
 pub(crate) use imp::{Events, Hub, Parker, Poller, Readiness, Tripwire, WaitSet, fill, recv, send, send_vectored};
 pub(crate) use interest::Interest;
-pub(crate) use process::{Uncancelled, at_exit, generation, nap, now, on_fork, spawn};
+#[cfg(not(simulated))]
+pub(crate) use process::{JoinHandle, at_exit, has_many_cpus, nap, now, spawn, yield_now};
+pub(crate) use process::{Uncancelled, generation, on_fork};
+#[cfg(not(simulated))]
 pub(crate) use random::random;
+#[cfg(not(simulated))]
 pub(crate) use sync::{Condvar, Mutex, MutexGuard};
-pub(crate) use system::{interface_index, pending_out, tell};
+#[cfg(not(simulated))]
+pub(crate) use system::pending_out;
+pub(crate) use system::{interface_index, tell};
 pub(crate) use threads::{current_parker, forget_parker};
 pub(crate) use unparked::Unparked;
 
 /// A stream, or what listens for them.
+#[cfg(not(simulated))]
 pub(crate) type Stream = process::Sheltered<socket2::Socket>;
 
 /// What a [`Poller`] can watch.
+#[cfg(not(simulated))]
 pub(crate) use std::os::fd::{AsFd as AsSource, BorrowedFd as Source};
 
 /// A descriptor as a program sees it.
+#[cfg(not(simulated))]
 pub(crate) use std::os::fd::RawFd as RawSource;
+
+/// A map whose order may lead to system calls: in the simulator it is the same in every run.
+#[cfg(not(simulated))]
+pub(crate) use std::collections::HashMap;

@@ -113,13 +113,29 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
+/// A thread of the library's own.
+pub(crate) type JoinHandle = thread::JoinHandle<()>;
+
+/// Lets other threads have the processor.
+pub(crate) fn yield_now() {
+    thread::yield_now();
+}
+
+/// Whether two threads of ours can run at the same time.
+pub(crate) fn has_many_cpus() -> bool {
+    thread::available_parallelism().is_ok_and(|count| count.get() > 1)
+}
+
 /// Starts a thread of the library's own. It handles no signals: those are the program's.
-pub(crate) fn spawn(
-    name: &str,
-    stack: usize,
-    run: impl FnOnce() + Send + 'static,
-) -> io::Result<thread::JoinHandle<()>> {
+pub(crate) fn spawn(name: &str, stack: usize, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle> {
     without_signals(|| thread::Builder::new().name(name.to_owned()).stack_size(stack).spawn(run))
+}
+
+/// Ends the process here and now.
+#[cfg(simulated)]
+pub(super) fn end_at_once(code: i32) -> ! {
+    // SAFETY: it does not return, and asks nothing of what is left behind.
+    unsafe { libc::_exit(code) }
 }
 
 /// Runs `start` with every signal blocked, so that a thread started in it inherits that mask.

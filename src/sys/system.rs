@@ -39,6 +39,7 @@ pub(super) fn has_ended(source: super::Source<'_>) -> bool {
 
 /// Bytes that were written to the stream and that the other end has not taken (unix) or acknowledged (tcp) yet. `None`: the
 /// system does not tell.
+#[cfg(not(simulated))]
 pub(crate) fn pending_out(socket: &Socket) -> Option<usize> {
     let mut count: libc::c_int = 0;
     // SAFETY: SIOCOUTQ (TIOCOUTQ) writes one int, and `count` is one.

@@ -2,25 +2,34 @@
 //! them. inproc moves messages between sockets of one process.
 #![forbid(unsafe_code)]
 
+#[cfg_attr(simulated, allow(dead_code, reason = "simulated addresses are numbers"))]
 pub(crate) mod address;
 pub(crate) mod backoff;
 pub(crate) mod inproc;
 pub(crate) mod resolver;
 pub(crate) mod session;
+#[cfg(simulated)]
+mod simulated;
+#[cfg(not(simulated))]
 mod tcp;
+#[cfg(not(simulated))]
 mod unix;
+#[cfg(not(simulated))]
 mod ws;
 
 use std::io;
 
-use socket2::{SockAddr, Socket};
+use socket2::SockAddr;
+#[cfg(not(simulated))]
+use socket2::Socket;
 
 use crate::error::{Error, Result};
-use crate::sys::Source;
+use crate::sys::{Source, Stream};
 use session::Greeting;
 
 /// Socket options that transports obey, as they are when a connection is made.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(simulated, allow(dead_code, reason = "simulated streams have buffers of their own"))]
 pub(crate) struct Settings {
     pub ipv4_only: bool,
     pub send_buffer: usize,
@@ -29,6 +38,7 @@ pub(crate) struct Settings {
     pub ws_opcode: u8,
 }
 
+#[cfg(not(simulated))]
 impl Settings {
     fn apply(self, stream: &Socket) {
         // The kernel clamps what it finds too large; a connection with other buffers is still a connection.
@@ -50,11 +60,12 @@ pub(crate) trait Listener: Send {
     /// Readable when a peer waits.
     fn source(&self) -> Source<'_>;
     /// Takes one waiting peer, as a non-blocking stream.
-    fn accept(&self, settings: Settings) -> io::Result<Socket>;
+    fn accept(&self, settings: Settings) -> io::Result<Stream>;
     fn greeting(&self, settings: Settings) -> Greeting;
 }
 
 /// Where to dial.
+#[cfg_attr(simulated, allow(dead_code, reason = "simulated addresses are known"))]
 pub(crate) enum Target {
     Known(Vec<SockAddr>),
     Name(String, u16),
@@ -64,11 +75,12 @@ pub(crate) enum Target {
 pub(crate) trait Dialer: Send {
     fn target(&self) -> Target;
     /// Starts a connection; when the stream is writable it has succeeded or holds its error.
-    fn dial(&self, to: &SockAddr, settings: Settings) -> io::Result<Socket>;
+    fn dial(&self, to: &SockAddr, settings: Settings) -> io::Result<Stream>;
     fn greeting(&self) -> Greeting;
 }
 
 /// Peers that wait to be accepted: thousands may dial at once.
+#[cfg(not(simulated))]
 const BACKLOG: i32 = 4096;
 
 /// Which way an address names.
@@ -82,9 +94,18 @@ pub(crate) fn by_scheme(scheme: &[u8]) -> Result<Scheme> {
     match scheme {
         b"inproc" => Ok(Scheme::Inproc),
         // ipc is the older name.
+        #[cfg(not(simulated))]
         b"unix" | b"ipc" => Ok(Scheme::Stream(&unix::Unix)),
+        #[cfg(not(simulated))]
         b"tcp" => Ok(Scheme::Stream(&tcp::Tcp)),
+        #[cfg(not(simulated))]
         b"ws" => Ok(Scheme::Stream(&ws::Ws)),
+        #[cfg(simulated)]
+        b"sim" => Ok(Scheme::Stream(&simulated::Simulated::Plain)),
+        #[cfg(simulated)]
+        b"simipc" => Ok(Scheme::Stream(&simulated::Simulated::Local)),
+        #[cfg(simulated)]
+        b"simws" => Ok(Scheme::Stream(&simulated::Simulated::WebSocket)),
         _ => Err(Error::UnknownScheme),
     }
 }

@@ -46,11 +46,11 @@ impl Listener for TcpListener {
         self.0.as_fd()
     }
 
-    fn accept(&self, settings: Settings) -> io::Result<Socket> {
+    fn accept(&self, settings: Settings) -> io::Result<Stream> {
         let (stream, _) = self.0.accept()?;
         stream.set_nonblocking(true)?;
         prepare(&stream, settings);
-        Ok(stream)
+        Ok(stream.into())
     }
 
     fn greeting(&self, _settings: Settings) -> Greeting {
@@ -68,7 +68,7 @@ impl Dialer for TcpDialer {
         }
     }
 
-    fn dial(&self, to: &SockAddr, settings: Settings) -> io::Result<Socket> {
+    fn dial(&self, to: &SockAddr, settings: Settings) -> io::Result<Stream> {
         let socket = Socket::new(to.domain(), Type::STREAM.nonblocking(), None)?;
         prepare(&socket, settings);
         // A listener can then bind the port that the kernel chooses for us, now and in the minute after we have closed.
@@ -80,7 +80,7 @@ impl Dialer for TcpDialer {
             socket.bind(&local.into())?;
         }
         connect(&socket, to)?;
-        Ok(socket)
+        Ok(socket.into())
     }
 
     fn greeting(&self) -> Greeting {

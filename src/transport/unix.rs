@@ -190,11 +190,11 @@ impl Listener for UnixListener {
         self.socket.as_fd()
     }
 
-    fn accept(&self, settings: Settings) -> io::Result<Socket> {
+    fn accept(&self, settings: Settings) -> io::Result<Stream> {
         let (stream, _) = self.socket.accept()?;
         stream.set_nonblocking(true)?;
         settings.apply(&stream);
-        Ok(stream)
+        Ok(stream.into())
     }
 
     fn greeting(&self, _settings: Settings) -> Greeting {
@@ -209,10 +209,10 @@ impl Dialer for UnixDialer {
         Target::Known(vec![self.0.clone()])
     }
 
-    fn dial(&self, to: &SockAddr, settings: Settings) -> io::Result<Socket> {
+    fn dial(&self, to: &SockAddr, settings: Settings) -> io::Result<Stream> {
         let socket = unconnected(settings)?;
         connect(&socket, to)?;
-        Ok(socket)
+        Ok(socket.into())
     }
 
     fn greeting(&self) -> Greeting {

@@ -4,13 +4,13 @@
 
 use std::io;
 
-use socket2::{SockAddr, Socket};
+use socket2::SockAddr;
 
 use super::session::Greeting;
 use super::tcp::Tcp;
 use super::{Dialer, Listener, Settings, Target, Transport};
 use crate::error::{Error, Result};
-use crate::sys::Source;
+use crate::sys::{Source, Stream};
 
 pub(super) struct Ws;
 
@@ -65,7 +65,7 @@ impl Listener for WsListener {
         self.0.source()
     }
 
-    fn accept(&self, settings: Settings) -> io::Result<Socket> {
+    fn accept(&self, settings: Settings) -> io::Result<Stream> {
         self.0.accept(settings)
     }
 
@@ -87,7 +87,7 @@ impl Dialer for WsDialer {
         self.dialer.target()
     }
 
-    fn dial(&self, to: &SockAddr, settings: Settings) -> io::Result<Socket> {
+    fn dial(&self, to: &SockAddr, settings: Settings) -> io::Result<Stream> {
         self.dialer.dial(to, settings)
     }
 

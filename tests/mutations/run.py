@@ -3,8 +3,8 @@
 
     tests/mutations/run.py [NAME...]
 
-A NAME is a word of a mutation's title, or a row of tests/hostile/rows.rs that it belongs to; without one all are tried,
-which takes about an hour. `mutations.toml` has them. All happens in a copy, in target/mutations.
+A NAME is a word of a mutation's title, a row of tests/hostile/rows.rs that it belongs to, or the target of its test
+(`simulate`, `loom`); without one all are tried, which takes about an hour. `mutations.toml` has them. All happens in a copy, in target/mutations.
 """
 
 import os
@@ -81,6 +81,8 @@ def attempt_in(scratch, test, patience):
     if target == "loom":
         environment |= {"RUSTFLAGS": "--cfg loom", "CARGO_TARGET_DIR": str(WORK / "loom")}
         target = "loom_lease"
+    elif target == "simulate":
+        environment |= {"RUSTFLAGS": "--cfg simulated", "CARGO_TARGET_DIR": str(WORK / "simulated")}
     elif target == "ctests":
         library = WORK / "build/checks/libnanomsg.a"
         # As it is shipped. With its own assertions std ends the process where a descriptor was closed behind its back.
@@ -114,7 +116,8 @@ def mutate(mutation, patience):
 
 def chosen(table, names):
     def fits(title, mutation):
-        return not names or any(name in title or name in mutation.get("rows", []) for name in names)
+        known = [*mutation.get("rows", []), mutation["test"].split()[0]]
+        return not names or any(name in title or name in known for name in names)
 
     return {title: mutation for title, mutation in table.items() if fits(title, mutation)}
 

@@ -6,11 +6,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use socket2::{SockAddr, Socket};
+use socket2::SockAddr;
 
 use super::{Beginning, Command, Driver, Point, Source, Timer};
 use crate::pattern;
-use crate::sys::{self, Interest};
+use crate::sys::{self, Interest, Stream};
 use crate::transport::backoff::Backoff;
 use crate::transport::{Dialer, Target};
 
@@ -99,7 +99,7 @@ impl Driver<'_> {
                     let source = self.io.sources.vacant_entry().key();
                     match self.poller.add(&stream, Interest::WRITE, source as u64) {
                         Ok(()) => {
-                            self.io.sources.insert(Source::Connecting(endpoint, stream.into()));
+                            self.io.sources.insert(Source::Connecting(endpoint, stream));
                             self.io.unsettled += 1;
                             self.with(|state| state.stats.inprogress_connections += 1);
                             return;
@@ -194,7 +194,7 @@ impl Driver<'_> {
 /// Where nobody listens on a port of this machine, the kernel may choose that very port for the dialling socket, which
 /// then meets itself (RFC 9293, 3.5: both sides open at once). Nobody took the connection, and as long as it lasted whoever
 /// is to listen there could not bind. It is aborted: closed in order, it would hold the port for a minute more.
-fn refused_by_itself(stream: &Socket) -> Option<io::Error> {
+fn refused_by_itself(stream: &Stream) -> Option<io::Error> {
     let local = stream.local_addr().ok()?.as_socket()?;
     if stream.peer_addr().ok()?.as_socket()? != local {
         return None;

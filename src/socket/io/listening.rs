@@ -33,7 +33,7 @@ impl Driver<'_> {
                     held.stats.accepted_connections += 1;
                     held.endpoint_works(endpoint);
                     held.release();
-                    self.start(endpoint, stream.into(), greeting, false);
+                    self.start(endpoint, stream, greeting, false);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
                 Err(error) => {

@@ -227,7 +227,7 @@ impl Driver<'_> {
     pub(super) fn lost(&mut self, endpoint: i32, since: Instant) {
         self.with(|state| state.stats.broken_connections += 1);
         if let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) {
-            point.backoff.connected_for(since.elapsed());
+            point.backoff.connected_for(sys::now().saturating_duration_since(since));
             point.addresses.clear();
             self.redial_later(endpoint);
         }

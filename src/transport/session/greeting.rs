@@ -4,14 +4,12 @@
 use std::io;
 use std::time::Duration;
 
-use socket2::Socket;
-
 use super::End;
 use crate::codec::length_prefix::LengthPrefix;
 use crate::codec::ws_frame::Role;
 use crate::codec::ws_upgrade::{self, Upgrade};
 use crate::codec::{Framing, sp_header};
-use crate::sys;
+use crate::sys::{self, Stream};
 
 /// The socket types at both ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +76,7 @@ impl Greeting {
     }
 
     /// Says what we say first, without waiting for the peer.
-    pub(super) fn begin(self, stream: &Socket, protocols: Protocols) -> Result<Awaited, End> {
+    pub(super) fn begin(self, stream: &Stream, protocols: Protocols) -> Result<Awaited, End> {
         Ok(match self {
             Self::SpServer(_) if protocols.forwarding.is_some() || protocols.limited => Awaited::Offer(protocols),
             Self::SpServer(_) => introduce(stream, protocols.own)?,
@@ -100,13 +98,13 @@ impl Greeting {
     }
 }
 
-fn introduce(stream: &Socket, own: u16) -> Result<Awaited, End> {
+fn introduce(stream: &Stream, own: u16) -> Result<Awaited, End> {
     say(stream, &sp_header::encode(own))?;
     Ok(Awaited::Header)
 }
 
 /// A fresh connection has room for a greeting.
-fn say(stream: &Socket, bytes: &[u8]) -> Result<(), End> {
+fn say(stream: &Stream, bytes: &[u8]) -> Result<(), End> {
     match sys::send(stream, bytes) {
         Ok(sent) if sent == bytes.len() => Ok(()),
         _ => Err(End::Broken),
@@ -156,7 +154,7 @@ impl Awaited {
     }
 
     /// The time is over. `Some`: nothing is lost yet, and this is what the peer has now.
-    pub(super) fn goes_on(self, stream: &Socket) -> Option<(Self, Duration)> {
+    pub(super) fn goes_on(self, stream: &Stream) -> Option<(Self, Duration)> {
         match self {
             Self::Offer(Protocols { own, .. }) => {
                 let awaited = introduce(stream, own).ok()?;
@@ -183,7 +181,7 @@ impl Awaited {
     }
 
     /// Looks at what has come so far. `None`: there is more to come.
-    pub(super) fn hears(self, stream: &Socket, bytes: &[u8]) -> Result<Option<Greeted>, End> {
+    pub(super) fn hears(self, stream: &Stream, bytes: &[u8]) -> Result<Option<Greeted>, End> {
         let (upgrade, peer) = match self {
             Self::Header | Self::Offer(_) | Self::Answer(..) => {
                 let Some(header) = bytes.first_chunk() else { return Ok(None) };

@@ -1,0 +1,53 @@
+//! What the simulator looks at while all threads wait: whether something is left undone.
+#![forbid(unsafe_code)]
+
+use super::Socket;
+use super::core::PipeEnd;
+
+/// A socket as it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Inspection {
+    pub can_recv: bool,
+    pub can_send: bool,
+    pub closing: bool,
+    /// Notes of neighbours that nobody has read.
+    pub mail: bool,
+    /// Bytes that wait in pipes though nobody writes them and the system has not refused any.
+    pub unwritten: usize,
+    /// A sender waits for the system to make room for the rest of its message.
+    pub writes_on: bool,
+    /// Bytes held for the socket: read and not received, accepted and not written.
+    pub held: usize,
+}
+
+impl Socket {
+    /// `None`: a thread holds its lock.
+    pub(crate) fn inspect(&self) -> Option<Inspection> {
+        let mail = self.has_mail();
+        self.state.peek(|state| {
+            let (mut unwritten, mut held, mut writes_on) = (0, 0, false);
+            for (_, pipe) in &state.pipes.slots {
+                match &pipe.end {
+                    PipeEnd::Stream(stream) => {
+                        held += stream.inbox.weight() + stream.outbox.bytes();
+                        writes_on |= stream.stuck && stream.flushing;
+                        if !stream.stuck && !stream.deaf {
+                            unwritten += stream.outbox.bytes();
+                        }
+                    }
+                    PipeEnd::Inproc { taken, .. } => held += taken.weight(),
+                    PipeEnd::Remains(inbox) => held += inbox.weight(),
+                }
+            }
+            Inspection {
+                can_recv: state.pattern.can_recv(),
+                can_send: state.pattern.can_send(),
+                closing: state.closing,
+                mail,
+                unwritten,
+                writes_on,
+                held,
+            }
+        })
+    }
+}
