@@ -205,6 +205,7 @@ valgrind: build
 ## lint          formatting and clippy
 lint:
 	$(CARGO) fmt --check
+	$(CARGO) clippy --profile checks --all-targets --features cli -- -D warnings
 	$(CARGO) clippy --profile checks --all-targets --all-features -- -D warnings
 
 ## bench         against libnanomsg, libnng, libzmq and bare sockets; writes docs/benchmarks.md and docs/plots

@@ -1,8 +1,10 @@
 //! Small questions to the system that std does not ask.
 
 use std::ffi::CString;
+#[cfg(not(simulated))]
 use std::os::fd::AsRawFd;
 
+#[cfg(not(simulated))]
 use socket2::Socket;
 
 /// The flag of a write that raises no SIGPIPE. Apple's systems have none: socket2 makes sockets there that raise none.

@@ -146,6 +146,7 @@ impl Batching {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a beginning")]
 mod tests {
     use super::*;
 

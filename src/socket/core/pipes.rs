@@ -485,6 +485,7 @@ impl<O: Outside> pattern::Pipes for PipeTable<O> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a beginning")]
 mod tests {
     use super::*;
 
