@@ -22,6 +22,7 @@ pub(super) const SEND_TIMEOUT: i32 = 4;
 pub(super) const RECV_TIMEOUT: i32 = 5;
 pub(super) const RECONNECT: i32 = 6;
 pub(super) const RECONNECT_MAX: i32 = 7;
+const SEND_FD: i32 = 10;
 const RECV_FD: i32 = 11;
 
 /// How much later than its time limit a call may return: others have the processor meanwhile.
@@ -217,7 +218,15 @@ pub(super) fn poll(list: &[(i32, bool, bool)], timeout: Option<Duration>) -> Res
 }
 
 pub(super) fn recv_fd(handle: i32) -> Result<i32> {
-    insist(|| match table::find(handle)?.option(0, RECV_FD)? {
+    event_fd(handle, RECV_FD)
+}
+
+pub(super) fn send_fd(handle: i32) -> Result<i32> {
+    event_fd(handle, SEND_FD)
+}
+
+fn event_fd(handle: i32, option: i32) -> Result<i32> {
+    insist(|| match table::find(handle)?.option(0, option)? {
         Value::Int(fd) => Ok(fd),
         _ => Err(Error::Invalid),
     })

@@ -178,6 +178,14 @@ fn close(cells: &[Arc<Cell>], rng: &mut Rng) {
                 Err(error) => fail(&format!("no thread to close: {error}")),
             }
         }
-        _ => handles.into_iter().for_each(calls::close_if_open),
+        _ => {
+            for handle in handles {
+                calls::close_if_open(handle);
+                // The others see that it has gone.
+                if rng.per_mille(200) {
+                    nap(Duration::from_millis(rng.below(200)));
+                }
+            }
+        }
     }
 }

@@ -18,8 +18,9 @@ pub(super) fn make(index: u16, threads: usize, steps: u64, rng: &mut Rng) -> (Ar
             let _ = calls::connect(*handle, &cell.address(other as u16));
         }
     }
-    let names: Vec<u32> = handles.iter().map(|_| cell.party()).collect();
     let mut callers = Vec::new();
+    cell.visited(BUS, rng.below(count as u64) as u16, &mut callers, rng);
+    let names: Vec<u32> = handles.iter().map(|_| cell.party()).collect();
     for (at, (&handle, &name)) in handles.iter().zip(&names).enumerate() {
         // Some only listen.
         if at < threads / 2 {

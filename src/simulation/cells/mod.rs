@@ -6,6 +6,7 @@ mod pipeline;
 mod pubsub;
 mod reqrep;
 mod survey;
+mod visitor;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +15,7 @@ use std::time::Duration;
 use super::book::Book;
 use super::calls;
 use crate::error::Error;
+use crate::pattern::Protocol;
 use crate::sys::simulated::{Rng, fail, is_readable, losses, nap, wait_readable, yield_now};
 
 /// A thread that uses the library.
@@ -107,6 +109,13 @@ impl Cell {
     fn closes(&self, handle: i32) {
         self.handles.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| *other != handle);
         calls::close_if_open(handle);
+    }
+
+    /// Now and then one that comes and goes, at this address.
+    fn visited(self: &Arc<Self>, protocol: Protocol, at: u16, callers: &mut Vec<Caller>, rng: &mut Rng) {
+        if rng.per_mille(150) {
+            callers.push(visitor::make(self, protocol, at, rng));
+        }
     }
 
     pub(super) fn once(&self) -> bool {
@@ -232,6 +241,13 @@ fn deliver(handle: i32, bytes: &[u8], manner: Manner, rng: &mut Rng) -> bool {
                     nap(Duration::from_micros(rng.below(3000)));
                 } else {
                     let timeout = rng.one_of(&[None, Some(Duration::from_millis(7))]);
+                    if manner == Manner::Watches {
+                        match calls::send_fd(handle) {
+                            Ok(fd) => wait_readable(fd, timeout),
+                            Err(_) => return false,
+                        }
+                        continue;
+                    }
                     match calls::poll(&[(handle, false, true)], timeout) {
                         Ok(_) => {}
                         Err(Error::BadSocket) => return false,

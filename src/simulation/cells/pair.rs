@@ -12,6 +12,7 @@ pub(super) fn make(index: u16, threads: usize, steps: u64, rng: &mut Rng) -> (Ar
     let ends = [cell.socket(false, PAIR, rng), cell.socket(false, PAIR, rng)];
     cell.star(ends[0], &ends[1..], 0, rng);
     let mut callers = Vec::new();
+    cell.visited(PAIR, 0, &mut callers, rng);
     // Both directions take four threads.
     let directions: &[usize] = if threads >= 4 { &[0, 1] } else { &[0] };
     for &from in directions {

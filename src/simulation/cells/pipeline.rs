@@ -38,13 +38,24 @@ pub(super) fn make(index: u16, threads: usize, steps: u64, rng: &mut Rng) -> (Ar
     for handle in &pulls {
         calls::set(*handle, 0, calls::RECV_TIMEOUT, rng.one_of(&[-1, -1, 5, 40]));
     }
+    let (visitor, at) = match (device, pushes_bind) {
+        (true, _) => rng.one_of(&[(PUSH, 0), (PULL, 1)]),
+        (false, true) => (PULL, 0),
+        (false, false) => (PUSH, 0),
+    };
+    cell.visited(visitor, at, &mut callers, rng);
     // A receiver alone at its socket sees the order in which its messages came.
     let ordered = !device && receivers == pull_count;
     let moves = !device && rng.per_mille(150);
+    let some_leave = push_count == senders && rng.per_mille(300);
+    if moves || some_leave {
+        // What gone connections have left is bounded, and by little where this is small.
+        pulls.iter().for_each(|handle| calls::set(*handle, 0, calls::RECV_BUFFER, 64_000));
+    }
     for at in 0..senders {
         let (cell, handle, sender) = (Arc::clone(&cell), pushes[at % push_count], cell.party());
         let count = steps / senders as u64;
-        let leaves = push_count == senders && rng.per_mille(300);
+        let leaves = some_leave && rng.per_mille(700);
         let moves = moves && !pushes_bind && push_count == senders;
         callers.push(Caller {
             name: format!("push-{sender}"),
@@ -82,8 +93,7 @@ pub(super) fn make(index: u16, threads: usize, steps: u64, rng: &mut Rng) -> (Ar
 /// Sends so many messages, and may leave then: what was accepted is delivered all the same.
 fn push(cell: &Cell, handle: i32, sender: u32, count: u32, leaves: bool, moves: bool, rng: &mut Rng) {
     let manner = Manner::draw(rng);
-    // What gone connections have left is bounded, and by little where NN_RCVBUF is small.
-    let large = !leaves && !moves && rng.per_mille(300);
+    let large = rng.per_mille(300);
     let mut endpoint = 1;
     for number in 0..count {
         let length = if large { length(rng) } else { 12 + rng.below(50) as usize };

@@ -54,6 +54,7 @@ pub(super) fn make(index: u16, threads: usize, steps: u64, rng: &mut Rng) -> (Ar
     } else {
         cell.star(publisher, &subscribers, 0, rng);
     }
+    cell.visited(SUB, u16::from(device), &mut callers, rng);
     let ready = Arc::new(AtomicUsize::new(0));
     let sent: Arc<Mutex<Vec<(u32, &'static str)>>> = Arc::default();
     let sender = cell.party();

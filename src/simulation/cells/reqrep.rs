@@ -37,6 +37,12 @@ pub(super) fn make(index: u16, threads: usize, steps: u64, rng: &mut Rng) -> (Ar
     } else {
         cell.star(reps[0], &reqs, 0, rng);
     }
+    let (visitor, at) = match (device, requests_bind) {
+        (true, _) => rng.one_of(&[(REQ, 0), (REP, 1)]),
+        (false, true) => (REP, 0),
+        (false, false) => (REQ, 0),
+    };
+    cell.visited(visitor, at, &mut callers, rng);
     // A socket keeps one request: it has one thread.
     for handle in reqs {
         let (own, name) = (Arc::clone(&cell), cell.party());

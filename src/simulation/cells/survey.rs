@@ -21,7 +21,10 @@ pub(super) fn make(index: u16, threads: usize, steps: u64, rng: &mut Rng) -> (Ar
     let surveyor = cell.socket(false, SURVEYOR, rng);
     let respondents: Vec<i32> = (1..threads).map(|_| cell.socket(false, RESPONDENT, rng)).collect();
     let mut callers = Vec::new();
-    if rng.per_mille(250) {
+    let device = rng.per_mille(250);
+    let visitor = if device { rng.one_of(&[(SURVEYOR, 0), (RESPONDENT, 1)]) } else { (RESPONDENT, 0) };
+    cell.visited(visitor.0, visitor.1, &mut callers, rng);
+    if device {
         callers.push(cell.device((RESPONDENT, 0), (SURVEYOR, 1), rng).0);
         let _ = calls::connect(surveyor, &cell.address(0));
         for respondent in &respondents {
