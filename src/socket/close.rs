@@ -73,7 +73,10 @@ impl Socket {
             if turned == Err(Error::BadSocket) || (!held.needs_turn() && reactor.io.lock().is_empty()) {
                 break;
             }
-            (held, _) = self.turn(held, None);
+            // A wait for room on a connection that has just ended is an order, too: nothing would end a wait behind it.
+            if !held.needs_turn() {
+                (held, _) = self.turn(held, None);
+            }
         }
         presence.end(&mut held);
         held
