@@ -151,23 +151,29 @@ impl Hub {
     /// the pollers. Only one thread ever does this.
     pub(crate) fn wait(&self, found: &mut Vec<u64>, timeout: Option<Duration>) -> io::Result<()> {
         self.thread.get_or_init(|| thread::current().id());
-        let mut events = self.events.lock();
         let state = self.lock();
+        let hurry = !state.reported.is_empty() || state.asked != state.answered;
+        let (mut state, waited) = self.pass(state, if hurry { Some(Duration::ZERO) } else { timeout });
+        found.append(&mut state.reported);
+        waited
+    }
+
+    /// Waits, and puts what the system reports into the mailboxes.
+    fn pass<'a>(&'a self, state: Locked<'a>, timeout: Option<Duration>) -> (Locked<'a>, io::Result<()>) {
         let asked = state.asked;
-        let hurry = !state.reported.is_empty() || asked != state.answered;
         drop(state);
-        let waited = self.system.wait(&mut events, if hurry { Some(Duration::ZERO) } else { timeout });
+        let mut events = self.events.lock();
+        let waited = self.system.wait(&mut events, timeout);
         let mut state = self.lock();
         for event in events.iter() {
             self.deliver(&mut state, event);
         }
         events.clear();
-        found.append(&mut state.reported);
         if asked != state.answered {
             state.answered = asked;
             self.looked.notify_all();
         }
-        waited.map(drop)
+        (state, waited.map(drop))
     }
 
     /// Ends the current wait, or the next one.
@@ -253,10 +259,12 @@ impl Hub {
         control(&self.system, raw, Call::Remove)
     }
 
-    /// Has the system watch again what the owner has taken out of the mailbox.
-    pub(super) fn watch_again(&self, state: &mut State, id: usize) {
-        let Some(mailbox) = state.mailboxes.get_mut(&id) else { return };
-        for source in std::mem::take(&mut mailbox.taken) {
+    /// Has the system watch again what the owner has taken out of the mailbox. False: there was nothing.
+    pub(super) fn watch_again(&self, state: &mut State, id: usize) -> bool {
+        let Some(mailbox) = state.mailboxes.get_mut(&id) else { return false };
+        let taken = std::mem::take(&mut mailbox.taken);
+        let any = !taken.is_empty();
+        for source in taken {
             let Some(watched) = state.watched.get_mut(&source).filter(|watched| watched.stage == Stage::Taken) else {
                 continue;
             };
@@ -267,13 +275,13 @@ impl Hub {
                 mailbox.ready.push(source);
             }
         }
+        any
     }
 
     /// Has the worker look what the system has now, and waits until that is in the mailboxes.
     pub(super) fn look<'a>(&'a self, mut state: Locked<'a>) -> Locked<'a> {
         if self.is_own_thread() {
-            // Its next wait brings it.
-            return state;
+            return self.pass(state, Some(Duration::ZERO)).0;
         }
         state.asked += 1;
         let mine = state.asked;
@@ -351,7 +359,7 @@ impl Hub {
         self.announce(state, id);
     }
 
-    fn is_own_thread(&self) -> bool {
+    pub(super) fn is_own_thread(&self) -> bool {
         self.thread.get() == Some(&thread::current().id())
     }
 }
@@ -371,6 +379,11 @@ impl State {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn is_slept_on(&self, id: usize) -> bool {
+        self.mailboxes.get(&id).is_some_and(|mailbox| mailbox.sleeping)
+    }
+
     pub(super) fn has_something(&self, id: usize) -> bool {
         let ready = |source| self.watched.get(source).is_some_and(|watched| matches!(watched.stage, Stage::Ready(_)));
         self.mailboxes.get(&id).is_some_and(|mailbox| mailbox.notified || mailbox.ready.iter().any(ready))
@@ -379,6 +392,9 @@ impl State {
     /// Empties the mailbox. False: there was nothing.
     pub(super) fn take(&mut self, id: usize, found: &mut Vec<(u64, Interest)>) -> bool {
         let Some(mailbox) = self.mailboxes.get_mut(&id) else { return false };
+        // The system reports what is watched again behind what is new. The end of a connection has to come before what its
+        // successor says.
+        mailbox.ready.sort_unstable();
         for source in mailbox.ready.drain(..) {
             if let Some(watched) = self.watched.get_mut(&source)
                 && let Stage::Ready(ready) = watched.stage

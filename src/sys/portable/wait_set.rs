@@ -117,3 +117,86 @@ impl Drop for WaitSet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    use super::super::poller::tests::Served;
+    use super::*;
+    use crate::sys::{Events, Interest, current_parker};
+
+    fn set_of(pollers: &[&Poller]) -> (Arc<Parker>, WaitSet) {
+        let parker = Arc::new(Parker::default());
+        let set = WaitSet::new(&parker, None).unwrap();
+        (0..).zip(pollers).for_each(|(key, poller)| set.add(poller, key).unwrap());
+        (parker, set)
+    }
+
+    #[test]
+    fn a_wait_finds_the_pollers_that_have_something_until_they_are_served() {
+        // Two workers, as there may be for a moment.
+        let served = [Served::new(), Served::new()];
+        let pollers = [served[0].poller(0), served[0].poller(1), served[1].poller(0)];
+        let (parker, set) = set_of(&pollers.each_ref());
+        let pairs: Vec<_> = pollers.iter().map(|_| UnixStream::pair().unwrap()).collect();
+        for (poller, (_, far)) in pollers.iter().zip(&pairs) {
+            poller.add(far, Interest::READ, 7).unwrap();
+        }
+        let mut found = Vec::new();
+        set.look(&parker, &mut found).unwrap();
+        assert_eq!(found, []);
+        for key in [1_u8, 2] {
+            (&pairs[usize::from(key)].0).write_all(b"x").unwrap();
+            set.wait(&parker, &mut found, None).unwrap();
+            assert_eq!(std::mem::take(&mut found), [u64::from(key)]);
+            // Looked at, and not served.
+            let mut events = Events::default();
+            assert!(pollers[usize::from(key)].wait(&mut events, Some(Duration::ZERO)).unwrap());
+            set.look(&parker, &mut found).unwrap();
+            assert_eq!(std::mem::take(&mut found), [u64::from(key)]);
+            set.remove(&pollers[usize::from(key)]);
+            set.look(&parker, &mut found).unwrap();
+            assert_eq!(found, []);
+        }
+    }
+
+    #[test]
+    fn a_wakeup_ends_the_wait_and_is_kept() {
+        let served = Served::new();
+        let poller = served.poller(0);
+        let (parker, set) = set_of(&[&poller]);
+        let mut found = Vec::new();
+        let waker = Arc::clone(&parker);
+        let thread = std::thread::spawn(move || waker.wake());
+        set.wait(&parker, &mut found, None).unwrap();
+        thread.join().unwrap();
+        assert_eq!(found, []);
+        assert!(parker.prepare());
+    }
+
+    #[test]
+    fn a_poller_that_is_notified_ends_the_wait() {
+        let served = Served::new();
+        let poller = Arc::new(served.poller(0));
+        let (parker, set) = set_of(&[&poller]);
+        let notifier = Arc::clone(&poller);
+        let thread = std::thread::spawn(move || notifier.notify());
+        let mut found = Vec::new();
+        set.wait(&parker, &mut found, None).unwrap();
+        thread.join().unwrap();
+        assert_eq!(found, [0]);
+    }
+
+    #[test]
+    fn the_time_ends_the_wait_and_a_poller_that_has_gone_is_none() {
+        let served = Served::new();
+        let poller = served.poller(0);
+        let (_, set) = set_of(&[&poller]);
+        drop(poller);
+        let mut found = Vec::new();
+        set.wait(&current_parker(), &mut found, Some(Duration::from_millis(5))).unwrap();
+        assert_eq!(found, []);
+    }
+}
