@@ -9,7 +9,7 @@ use super::calls;
 use super::cells::{self, Caller, Cell};
 use crate::socket::library;
 use crate::sys::simulated::{
-    Given, JoinHandle, Leftovers, Rng, Weather, begin, digest, elapsed, fail, leftovers, nap, spawn, steps,
+    Given, JoinHandle, Leftovers, Rng, Weather, begin, digest, elapsed, fail, leftovers, most, nap, spawn, steps, used,
 };
 
 /// Callers of one run, devices aside.
@@ -23,6 +23,11 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What was accepted arrives within this once its senders have stopped.
 const DELIVERY: Duration = Duration::from_secs(90);
+
+/// Bytes that a run leaves, its history and what the library keeps for ever included, and that it uses at most. They are up to
+/// 125 KB and 2 MB.
+const LEFT: usize = 200 * 1024;
+const MOST: usize = 16 * 1024 * 1024;
 
 /// Callers that have work to do.
 static ACTIVE: AtomicUsize = AtomicUsize::new(0);
@@ -110,6 +115,9 @@ pub(super) fn run(seed: u64, steps: u64) {
     let left = leftovers();
     if left != Leftovers::default() || calls::kept() > 0 {
         fail(&format!("all is closed, and there are still {left:?} and {} sockets", calls::kept()));
+    }
+    if used() > LEFT || most() > MOST {
+        fail(&format!("{} bytes of memory are left, and {} were in use at most", used(), most()));
     }
     done();
 }

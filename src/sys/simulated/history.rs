@@ -1,4 +1,5 @@
 //! What has happened: the last events, to be read, and a number that stands for all of them.
+#![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
 use std::fmt::Write;

@@ -2,10 +2,10 @@
 //! network in memory that refuses, delays, stalls and cuts. It keeps the contract and promises no more, so that what holds
 //! here does not hold by the luck of one kernel.
 //!
-//! `scheduler` has the threads and the clock, `network` the bytes. The rest is the contract in terms of these two.
-#![forbid(unsafe_code)]
+//! `scheduler` has the threads and the clock, `network` the bytes, `memory` counts what is in use. The rest is the contract in terms of these two.
 
 mod history;
+mod memory;
 mod network;
 mod park;
 mod poller;
@@ -14,6 +14,7 @@ mod scheduler;
 mod stream;
 mod sync;
 
+pub(crate) use memory::{most, used};
 pub(crate) use network::Weather;
 pub(crate) use park::Parker;
 pub(crate) use poller::{Events, Hub, Poller, WaitSet};

@@ -1,5 +1,6 @@
 //! Bytes on their way between two ends. It keeps what TCP and Unix streams promise, and nothing that they do not: any number
 //! of bytes may come at a time, a connect may take its time or fail, a connection may stall, end or be reset.
+#![forbid(unsafe_code)]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;

@@ -1,4 +1,5 @@
 //! How a simulated thread sleeps until another one wakes it.
+#![forbid(unsafe_code)]
 
 use super::super::Unparked;
 use std::sync::atomic::{AtomicBool, Ordering};

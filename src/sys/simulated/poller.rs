@@ -1,4 +1,5 @@
 //! Pollers, the worker's hub and sets of pollers. Level-triggered: what is ready is looked up in the network by every look.
+#![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
 use std::io;

@@ -1,4 +1,5 @@
 //! What a program can wait for outside of the library.
+#![forbid(unsafe_code)]
 
 use std::io;
 use std::time::Duration;

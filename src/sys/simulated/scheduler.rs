@@ -1,6 +1,7 @@
 //! Threads that run one at a time. Each call of the contract is a point at which the baton may go to another thread, and a
 //! thread that waits gives it away. When all of them wait the clock jumps to whatever comes first; when nothing is to come,
 //! a wakeup was lost.
+#![forbid(unsafe_code)]
 
 use std::cell::Cell;
 use std::io;

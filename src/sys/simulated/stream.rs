@@ -1,4 +1,5 @@
 //! Streams and what listens for them, in the simulated network.
+#![forbid(unsafe_code)]
 
 use std::io::{self, IoSlice};
 use std::marker::PhantomData;

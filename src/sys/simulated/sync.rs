@@ -1,4 +1,5 @@
 //! Locks: a thread that finds one taken gives the baton away.
+#![forbid(unsafe_code)]
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{self, TryLockError};
