@@ -37,7 +37,7 @@ CHECKED ?= memory ownership iovec msghdr_control cmsg pair_sizes inproc_queue pi
 LONG ?= threads fork_traffic linger_exit faults_dns faults_network faults_peer
 PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 valgrind
 
-.PHONY: help deps build link header check-header test test-i686 unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom simulate mutations fuzz \
+.PHONY: help deps build link header check-header test test-i686 unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom simulate portable mutations fuzz \
         soak long sanitize sanitize-thread valgrind lint bench bench-quick shapes omq icount \
         networks demo hello prices man install deb uninstall clean
 
@@ -93,6 +93,7 @@ check-header:
 ## test          everything: rooms, headers, exports, C programs, nanocat, other libraries, interleavings, bindings, web
 test: build
 	$(CARGO) test --profile checks --features cli
+	$(CARGO) test --profile checks --features portable-sys --lib
 	$(MAKE) loom simulate sanitize valgrind pytest pip-install nodetest thirdparty dropin web networks
 
 ## unit          the tests inside the rooms
@@ -118,6 +119,12 @@ loom:
 ## test-i686     unit tests and C programs on 32 bits (needs a compiler with std's source, and gcc -m32; long)
 test-i686:
 	tests/i686/run.sh
+
+## portable      unit tests and C programs on the portable way to the system, as every system but Linux has it
+portable:
+	$(CARGO) test --profile checks --features portable-sys --lib
+	@$(MAKE) --no-print-directory build SYS=portable
+	NN_SYS=portable NN_LIB_DIR=$(CURDIR)/target/portable/lib $(CARGO) test --profile checks --test ctests -- program::
 
 ## simulate      the engine on a made-up system, one run for each of SEEDS, of about STEPS calls (SEEDS=7 for one)
 SEEDS ?= 1..3000
