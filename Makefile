@@ -214,6 +214,8 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --profile checks --all-targets --features cli -- -D warnings
 	$(CARGO) clippy --profile checks --all-targets --all-features -- -D warnings
+	RUSTFLAGS="--cfg simulated" CARGO_TARGET_DIR=target/simulated \
+		$(CARGO) clippy --profile checks --lib --test simulate -- -D warnings
 
 ## bench         against libnanomsg, libnng, libzmq and bare sockets; writes docs/benchmarks.md and docs/plots
 bench: build

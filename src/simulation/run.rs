@@ -9,7 +9,8 @@ use super::calls;
 use super::cells::{self, Caller, Cell};
 use crate::socket::library;
 use crate::sys::simulated::{
-    Given, JoinHandle, Leftovers, Rng, Weather, begin, digest, elapsed, fail, leftovers, most, nap, spawn, steps, used,
+    Given, JoinHandle, Leftovers, Rng, Weather, begin, digest, elapsed, exit, fail, leftovers, most, nap, spawn, steps,
+    used,
 };
 
 /// Callers of one run, devices aside.
@@ -47,6 +48,10 @@ fn weather(rng: &mut Rng) -> Weather {
         cuts: 0,
         cut_within: 0,
     };
+    if rng.per_mille(150) {
+        // Callers are still blocked, and go on afterwards: only here does a process outlive its end.
+        exit();
+    }
     match rng.below(4) {
         0 | 1 => calm,
         2 => Weather { stalls: rng.one_of(&[5, 50]), stall: rng.one_of(&[5, 200]) * MILLI, refusals: 200, ..calm },

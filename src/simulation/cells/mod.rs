@@ -265,7 +265,8 @@ fn deliver(handle: i32, bytes: &[u8], manner: Manner, rng: &mut Rng) -> bool {
 /// Receives from these sockets until all are closed, and hands each message on.
 fn receive(handles: &[i32], manner: Manner, rng: &mut Rng, mut got: impl FnMut(i32, &[u8], &mut Rng)) {
     let mut open = handles.to_vec();
-    let mut fds: Vec<Option<i32>> = vec![None; open.len()];
+    // Of the first, where there is only one.
+    let mut fd = None;
     while let Some(&first) = open.first() {
         // Several sockets cannot be blocked in.
         let manner = if open.len() > 1 { Manner::Polls } else { manner };
@@ -298,13 +299,10 @@ fn receive(handles: &[i32], manner: Manner, rng: &mut Rng, mut got: impl FnMut(i
                 }
             }
             Manner::Watches => {
-                let fd = match fds[0].map_or_else(|| calls::recv_fd(first), Ok) {
-                    Ok(fd) => fd,
-                    Err(_) => return,
-                };
-                fds[0] = Some(fd);
-                wait_readable(fd, rng.one_of(&[None, Some(Duration::from_millis(20))]));
-                if !is_readable(fd) {
+                let Ok(shown) = fd.map_or_else(|| calls::recv_fd(first), Ok) else { return };
+                fd = Some(shown);
+                wait_readable(shown, rng.one_of(&[None, Some(Duration::from_millis(20))]));
+                if !is_readable(shown) {
                     continue;
                 }
                 first

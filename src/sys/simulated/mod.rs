@@ -35,8 +35,19 @@ pub(crate) type RawSource = i32;
 pub(crate) type HashMap<K, V> =
     std::collections::HashMap<K, V, std::hash::BuildHasherDefault<std::hash::DefaultHasher>>;
 
-/// Nothing is left to write when a simulated process ends.
-pub(crate) fn at_exit(_action: extern "C" fn()) {}
+static AT_EXIT: std::sync::OnceLock<extern "C" fn()> = std::sync::OnceLock::new();
+
+/// Runs `action` when the simulated process exits.
+pub(crate) fn at_exit(action: extern "C" fn()) {
+    AT_EXIT.get_or_init(|| action);
+}
+
+/// The simulated process exits, as far as the library hears of it.
+pub(crate) fn exit() {
+    if let Some(action) = AT_EXIT.get() {
+        action();
+    }
+}
 
 /// Nobody forks here.
 pub(super) fn forked() {}
