@@ -5,13 +5,13 @@
 //! RUSTFLAGS="--cfg loom" cargo test --profile checks --test loom
 //! ```
 //!
-//! The four are the library's own files. They have their locks, atomics and fences from `crate::sys`, which is [`sys`] here:
-//! loom's atomics, and above them the kernel's futex and descriptors and std's lock. Each model puts the least around them
-//! that a socket is:
+//! The four are the library's own files, the parker of both systems. They have their locks, atomics and fences from
+//! `crate::sys`, which is [`sys`] here: loom's atomics, and above them the kernel's futex and descriptors and std's lock.
+//! Each model puts the least around them that a socket is:
 //!
 //! | model | has | stands for |
 //! | --- | --- | --- |
-//! | `parker` | the parker | its thread and those that wake it |
+//! | `parker` | both parkers | their threads and those that wake them |
 //! | `mail` | mailbox, waiters, parker | sockets of one process: the notes are numbers, `Held::release` is short |
 //! | `socket` | lease, waiters, parker | `src/socket/{wait,turn,poll,close}.rs` in the same order of steps, with a poller that is a flag; and the worker |
 //!

@@ -35,6 +35,8 @@ struct Inner {
     notified: bool,
     /// The worker's one-shot watch is live.
     watched: bool,
+    /// So often the kernel has no memory for it.
+    refusals: usize,
     /// Requests to the worker: tick; come back, the deadline is now; end.
     request: bool,
     due: bool,
@@ -105,6 +107,17 @@ impl Kernel {
         self.poller.notify_all();
         self.hub.notify_all();
         self.test.notify_all();
+    }
+
+    /// Makes the worker's watch live, if there is memory for it.
+    fn arm(&self) -> bool {
+        let mut armed = false;
+        self.change(|inner| {
+            armed = inner.refusals == 0;
+            inner.watched |= armed;
+            inner.refusals = inner.refusals.saturating_sub(1);
+        });
+        armed
     }
 
     fn arrive(&self, messages: usize) {
@@ -302,15 +315,18 @@ impl Socket {
         Held { socket: self, guard: self.state.lock().unwrap() }
     }
 
-    fn perform(&self, after: After) {
+    fn perform(&self, mut after: After) {
         if after.notify {
             self.kernel.change(|inner| inner.notified = true);
         }
         for parker in after.wakes {
             parker.wake();
         }
-        if after.arm {
-            self.kernel.change(|inner| inner.watched = true);
+        if after.arm && !self.kernel.arm() {
+            let mut held = self.lock();
+            held.lease.could_not_arm();
+            held.release();
+            after.report = true;
         }
         if after.report {
             self.kernel.change(|inner| inner.request = true);
@@ -799,6 +815,20 @@ fn a_caller_blocked_while_the_socket_is_given_to_the_worker_gets_everything() {
         scene.socket.kernel.arrive(1);
         receiver.join().unwrap();
         scene.socket.kernel.wait_for(|inner| inner.obeyed == 1);
+        scene.end();
+    });
+}
+
+#[test]
+fn a_socket_that_cannot_be_watched_is_served_all_the_same() {
+    check(3, || {
+        let scene = Scene::new(true);
+        scene.socket.kernel.change(|inner| inner.refusals = 1);
+        let receiver = scene.receiver(1);
+        scene.socket.kernel.arrive(1);
+        receiver.join().unwrap();
+        scene.socket.kernel.arrive(1);
+        scene.socket.kernel.wait_for(|inner| inner.arrived == 0);
         scene.end();
     });
 }

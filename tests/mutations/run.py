@@ -80,7 +80,7 @@ def attempt_in(scratch, test, patience):
     builds = []
     if target == "loom":
         environment |= {"RUSTFLAGS": "--cfg loom", "CARGO_TARGET_DIR": str(WORK / "loom")}
-        target = "loom_lease"
+        target = "loom"
     elif target == "simulate":
         environment |= {"RUSTFLAGS": "--cfg simulated", "CARGO_TARGET_DIR": str(WORK / "simulated")}
     elif target == "ctests":

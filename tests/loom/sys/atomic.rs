@@ -36,4 +36,10 @@ impl AtomicU32 {
         drop(self.queue.lock().unwrap());
         self.sleepers.notify_one();
     }
+
+    /// FUTEX_WAKE, of all.
+    pub(crate) fn wake_all(&self) {
+        drop(self.queue.lock().unwrap());
+        self.sleepers.notify_all();
+    }
 }

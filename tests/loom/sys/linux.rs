@@ -9,7 +9,6 @@ use loom::sync::{Condvar, Mutex};
 #[allow(dead_code, reason = "the models do not spin")]
 mod park;
 
-pub(crate) use super::Unparked;
 pub(crate) use park::Parker;
 
 /// An eventfd.

@@ -18,8 +18,9 @@ pub(crate) struct Mutex<T> {
     value: sync::Mutex<T>,
 }
 
+#[must_use]
 pub(crate) struct MutexGuard<'a, T> {
-    word: &'a AtomicU32,
+    mutex: &'a Mutex<T>,
     /// Present until the drop.
     value: Option<sync::MutexGuard<'a, T>>,
 }
@@ -47,7 +48,13 @@ impl<T> Mutex<T> {
     }
 
     fn guard(&self) -> MutexGuard<'_, T> {
-        MutexGuard { word: &self.word, value: Some(self.value.try_lock().expect("the word keeps others out")) }
+        MutexGuard { mutex: self, value: Some(self.value.try_lock().expect("the word keeps others out")) }
+    }
+}
+
+impl<'a, T> MutexGuard<'a, T> {
+    pub(super) fn mutex(&self) -> &'a Mutex<T> {
+        self.mutex
     }
 }
 
@@ -68,8 +75,9 @@ impl<T> DerefMut for MutexGuard<'_, T> {
 impl<T> Drop for MutexGuard<'_, T> {
     fn drop(&mut self) {
         self.value = None;
-        if self.word.swap(FREE, Ordering::Release) == CONTENDED {
-            self.word.wake_one();
+        let word = &self.mutex.word;
+        if word.swap(FREE, Ordering::Release) == CONTENDED {
+            word.wake_one();
         }
     }
 }
