@@ -3,7 +3,7 @@
 
 #include "ctest.h"
 
-static int p[3][2];
+static int p[WS + 1][2];
 
 static void inherited(int s)
 {

@@ -284,6 +284,8 @@ fn compile(name: &str, bin: &Path, link: &[String]) {
     let mut command = c_compiler();
     // ctest.h cuts addresses to size on purpose.
     command.args(["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Wno-format-truncation", "-pthread", "-rdynamic"]);
+    // An index beyond its array ends the program, instead of changing what lies behind it.
+    command.args(["-fsanitize=bounds", "-fsanitize-undefined-trap-on-error"]);
     command.arg("-o").arg(bin).arg(root().join("ctests").join(format!("{name}.c")));
     succeed(command.args(link));
 }
