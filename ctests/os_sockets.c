@@ -1,4 +1,5 @@
-/* What the OS knows of the library's connections: buffer sizes, Nagle, close-on-exec. */
+/* What the OS knows of the library's connections: buffer sizes, Nagle, close-on-exec. Where no size is set, the original
+   asks for 128 KiB, and ours leaves the buffers to the kernel. */
 
 #include "ctest.h"
 
@@ -10,20 +11,35 @@ static int option(int fd, int level, int name)
     return value;
 }
 
-/* Prints what holds for the connections of this process, whose addresses are of
-   the family and which are no listeners. */
-static void show(const char *what, int family)
+/* Whether a connection has the buffers of a new socket. The kernel itself changes those of tcp, but for the option by
+   which it would have to stop: that shows only in how they grow, and a size that was set never does. */
+static int left_to_the_kernel(int fd, int family)
 {
+    int fresh = MUST(socket(family, SOCK_STREAM, 0)), set = 2 * 128 * 1024;
+    int same = option(fd, SOL_SOCKET, SO_SNDBUF) == option(fresh, SOL_SOCKET, SO_SNDBUF)
+        && option(fd, SOL_SOCKET, SO_RCVBUF) == option(fresh, SOL_SOCKET, SO_RCVBUF);
+    int changed = option(fd, SOL_SOCKET, SO_SNDBUF) != set && option(fd, SOL_SOCKET, SO_RCVBUF) != set;
+    close(fresh);
+    return family == AF_UNIX ? same : changed;
+}
+
+/* Prints what holds for the connections of this process that the transport has made. */
+static void show(const char *what, enum ct_transport t, int sized)
+{
+    int family = t == IPC ? AF_UNIX : AF_INET;
     printf("%s:\n", what);
     for (int fd = 3; fd < 1000; fd++) {
         struct sockaddr_storage peer;
         socklen_t size = sizeof peer;
         if (getpeername(fd, (struct sockaddr *) &peer, &size) < 0 || peer.ss_family != family)
             continue;
-        printf("  SO_SNDBUF %d, SO_RCVBUF %d, %s, %s", option(fd, SOL_SOCKET, SO_SNDBUF), option(fd, SOL_SOCKET, SO_RCVBUF),
-               fcntl(fd, F_GETFD) & FD_CLOEXEC ? "close-on-exec" : "inherited",
+        if (sized)
+            printf("  SO_SNDBUF %d, SO_RCVBUF %d", option(fd, SOL_SOCKET, SO_SNDBUF), option(fd, SOL_SOCKET, SO_RCVBUF));
+        else
+            CHECK(ct_oracle || left_to_the_kernel(fd, family));
+        printf("  %s, %s", fcntl(fd, F_GETFD) & FD_CLOEXEC ? "close-on-exec" : "inherited",
                fcntl(fd, F_GETFL) & O_NONBLOCK ? "non-blocking" : "blocking");
-        if (family == AF_INET && option(fd, IPPROTO_TCP, TCP_NODELAY) > 0)
+        if (t == TCP && option(fd, IPPROTO_TCP, TCP_NODELAY) > 0)
             printf(", no delay");
         printf("\n");
     }
@@ -32,7 +48,7 @@ static void show(const char *what, int family)
 static void run(enum ct_transport t)
 {
     char addr[NN_SOCKADDR_MAX];
-    int family = t == TCP ? AF_INET : AF_UNIX, on = 1;
+    int on = 1;
     printf("-- %s\n", ct_scheme[t]);
     for (int round = 0; round < 2; round++) {
         int s[2] = {ct_socket(NN_PAIR), ct_socket(NN_PAIR)};
@@ -47,7 +63,7 @@ static void run(enum ct_transport t)
         MUST(nn_connect(s[1], addr));
         CONNECTED(s[0]);
         CONNECTED(s[1]);
-        show(round ? "NN_SNDBUF 20000, NN_RCVBUF 30000" : "by default", family);
+        show(round ? "NN_SNDBUF 20000, NN_RCVBUF 30000" : "by default", t, round);
         ct_close_pair(s);
     }
 }

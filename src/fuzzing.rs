@@ -163,7 +163,7 @@ pub fn address(bytes: &[u8]) {
         if let Ok(local) = address::parse_local(bytes, ipv4_only) {
             assert!(local.port() > 0 && (!ipv4_only || local.is_ipv4()));
         }
-        let settings = Settings { ipv4_only, send_buffer: 1, recv_buffer: 1, ws_opcode: 2 };
+        let settings = Settings { ipv4_only, send_buffer: None, recv_buffer: None, ws_opcode: 2 };
         for scheme in [&b"tcp"[..], b"ws", b"unix", b"ipc"] {
             if let Ok(Scheme::Stream(transport)) = by_scheme(scheme) {
                 let _ = transport.connect(bytes, settings);

@@ -400,8 +400,8 @@ impl Socket {
             state.options.set(level, option, given)?;
             state.pattern.set_max_hops(state.options.max_hops());
             self.recv_max.store(recv_max(self.protocol, &state.options), Ordering::Relaxed);
-            state.pipes.send_buffer = state.options.send_buffer as usize;
-            state.pipes.recv_buffer = state.options.recv_buffer as usize;
+            state.pipes.send_buffer = state.options.send_buffer() as usize;
+            state.pipes.recv_buffer = state.options.recv_buffer() as usize;
             Ok(())
         })
     }

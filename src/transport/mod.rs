@@ -32,8 +32,9 @@ use session::Greeting;
 #[cfg_attr(simulated, allow(dead_code, reason = "simulated streams have buffers of their own"))]
 pub(crate) struct Settings {
     pub ipv4_only: bool,
-    pub send_buffer: usize,
-    pub recv_buffer: usize,
+    /// The kernel's buffers, in bytes. `None`: nobody has set them.
+    pub send_buffer: Option<usize>,
+    pub recv_buffer: Option<usize>,
     /// Of messages that name none (NN_WS_MSG_TYPE).
     pub ws_opcode: u8,
 }
@@ -42,8 +43,12 @@ pub(crate) struct Settings {
 impl Settings {
     fn apply(self, stream: &Socket) {
         // The kernel clamps what it finds too large; a connection with other buffers is still a connection.
-        let _ = stream.set_send_buffer_size(self.send_buffer);
-        let _ = stream.set_recv_buffer_size(self.recv_buffer);
+        if let Some(bytes) = self.send_buffer {
+            let _ = stream.set_send_buffer_size(bytes);
+        }
+        if let Some(bytes) = self.recv_buffer {
+            let _ = stream.set_recv_buffer_size(bytes);
+        }
     }
 }
 

@@ -140,8 +140,8 @@ impl<O: Outside> State<O> {
         random: fn() -> [u8; 4],
     ) -> Self {
         let mut pipes = PipeTable::new(now, random);
-        pipes.send_buffer = options.send_buffer as usize;
-        pipes.recv_buffer = options.recv_buffer as usize;
+        pipes.send_buffer = options.send_buffer() as usize;
+        pipes.recv_buffer = options.recv_buffer() as usize;
         Self {
             own,
             keeps_time: pattern.keeps_time(),

@@ -34,12 +34,16 @@ const WS: i32 = -4;
 
 const NAME_MAX: usize = 63;
 
+/// NN_SNDBUF and NN_RCVBUF, unless they are set: bytes, as in the original.
+const BUFFER: i32 = 128 * 1024;
+
 /// Everything that can be set at the levels NN_SOL_SOCKET and below.
 #[derive(Debug)]
 pub(in crate::socket) struct Options {
     pub linger: i32,
-    pub send_buffer: i32,
-    pub recv_buffer: i32,
+    /// Unless they are set the kernel's buffers are left to the kernel, which knows how fast a connection is.
+    send_buffer: Option<i32>,
+    recv_buffer: Option<i32>,
     pub send_timeout: i32,
     pub recv_timeout: i32,
     pub reconnect: i32,
@@ -61,8 +65,8 @@ impl Options {
     pub(in crate::socket) fn new(name: String) -> Self {
         Self {
             linger: 1000,
-            send_buffer: 128 * 1024,
-            recv_buffer: 128 * 1024,
+            send_buffer: None,
+            recv_buffer: None,
             send_timeout: -1,
             recv_timeout: -1,
             reconnect: 100,
@@ -84,11 +88,21 @@ impl Options {
     pub(in crate::socket) fn settings(&self) -> Settings {
         Settings {
             ipv4_only: self.ipv4_only,
-            send_buffer: self.send_buffer as usize,
-            recv_buffer: self.recv_buffer as usize,
+            send_buffer: self.send_buffer.map(|bytes| bytes as usize),
+            recv_buffer: self.recv_buffer.map(|bytes| bytes as usize),
             // 1 or 2, as `set_stream` checks.
             ws_opcode: self.ws_message_type as u8,
         }
+    }
+
+    /// What waits in each pipe at most, in bytes, before it takes no more.
+    pub(in crate::socket) fn send_buffer(&self) -> i32 {
+        self.send_buffer.unwrap_or(BUFFER)
+    }
+
+    /// The same for what has come and was not received.
+    pub(in crate::socket) fn recv_buffer(&self) -> i32 {
+        self.recv_buffer.unwrap_or(BUFFER)
     }
 
     pub(in crate::socket) fn max_hops(&self) -> u8 {
@@ -122,8 +136,12 @@ impl Options {
         let value = exact_int(bytes)?;
         let (field, accepted) = match option {
             1 => (&mut self.linger, true),
-            2 => (&mut self.send_buffer, value >= 1),
-            3 => (&mut self.recv_buffer, value >= 1),
+            2 | 3 if value >= 1 => {
+                let buffer = if option == 2 { &mut self.send_buffer } else { &mut self.recv_buffer };
+                *buffer = Some(value);
+                return Ok(());
+            }
+            2 | 3 => return Err(Error::Invalid),
             4 => (&mut self.send_timeout, true),
             5 => (&mut self.recv_timeout, true),
             6 => (&mut self.reconnect, value >= 0),
@@ -170,8 +188,8 @@ impl Options {
     pub(in crate::socket) fn value(&self, level: i32, option: i32) -> Result<Value> {
         let value = match (level, option) {
             (SOL_SOCKET, 1) => self.linger,
-            (SOL_SOCKET, 2) => self.send_buffer,
-            (SOL_SOCKET, 3) => self.recv_buffer,
+            (SOL_SOCKET, 2) => self.send_buffer(),
+            (SOL_SOCKET, 3) => self.recv_buffer(),
             (SOL_SOCKET, 4) => self.send_timeout,
             (SOL_SOCKET, 5) => self.recv_timeout,
             (SOL_SOCKET, 6) => self.reconnect,

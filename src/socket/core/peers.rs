@@ -40,7 +40,7 @@ impl<O: Outside> State<O> {
     fn attach(&mut self, link: &Arc<Link>, side: Side) -> Attached {
         let end = PipeEnd::Inproc { link: Arc::clone(link), side, taken: Inbox::default() };
         let Some(id) = self.add_pipe(link.endpoint(side), end, link.forwards()) else { return Attached::Refused };
-        if link.attach(side, id, self.options.recv_buffer as usize) { Attached::As(id) } else { Attached::Left(id) }
+        if link.attach(side, id, self.options.recv_buffer() as usize) { Attached::As(id) } else { Attached::Left(id) }
     }
 
     /// We have the name; a connector wants to be joined. Our pipe takes messages once it has confirmed.
