@@ -19,8 +19,11 @@ pub(super) fn make(index: u16, threads: usize, steps: u64, rng: &mut Rng) -> (Ar
     let pull_count = if pushes_bind || device { receivers } else { 1 };
     let pushes: Vec<i32> = (0..push_count).map(|_| cell.socket(false, PUSH, rng)).collect();
     let pulls: Vec<i32> = (0..pull_count).map(|_| cell.socket(false, PULL, rng)).collect();
+    let mut inboxes = pulls.clone();
     if device {
-        callers.push(cell.device((PULL, 0), (PUSH, 1), rng).0);
+        let (device, ends) = cell.device((PULL, 0), (PUSH, 1), rng);
+        inboxes.extend(ends);
+        callers.push(device);
         for push in &pushes {
             let _ = calls::connect(*push, &cell.address(0));
         }
@@ -50,7 +53,7 @@ pub(super) fn make(index: u16, threads: usize, steps: u64, rng: &mut Rng) -> (Ar
     let some_leave = push_count == senders && rng.per_mille(300);
     if moves || some_leave {
         // What gone connections have left is bounded, and by little where this is small.
-        pulls.iter().for_each(|handle| calls::set(*handle, 0, calls::RECV_BUFFER, 64_000));
+        inboxes.iter().for_each(|handle| calls::set(*handle, 0, calls::RECV_BUFFER, 64_000));
     }
     for at in 0..senders {
         let (cell, handle, sender) = (Arc::clone(&cell), pushes[at % push_count], cell.party());

@@ -260,6 +260,7 @@ impl<O: Outside> State<O> {
         let Some(pipe) = self.pipes.get(id).filter(|pipe| !pipe.has_ended()) else { return };
         let (endpoint, attached, confirmed) = (pipe.endpoint, pipe.attached, pipe.confirmed);
         let unread = self.pipes.end(id);
+        self.wake_writer(id);
         self.stats.current_connections -= u64::from(attached);
         if unread && attached {
             self.pattern.orphaned(id);
@@ -273,6 +274,13 @@ impl<O: Outside> State<O> {
             self.unlink(endpoint);
         }
         self.changed();
+    }
+
+    /// Who waits for room in this pipe has it, or will never have.
+    pub(in crate::socket) fn wake_writer(&mut self, id: PipeId) {
+        if !self.waiters.is_empty() {
+            self.waiters.wake_writer(id, &mut self.pipes.after().wakes);
+        }
     }
 
     /// Takes the pipe away from the pattern; it may live on to write what was accepted.
@@ -293,6 +301,7 @@ impl<O: Outside> State<O> {
     pub(in crate::socket) fn remove_pipe(&mut self, now: Instant, id: PipeId) {
         self.detach_pipe(now, id);
         let Some(pipe) = self.pipes.remove(id) else { return };
+        self.wake_writer(id);
         match pipe.end {
             PipeEnd::Inproc { link, side, .. } => {
                 link.close(side);

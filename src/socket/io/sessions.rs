@@ -362,10 +362,7 @@ impl Driver<'_> {
         let (Stage::Open(pipe) | Stage::Ending { pipe, .. }) = connection.stage else { return };
         let mut held = self.lock();
         held.pipes.unstick(pipe);
-        let state = &mut *held;
-        if !state.waiters.is_empty() {
-            state.waiters.wake_writer(pipe, &mut state.pipes.after().wakes);
-        }
+        held.wake_writer(pipe);
         held.pipes.start_flush(pipe);
         held.release();
         // What waited is written now, or its writer was woken. A pipe that is full again has asked for room again.
