@@ -160,6 +160,8 @@ mod tests {
             set.look(&parker, &mut found).unwrap();
             assert_eq!(found, []);
         }
+        let watched = pollers.each_ref().map(|poller| poller.hub.lock().is_watched(poller.mailbox));
+        assert_eq!(watched, [true, false, false]);
     }
 
     #[test]
