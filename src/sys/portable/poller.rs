@@ -355,17 +355,4 @@ pub(super) mod tests {
         let keys: Vec<u64> = found(&poller, None).into_iter().map(|(key, _)| key).collect();
         assert_eq!(keys, [1, 2]);
     }
-
-    #[test]
-    fn a_source_that_was_closed_is_as_good_as_removed() {
-        let served = Served::new();
-        let poller = served.poller(0);
-        for round in 0..10 {
-            let (mut near, far) = UnixStream::pair().unwrap();
-            poller.add(&far, Interest::READ, round).unwrap();
-            near.write_all(b"x").unwrap();
-            assert_eq!(now(&poller), [(round, Interest::READ)]);
-            // Closed, and the numbers are used again.
-        }
-    }
 }

@@ -196,6 +196,7 @@ mod tests {
         let served = Served::new();
         let poller = served.poller(0);
         let (_, set) = set_of(&[&poller]);
+        poller.notify();
         drop(poller);
         let mut found = Vec::new();
         set.wait(&current_parker(), &mut found, Some(Duration::from_millis(5))).unwrap();
