@@ -37,7 +37,7 @@ CHECKED ?= memory ownership iovec msghdr_control cmsg pair_sizes inproc_queue pi
 LONG ?= threads fork_traffic linger_exit faults_dns faults_network faults_peer
 PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 valgrind
 
-.PHONY: help deps build link header check-header test test-i686 unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom simulate portable mutations fuzz \
+.PHONY: help deps build link header check-header test test-i686 unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom simulate portable portable-long systems mutations fuzz \
         soak long sanitize sanitize-thread valgrind lint bench bench-quick shapes omq icount \
         networks demo hello prices man install deb uninstall clean
 
@@ -93,8 +93,7 @@ check-header:
 ## test          everything: rooms, headers, exports, C programs, nanocat, other libraries, interleavings, bindings, web
 test: build
 	$(CARGO) test --profile checks --features cli
-	$(CARGO) test --profile checks --features portable-sys --lib
-	$(MAKE) loom simulate sanitize valgrind pytest pip-install nodetest thirdparty dropin web networks
+	$(MAKE) portable loom simulate sanitize valgrind pytest pip-install nodetest thirdparty dropin web networks
 
 ## unit          the tests inside the rooms
 unit:
@@ -120,11 +119,27 @@ loom:
 test-i686:
 	tests/i686/run.sh
 
-## portable      unit tests and C programs on the portable way to the system, as every system but Linux has it
+## portable      unit tests, C programs and hostile peers on the portable way to the system, as every system but Linux has it
+PORTABLE := NN_SYS=portable NN_LIB_DIR=$(CURDIR)/target/portable/lib NN_BIN_DIR=$(CURDIR)/target/portable/bin \
+	$(CARGO) test --profile checks --features 'cli portable-sys'
 portable:
-	$(CARGO) test --profile checks --features portable-sys --lib
 	@$(MAKE) --no-print-directory build SYS=portable
-	NN_SYS=portable NN_LIB_DIR=$(CURDIR)/target/portable/lib $(CARGO) test --profile checks --test ctests -- program::
+	$(PORTABLE) --lib --test hostile
+	$(PORTABLE) --test ctests -- program::
+
+## portable-long the other tests on it: soak, subscriptions, random calls, the Rust API, nanocat, other libraries
+portable-long:
+	@$(MAKE) --no-print-directory build SYS=portable
+	$(PORTABLE) --test subscriptions --test random_calls --test rust --test nanocat --test nanocat_options --test interop
+	SOAK_SECONDS=$(SOAK_SECONDS) $(PORTABLE) --test soak
+
+## systems       whether the library compiles for other systems, of those whose std is there (rustup target add)
+SYSTEMS := x86_64-unknown-freebsd aarch64-apple-darwin
+systems:
+	@for system in $(SYSTEMS); do \
+		if test -d "$$(rustc --print sysroot)/lib/rustlib/$$system"; then \
+			$(CARGO) clippy --profile checks --lib --target $$system -- -D warnings || exit; \
+		else echo "skipped: there is no std for $$system" >&2; fi; done
 
 ## simulate      the engine on a made-up system, one run for each of SEEDS, of about STEPS calls (SEEDS=7 for one)
 SEEDS ?= 1..3000
@@ -214,6 +229,7 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --profile checks --all-targets --features cli -- -D warnings
 	$(CARGO) clippy --profile checks --all-targets --all-features -- -D warnings
+	@$(MAKE) --no-print-directory systems
 	RUSTFLAGS="--cfg simulated" CARGO_TARGET_DIR=target/simulated \
 		$(CARGO) clippy --profile checks --lib --test simulate -- -D warnings
 

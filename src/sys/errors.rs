@@ -3,6 +3,12 @@
 
 use std::io;
 
+/// The machine is not on the network: an error of Linux's own.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const ENONET: i32 = libc::ENONET;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const ENONET: i32 = -1;
+
 /// Whether a failed accept tells of a peer that is gone already (accept(2) passes on errors that are pending on its
 /// connection): the next one can be taken at once.
 pub(crate) fn concerns_only_the_peer(error: &io::Error) -> bool {
@@ -15,7 +21,7 @@ pub(crate) fn concerns_only_the_peer(error: &io::Error) -> bool {
                 | libc::ENETDOWN
                 | libc::ENOPROTOOPT
                 | libc::EHOSTDOWN
-                | libc::ENONET
+                | ENONET
                 | libc::EHOSTUNREACH
                 | libc::EOPNOTSUPP
                 | libc::ENETUNREACH

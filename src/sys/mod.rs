@@ -35,6 +35,11 @@ mod system;
 mod threads;
 mod unparked;
 
+#[cfg(not(unix))]
+compile_error!(
+    "errors.rs, process.rs, system.rs and transport/unix.rs are for Unix: another system has to have its own"
+);
+
 #[cfg(not(any(portable_sys, simulated)))]
 #[path = "linux/mod.rs"]
 mod imp;
@@ -63,9 +68,9 @@ pub(crate) use process::{Uncancelled, generation, on_fork};
 pub(crate) use random::random;
 #[cfg(not(simulated))]
 pub(crate) use sync::{Condvar, Mutex, MutexGuard};
-#[cfg(not(simulated))]
-pub(crate) use system::pending_out;
 pub(crate) use system::{interface_index, tell};
+#[cfg(not(simulated))]
+pub(crate) use system::{pending_out, stream_socket};
 pub(crate) use threads::{current_parker, forget_parker};
 pub(crate) use unparked::Unparked;
 

@@ -53,8 +53,8 @@ pub(crate) struct Uncancelled(libc::c_int);
 
 impl Uncancelled {
     pub(crate) fn new() -> Self {
-        /// PTHREAD_CANCEL_DISABLE in glibc and musl.
-        const DISABLE: libc::c_int = 1;
+        /// PTHREAD_CANCEL_DISABLE. The libc crate does not have it.
+        const DISABLE: libc::c_int = if cfg!(target_vendor = "apple") { 0 } else { 1 };
         let mut before = 0;
         pthread_setcancelstate(DISABLE, Some(&mut before));
         Self(before)
@@ -84,6 +84,14 @@ impl<T> Deref for Sheltered<T> {
     #[inline(always)]
     fn deref(&self) -> &T {
         &self.0
+    }
+}
+
+/// On Linux socket2 has this itself.
+#[cfg(not(target_os = "linux"))]
+impl Sheltered<socket2::Socket> {
+    pub(crate) fn domain(&self) -> io::Result<socket2::Domain> {
+        Ok(self.0.local_addr()?.domain())
     }
 }
 

@@ -4,7 +4,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, Socket};
 
 use super::address::{self, Host, Remote};
 use super::session::Greeting;
@@ -26,7 +26,7 @@ impl Transport for Tcp {
 }
 
 fn listen(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
+    let socket = sys::stream_socket(Domain::for_address(address))?;
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
@@ -69,7 +69,7 @@ impl Dialer for TcpDialer {
     }
 
     fn dial(&self, to: &SockAddr, settings: Settings) -> io::Result<Stream> {
-        let socket = Socket::new(to.domain(), Type::STREAM.nonblocking(), None)?;
+        let socket = sys::stream_socket(to.domain())?;
         prepare(&socket, settings);
         // A listener can then bind the port that the kernel chooses for us, now and in the minute after we have closed.
         socket.set_reuse_address(true)?;

@@ -11,7 +11,7 @@ use std::path::{self, Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, Socket};
 
 use super::session::Greeting;
 use super::tcp::connect;
@@ -69,7 +69,7 @@ fn socket_address(path: &[u8]) -> Result<SockAddr> {
 }
 
 fn unconnected(settings: Settings) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+    let socket = sys::stream_socket(Domain::UNIX)?;
     settings.apply(&socket);
     Ok(socket)
 }
@@ -137,7 +137,7 @@ fn remove_if_dead(path: &Path, name: &SockAddr) -> io::Result<()> {
     if !fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
         return Ok(());
     }
-    let probe = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+    let probe = sys::stream_socket(Domain::UNIX)?;
     let refused = probe.connect(name).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
     if refused {
         let _ = fs::remove_file(path);

@@ -4,7 +4,7 @@
     tests/mutations/run.py [NAME...]
 
 A NAME is a word of a mutation's title, a row of tests/hostile/rows.rs that it belongs to, or the target of its test
-(`simulate`, `loom`); without one all are tried, which takes about an hour. `mutations.toml` has them. All happens in a copy, in target/mutations.
+(`simulate`, `loom`, `portable`); without one all are tried, which takes about an hour. `mutations.toml` has them. All happens in a copy, in target/mutations.
 """
 
 import os
@@ -89,7 +89,8 @@ def attempt_in(scratch, test, patience):
         builds = [["cargo", "rustc", "-q", "--profile", "checks", "--lib", "--crate-type", "staticlib", "--",
                    "-C", "debug-assertions=off"],
                   ["make", "-s", "link", f"ARCHIVE={library}", f"STAGE={STAGE}"]]
-    chosen = ["--lib"] if target == "unit" else ["--test", target]
+    units = {"unit": ["--lib"], "portable": ["--lib", "--features", "portable-sys"]}
+    chosen = units.get(target, ["--test", target])
     cargo = ["cargo", "test", "-q", "--profile", "checks", *chosen]
     for build in [*builds, [*cargo, "--no-run"]]:
         code, output = run(build, environment)

@@ -380,6 +380,11 @@ impl State {
     }
 
     #[cfg(test)]
+    pub(super) fn is_watched(&self, id: usize) -> bool {
+        self.mailboxes.get(&id).is_some_and(|mailbox| !mailbox.watchers.is_empty())
+    }
+
+    #[cfg(test)]
     pub(super) fn is_slept_on(&self, id: usize) -> bool {
         self.mailboxes.get(&id).is_some_and(|mailbox| mailbox.sleeping)
     }

@@ -160,6 +160,8 @@ mod tests {
             set.look(&parker, &mut found).unwrap();
             assert_eq!(found, []);
         }
+        let watched = pollers.each_ref().map(|poller| poller.hub.lock().is_watched(poller.mailbox));
+        assert_eq!(watched, [true, false, false]);
     }
 
     #[test]
@@ -194,6 +196,7 @@ mod tests {
         let served = Served::new();
         let poller = served.poller(0);
         let (_, set) = set_of(&[&poller]);
+        poller.notify();
         drop(poller);
         let mut found = Vec::new();
         set.wait(&current_parker(), &mut found, Some(Duration::from_millis(5))).unwrap();
