@@ -19,7 +19,7 @@ type Note = usize;
 struct Socket {
     state: Mutex<State>,
     mailbox: Mailbox<Note>,
-    neighbour: OnceLock<Weak<Socket>>,
+    neighbour: OnceLock<Weak<Self>>,
 }
 
 #[derive(Default)]

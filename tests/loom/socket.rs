@@ -906,6 +906,21 @@ fn closing_sends_callers_away_and_finds_the_socket_alone() {
     });
 }
 
+/// None of them leads, so none wakes the next when it leaves.
+#[test]
+fn closing_sends_all_callers_away_from_a_socket_of_the_workers() {
+    check(2, || {
+        let scene = Scene::new(false);
+        scene.socket.give_to_worker();
+        let callers = [scene.caller_until_close(), scene.caller_until_close()];
+        scene.socket.close();
+        for caller in callers {
+            caller.join().unwrap();
+        }
+        scene.stop();
+    });
+}
+
 #[test]
 fn closing_waits_for_the_worker() {
     check(3, || {
