@@ -1,4 +1,4 @@
-//! Deadlines of one socket, the earliest first.
+//! Deadlines, the earliest first: of one socket, and of the worker for all of its sockets.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeSet;

@@ -4,8 +4,7 @@
 //! has only just left. It starts with the first socket that needs it and ends with the last one.
 #![forbid(unsafe_code)]
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Weak};
@@ -14,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
+use super::timers::Timers;
 use super::{Next, Pace};
 use crate::panics::{self, Place};
 use crate::sys::{self, Hub, JoinHandle, Poller, Tripwire, Uncancelled, nap};
@@ -71,15 +71,7 @@ impl Worker {
         let (requests, inbox) = crossbeam_channel::unbounded();
         let shared =
             Arc::new(Shared { hub: Hub::new()?, requests, next_key: AtomicU64::new(0), fast: AtomicBool::new(false) });
-        let mut rounds = Rounds {
-            shared: Arc::clone(&shared),
-            inbox,
-            sockets: HashMap::new(),
-            deadlines: BinaryHeap::new(),
-            ticking: Vec::new(),
-            slow_tick: SLOW_TICK,
-            next_tick: None,
-        };
+        let mut rounds = Rounds::new(Arc::clone(&shared), inbox);
         let thread = sys::spawn("nn-worker", STACK, move || rounds.run())?;
         let id = thread.thread().id();
         Ok(Arc::new(Self { shared, thread: Some(thread), id }))
@@ -175,13 +167,25 @@ struct Rounds {
     shared: Arc<Shared>,
     inbox: Receiver<Request>,
     sockets: HashMap<u64, Care>,
-    deadlines: BinaryHeap<Reverse<(Instant, u64)>>,
+    deadlines: Timers<u64>,
     ticking: Vec<u64>,
     slow_tick: Duration,
     next_tick: Option<Instant>,
 }
 
 impl Rounds {
+    fn new(shared: Arc<Shared>, inbox: Receiver<Request>) -> Self {
+        Self {
+            shared,
+            inbox,
+            sockets: HashMap::new(),
+            deadlines: Timers::default(),
+            ticking: Vec::new(),
+            slow_tick: SLOW_TICK,
+            next_tick: None,
+        }
+    }
+
     /// Until the last owner has gone. A panic between two sockets is no reason to leave them all: an event may have been
     /// lost with it, so each is looked at.
     fn run(&mut self) {
@@ -224,11 +228,7 @@ impl Rounds {
     }
 
     fn next_wakeup(&self) -> Option<Instant> {
-        let deadline = self.deadlines.peek().map(|Reverse((at, _))| *at);
-        match (deadline, self.next_tick) {
-            (Some(deadline), Some(tick)) => Some(deadline.min(tick)),
-            (one, other) => one.or(other),
-        }
+        [self.deadlines.next(), self.next_tick].into_iter().flatten().min()
     }
 
     /// False: the worker shall end.
@@ -238,9 +238,16 @@ impl Rounds {
                 Request::Register(key, socket) => {
                     self.sockets.insert(key, Care { socket, deadline: None, pace: None });
                 }
-                Request::Watch(key, next) => self.note(key, next, sys::now()),
+                Request::Watch(key, next) => {
+                    let known = self.sockets.get(&key).and_then(|care| care.deadline);
+                    let deadline = [known, next.deadline].into_iter().flatten().min();
+                    self.note(key, Next { deadline, ..next }, sys::now());
+                }
                 Request::Forget(key) => {
-                    self.sockets.remove(&key);
+                    let deadline = self.sockets.remove(&key).and_then(|care| care.deadline);
+                    if let Some(deadline) = deadline {
+                        self.deadlines.stop(deadline, key);
+                    }
                     self.ticking.retain(|&other| other != key);
                 }
                 Request::Stop => return false,
@@ -257,14 +264,16 @@ impl Rounds {
         self.note(key, next, sys::now());
     }
 
-    /// Remembers when to come back.
+    /// Remembers when to come back, and forgets what was known of that.
     fn note(&mut self, key: u64, next: Next, now: Instant) {
         let Some(care) = self.sockets.get_mut(&key) else { return };
-        if let Some(deadline) = next.deadline
-            && care.deadline.is_none_or(|known| deadline < known)
-        {
-            care.deadline = Some(deadline);
-            self.deadlines.push(Reverse((deadline, key)));
+        if care.deadline != next.deadline {
+            if let Some(old) = std::mem::replace(&mut care.deadline, next.deadline) {
+                self.deadlines.stop(old, key);
+            }
+            if let Some(new) = next.deadline {
+                self.deadlines.start(new, key);
+            }
         }
         let Some(pace) = next.pace else { return };
         if care.pace.is_none() {
@@ -289,16 +298,11 @@ impl Rounds {
     }
 
     fn serve_deadlines(&mut self, now: Instant) {
-        while let Some(&Reverse((at, key))) = self.deadlines.peek() {
-            if at > now {
-                return;
-            }
-            self.deadlines.pop();
-            let Some(care) = self.sockets.get_mut(&key) else { continue };
-            if care.deadline == Some(at) {
+        while let Some(key) = self.deadlines.pop_due(now) {
+            if let Some(care) = self.sockets.get_mut(&key) {
                 care.deadline = None;
-                self.serve(key, |socket| socket.due());
             }
+            self.serve(key, |socket| socket.due());
         }
     }
 
@@ -353,6 +357,40 @@ mod tests {
         fn tick(&self) -> Next {
             self.say("tick")
         }
+    }
+
+    #[test]
+    fn a_deadline_that_its_socket_no_longer_has_wakes_nobody() {
+        let (requests, inbox) = crossbeam_channel::unbounded();
+        let shared = Arc::new(Shared {
+            hub: Hub::new().unwrap(),
+            requests,
+            next_key: AtomicU64::new(0),
+            fast: AtomicBool::new(false),
+        });
+        let mut rounds = Rounds::new(Arc::clone(&shared), inbox);
+        let (calls, heard) = mpsc::channel();
+        let probe: Arc<Probe> = Arc::new(Probe { calls: Mutex::new(calls), answer: Mutex::default() });
+        let now = Instant::now();
+        let [soon, later] = [1, 2].map(|seconds| now + Duration::from_secs(seconds));
+        let weak: Weak<Probe> = Arc::downgrade(&probe);
+        shared.request(Request::Register(0, weak));
+        for deadline in [later, soon, later] {
+            shared.request(Request::Watch(0, Next { pace: None, deadline: Some(deadline) }));
+            assert!(rounds.read_requests());
+        }
+        assert_eq!(rounds.next_wakeup(), Some(soon), "who watches knows of no other");
+
+        for deadline in [Some(later), None] {
+            *probe.answer.lock() = Next { pace: None, deadline };
+            rounds.serve(0, |socket| socket.fired());
+            assert_eq!(rounds.next_wakeup(), deadline);
+        }
+        shared.request(Request::Watch(0, Next { pace: None, deadline: Some(soon) }));
+        shared.request(Request::Forget(0));
+        assert!(rounds.read_requests());
+        assert_eq!(rounds.next_wakeup(), None);
+        assert_eq!(heard.try_iter().collect::<Vec<_>>(), ["fired", "fired"]);
     }
 
     #[test]

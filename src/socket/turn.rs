@@ -237,7 +237,7 @@ impl Driven for Socket {
                 reactor.poller.disarm();
             }
             let pace = (!held.closing).then_some(Pace::Slow);
-            return held.finish(|_| Next { pace, deadline: None });
+            return held.finish(|state| Next { pace, deadline: state.known_deadline });
         }
         self.work(held).finish(|state| state.next(None))
     }
