@@ -34,7 +34,7 @@ FEW_SIZES = ("64B", "1KiB", "64KiB", "1MiB")
 WINDOW = 16  # messages
 # Transport, pattern, and how many messages the loop takes from a ready socket before it looks at the others.
 LOOPS = (("tcp", "pull", 64), ("tcp", "pull", 1), ("tcp", "sub", 64), ("ipc", "pull", 64), ("ipc", "sub", 64))
-DESCRIPTORS = (0,)  # and 1, direct ones, once an option asks for descriptors that are the connections' own
+DESCRIPTORS = (0, 1)  # exact ones, and those of NN_DIRECT_FD; other libraries have one kind only
 PERIODS = {"100us": (100, 3), "1ms": (1000, 5), "20ms": (20_000, 20)}  # us, lasts
 
 
@@ -78,6 +78,7 @@ def all_shapes():
         for period, (microseconds, lasts) in PERIODS.items():
             yield shape(f"pace/{t}/{period}/recv", "pace", lasts, period_us=microseconds)
             yield shape(f"pace/{t}/{period}/loop", "pace", lasts, period_us=microseconds, take=64)
+            yield shape(f"pace/{t}/{period}/loop/direct", "pace", lasts, period_us=microseconds, take=64, direct=1)
     for n in (16, 64):
         yield shape(f"last/tcp/{n}subs", "last", 5, period_us=1000, number=n)
     yield shape("idle/tcp/100sockets", "idle", number=100)

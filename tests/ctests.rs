@@ -43,7 +43,7 @@ programs! {
     handles endpoints addr_generic addr_inproc addr_ipc addr_unix addr_tcp addr_tcp_ipv6 addr_tcp_self addr_link_local addr_ws
     options_socket options_levels options_name options_ws ws_types
     // Sending, receiving, waiting.
-    send_errors iovec ownership aligned msghdr_control timeouts poll event_fds event_fd_pace
+    send_errors iovec ownership aligned msghdr_control timeouts poll event_fds event_fd_pace direct_fd
     // PAIR over the transports.
     pair_sizes sizes readers pair_reconnect pair_second_peer pair_successor gone_peers
     first_event reader_beside_writer inproc_queue

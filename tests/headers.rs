@@ -13,12 +13,18 @@ use cbindgen::{Builder, Config, ItemType};
 
 /// Every header: what it is about, the words its constants begin with, and which others it includes. All other constants
 /// are nn.h's.
-const HEADERS: [(&str, &str, &[&str], &[&str]); 14] = [
+const HEADERS: [(&str, &str, &[&str], &[&str]); 15] = [
     // Upstream does not have it: outside of its folder. Its words come before those of pubsub.h.
     (
         "nanomsg-rs/forward.h",
         "subscriptions that travel to the publisher, which upstream does not have",
         &["NN_SUB_FORWARD", "NN_PUB_FORWARD", "NN_STAT_MESSAGES_FILTERED"],
+        &[],
+    ),
+    (
+        "nanomsg-rs/direct.h",
+        "event loops that read connections themselves, which upstream does not have",
+        &["NN_DIRECT_FD"],
         &[],
     ),
     ("nanomsg/nn.h", "what all sockets have in common", &[], &[]),
@@ -278,7 +284,7 @@ fn symbols() -> BTreeMap<String, i32> {
         symbols.insert(name.to_str().unwrap().to_owned(), value);
     }
     // Upstream 1.3.0 has 122.
-    assert_eq!(symbols.len(), 125);
+    assert_eq!(symbols.len(), 126);
     symbols
 }
 

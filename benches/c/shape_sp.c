@@ -6,6 +6,7 @@
 
 #include <nanomsg/bus.h>
 #include <nanomsg/survey.h>
+#include <nanomsg-rs/direct.h>
 
 struct sock {
     int s;
@@ -84,8 +85,8 @@ static int sock_fd (struct sock *sock, int direct)
 {
     int fd;
     size_t size = sizeof fd;
-    if (direct)
-        fail ("unsupported", "the library has no direct descriptors");
+    if (direct) /* libnanomsg has one kind only */
+        lib.nn_setsockopt (sock->s, NN_SOL_SOCKET, NN_DIRECT_FD, &direct, sizeof direct);
     check ("NN_RCVFD", lib.nn_getsockopt (sock->s, NN_SOL_SOCKET, NN_RCVFD, &fd, &size));
     return fd;
 }

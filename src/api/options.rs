@@ -9,10 +9,10 @@ use super::message::WsMessageType;
 use super::socket::{Socket, SocketType};
 use crate::error::Error as Cause;
 use crate::ffi::symbols::{
-    NN_IPV4ONLY, NN_LINGER, NN_MAXTTL, NN_PUB_FORWARD, NN_RCVBUF, NN_RCVFD, NN_RCVMAXSIZE, NN_RCVPRIO, NN_RCVTIMEO,
-    NN_RECONNECT_IVL, NN_RECONNECT_IVL_MAX, NN_REQ_RESEND_IVL, NN_SNDBUF, NN_SNDFD, NN_SNDPRIO, NN_SNDTIMEO,
-    NN_SOCKET_NAME, NN_SOL_SOCKET, NN_SUB_FORWARD, NN_SUB_SUBSCRIBE, NN_SUB_UNSUBSCRIBE, NN_SURVEYOR_DEADLINE, NN_TCP,
-    NN_TCP_NODELAY, NN_WS, NN_WS_MSG_TYPE,
+    NN_DIRECT_FD, NN_IPV4ONLY, NN_LINGER, NN_MAXTTL, NN_PUB_FORWARD, NN_RCVBUF, NN_RCVFD, NN_RCVMAXSIZE, NN_RCVPRIO,
+    NN_RCVTIMEO, NN_RECONNECT_IVL, NN_RECONNECT_IVL_MAX, NN_REQ_RESEND_IVL, NN_SNDBUF, NN_SNDFD, NN_SNDPRIO,
+    NN_SNDTIMEO, NN_SOCKET_NAME, NN_SOL_SOCKET, NN_SUB_FORWARD, NN_SUB_SUBSCRIBE, NN_SUB_UNSUBSCRIBE,
+    NN_SURVEYOR_DEADLINE, NN_TCP, NN_TCP_NODELAY, NN_WS, NN_WS_MSG_TYPE,
 };
 use crate::socket::{Given, Value};
 
@@ -175,6 +175,17 @@ impl Socket {
     /// A descriptor that is readable while a receive would not wait. For polling only; the socket closes it.
     pub fn recv_fd(&self) -> Result<RawSource> {
         self.int(NN_SOL_SOCKET, NN_RCVFD)
+    }
+
+    /// Whether [`Socket::send_fd`] and [`Socket::recv_fd`] are readable also for what the calls themselves have to read.
+    pub fn direct_fd(&self) -> Result<bool> {
+        Ok(self.int(NN_SOL_SOCKET, NN_DIRECT_FD)? != 0)
+    }
+
+    /// Sets [`Socket::direct_fd`], before the first of the two is asked for; `false`, unless it is set. The loop that waits
+    /// for them reads the connections then, in [`Socket::try_recv`], and no other thread.
+    pub fn set_direct_fd(&self, direct: bool) -> Result<()> {
+        self.set_int(NN_SOL_SOCKET, NN_DIRECT_FD, direct.into())
     }
 
     /// Whether new TCP connections send small messages at once (TCP_NODELAY).

@@ -223,6 +223,11 @@ pub const NN_PUB_FORWARD: c_int = 1001;
 /// Messages not sent to a subscriber that had not asked for them, counted for each subscriber.
 pub const NN_STAT_MESSAGES_FILTERED: c_int = 1301;
 
+/// Level NN_SOL_SOCKET. 1 if NN_RCVFD, asked for from now on, shall let the program's own loop read the connections, without
+/// a second thread; int, 0 unless set. It may then be readable while nn_recv with NN_DONTWAIT says EAGAIN. Systems without
+/// epoll(7) take it and go on as ever.
+pub const NN_DIRECT_FD: c_int = 1001;
+
 pub const NN_PROTO_REQREP: c_int = 3;
 /// Sends a request and receives its reply.
 pub const NN_REQ: c_int = NN_PROTO_REQREP * 16;
@@ -323,7 +328,7 @@ const fn name(with_nul: &'static str) -> &'static CStr {
 /// In the order of upstream 1.3.0, which programs see that list the symbols: 122 rows, NN_UNIX at index 32 being the one that
 /// 1.1.5 does not have. Our own come behind all of upstream's.
 #[rustfmt::skip]
-static SYMBOLS: [Symbol; 125] = [
+static SYMBOLS: [Symbol; 126] = [
     symbol!(NN_NS_NAMESPACE, NN_NS_NAMESPACE),
     symbol!(NN_NS_VERSION, NN_NS_NAMESPACE),
     symbol!(NN_NS_DOMAIN, NN_NS_NAMESPACE),
@@ -449,6 +454,7 @@ static SYMBOLS: [Symbol; 125] = [
     symbol!(NN_SUB_FORWARD, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_BOOLEAN),
     symbol!(NN_PUB_FORWARD, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_BOOLEAN),
     symbol!(NN_STAT_MESSAGES_FILTERED, NN_NS_STATISTIC, NN_TYPE_INT, NN_UNIT_MESSAGES),
+    symbol!(NN_DIRECT_FD, NN_NS_SOCKET_OPTION, NN_TYPE_INT, NN_UNIT_BOOLEAN),
 ];
 
 #[cfg(test)]
@@ -471,6 +477,7 @@ mod tests {
             (113, c"NN_STAT_ACCEPT_ERRORS", 107),
             (121, c"NN_STAT_CURRENT_EP_ERRORS", 203),
             (122, c"NN_SUB_FORWARD", 1001),
+            (125, c"NN_DIRECT_FD", 1001),
         ] {
             assert_eq!(symbol(index), Some((name, value)));
         }
@@ -494,7 +501,7 @@ mod tests {
 
     #[test]
     fn outside_of_the_table_is_nothing() {
-        for index in [-1, c_int::MIN, 125, 2000, c_int::MAX] {
+        for index in [-1, c_int::MIN, 126, 2000, c_int::MAX] {
             assert!(symbol(index).is_none() && properties(index).is_none());
         }
     }

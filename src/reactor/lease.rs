@@ -37,12 +37,23 @@ enum Watch {
     Off,
 }
 
+/// Who looks after the socket while no caller is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeper {
+    /// The worker; but whoever calls drives.
+    Shared,
+    /// The worker alone, for good: callers do not drive.
+    Worker,
+    /// The program, which watches the poller itself and calls when it has something. The worker is told of events only while
+    /// something is owed that cannot wait for that: a connection that is being made, bytes that the kernel did not take.
+    Program,
+}
+
 #[derive(Debug)]
 pub(crate) struct Lease {
     holder: Holder,
     watch: Watch,
-    /// The socket is the worker's for good: callers do not drive it.
-    owned: bool,
+    keeper: Keeper,
 }
 
 /// So many ticks an asleep caller stays on the tick list: one that soon leaves need not report, which would wake the
@@ -80,7 +91,7 @@ impl Default for Lease {
 impl Lease {
     /// A lease nobody holds, the worker armed.
     pub(crate) fn new() -> Self {
-        Self { holder: Holder::Nobody, watch: Watch::Armed, owned: false }
+        Self { holder: Holder::Nobody, watch: Watch::Armed, keeper: Keeper::Shared }
     }
 
     pub(crate) fn is_free(&self) -> bool {
@@ -89,7 +100,16 @@ impl Lease {
 
     /// The worker has it, or will have it when there is something to do.
     pub(crate) fn is_owned(&self) -> bool {
-        self.owned
+        self.keeper == Keeper::Worker
+    }
+
+    pub(crate) fn is_programs(&self) -> bool {
+        self.keeper == Keeper::Program
+    }
+
+    /// A caller is about to take what it has just read itself: what is left is seen when it leaves.
+    pub(crate) fn shows_when_left(&self) -> bool {
+        self.is_programs() && matches!(self.holder, Holder::Caller(_))
     }
 
     pub(crate) fn is_workers(&self) -> bool {
@@ -98,12 +118,19 @@ impl Lease {
 
     /// From now on no caller drives. One that does goes on until it leaves.
     pub(crate) fn give_to_worker(&mut self) {
-        self.owned = true;
+        if self.keeper == Keeper::Shared {
+            self.keeper = Keeper::Worker;
+        }
+    }
+
+    /// From now on the program is told of events, and not the worker.
+    pub(crate) fn give_to_program(&mut self) {
+        (self.keeper, self.watch) = (Keeper::Program, Watch::Off);
     }
 
     /// Takes the lease for a caller.
     pub(crate) fn take(&mut self) -> bool {
-        !self.owned && self.take_to_end()
+        !self.is_owned() && self.take_to_end()
     }
 
     /// The same, for a caller that ends the socket.
@@ -146,9 +173,13 @@ impl Lease {
         self.holder = Holder::Nobody;
         match self.watch {
             Watch::Armed => Leave::Nothing,
-            _ if urgent || self.owned => {
+            _ if urgent || self.is_owned() => {
                 self.watch = Watch::Armed;
                 Leave::Arm
+            }
+            _ if self.is_programs() => {
+                self.watch = Watch::Off;
+                Leave::Nothing
             }
             Watch::Ticking { .. } => Leave::Nothing,
             Watch::Off => {
@@ -186,6 +217,9 @@ impl Lease {
     }
 
     pub(crate) fn tick(&mut self) -> Tick {
+        if self.is_programs() && self.watch != Watch::Armed {
+            self.watch = Watch::Off;
+        }
         let Watch::Ticking { used, asleep } = self.watch else { return Tick::Drop };
         match self.holder {
             _ if used => {
@@ -339,6 +373,26 @@ mod tests {
         assert!(!lease.take());
         assert!(lease.fired() && lease.leave_armed() && !lease.take());
         assert!(lease.take_to_end());
+    }
+
+    #[test]
+    fn what_the_program_watches_is_armed_only_for_what_is_owed() {
+        let mut lease = Lease::new();
+        lease.give_to_program();
+        lease.give_to_worker();
+        for _ in 0..2 {
+            assert!(!lease.shows_when_left());
+            assert!(lease.take() && lease.shows_when_left(), "callers drive");
+            assert_eq!(lease.leave(false), Leave::Nothing);
+        }
+        assert!(lease.due() && !lease.shows_when_left(), "the worker keeps the time");
+        assert_eq!(lease.leave(false), Leave::Nothing);
+        lease.start_ticking();
+        assert_eq!(lease.tick(), Tick::Drop);
+        assert!(lease.take());
+        assert_eq!(lease.leave(true), Leave::Arm, "something is owed");
+        assert!(lease.fired());
+        assert_eq!(lease.leave(false), Leave::Nothing);
     }
 
     #[test]

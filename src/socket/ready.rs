@@ -50,26 +50,43 @@ impl Socket {
     /// The descriptor that shows readiness in one direction; made at the first request.
     pub(super) fn event_fd(&self, held: Held<'_>, want: Want) -> Result<i32> {
         let exists = if want == Want::Send { self.sends } else { self.receives };
+        // A program that only sends would have to do so in order to drive. The first descriptor decides for both.
+        let direct = self.receives && !held.lease.is_owned() && (held.lease.is_programs() || held.options.direct_fd);
         held.release();
         if !exists {
             return Err(Error::NoSuchOption);
         }
+        if direct {
+            self.ensure_reactor()?;
+        }
+        let poller = self.reactor.get().filter(|_| direct).map(|reactor| &reactor.poller);
         let mut pair = self.events.pair.lock();
         let slot = if want == Want::Send { &mut pair.send } else { &mut pair.recv };
         let fd = match slot {
             Some(shown) => shown.event.raw(),
             None => {
-                let shown = slot.insert(Shown { event: Readiness::new()?, signalled: false });
-                shown.event.raw()
+                let event = match poller.map(Readiness::direct).transpose()?.flatten() {
+                    Some(event) => event,
+                    None => Readiness::new()?,
+                };
+                slot.insert(Shown { event, signalled: false }).event.raw()
             }
         };
+        let direct = [&pair.send, &pair.recv].into_iter().flatten().any(|shown| shown.event.is_direct());
         drop(pair);
         self.enter()?.finish(|state| {
             state.shows_readiness = true;
             state.pipes.after().readiness = true;
-            // From now on the worker reads whatever comes, and callers take what it has read.
             let free = state.lease.take();
-            state.lease.give_to_worker();
+            match poller {
+                // From now on the program does what callers do.
+                Some(poller) if direct => {
+                    state.lease.give_to_program();
+                    poller.disarm();
+                }
+                // From now on the worker reads whatever comes, and callers take what it has read.
+                _ => state.lease.give_to_worker(),
+            }
             if free {
                 state.leave_lease(false);
             }

@@ -189,11 +189,7 @@ impl Socket {
             }
         }
         presence.end(&mut held);
-        if held.lease.leave_armed() {
-            held.pipes.after().worker.arm = true;
-        }
-        held.wake_turn_waiters();
-        held.wake_closer();
+        held.leave_worker();
         held.wake_leader();
         held
     }

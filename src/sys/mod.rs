@@ -12,7 +12,7 @@
 //! | [`WaitSet`] | several pollers and a parker that one thread waits for: a wait costs what is ready |
 //! | [`Stream`], [`recv`], [`fill`], [`send`], [`send_vectored`] | a non-blocking byte stream; no SIGPIPE, no cancellation point |
 //! | [`pending_out`] | bytes the peer does not have yet, where the system tells |
-//! | [`Readiness`] | a descriptor that a program can wait for |
+//! | [`Readiness`] | a descriptor that a program can wait for; where the system can, also one in which a poller is |
 //! | [`Tripwire`] | ends the waits of a process that has closed our descriptors |
 //! | [`generation`], [`at_exit`], [`Uncancelled`] | fork, exit and pthread_cancel |
 //!

@@ -19,9 +19,10 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, Callable, TypeVar
 
-from .constants import DONTWAIT
-from .errors import Again, error
+from .constants import DONTWAIT, SYMBOLS
+from .errors import Again, NanomsgError, error
 from .messages import Message
+from .options import NN_SOL_SOCKET
 from .socket import BaseSocket
 from .socket import Socket as _Waiting
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer, Self
 
 _T = TypeVar("_T")
+# Of libnanomsg-rs alone.
+_DIRECT_FD = SYMBOLS.get("NN_DIRECT_FD", 1001)
 
 
 class _Queue:
@@ -96,6 +99,11 @@ class Socket(BaseSocket):
             super().__init__(type, domain)
         self._receivers = _Queue()
         self._senders = _Queue()
+        try:
+            # The event loop reads the connections itself: no second thread is woken for each message.
+            self.set_option(NN_SOL_SOCKET, _DIRECT_FD, 1)
+        except NanomsgError:
+            pass  # Another library: its descriptors are as they are.
 
     async def send(self, data: Buffer | Message) -> None:
         """Send one message: whatever holds bytes, or a ``Message``, which goes without a copy.

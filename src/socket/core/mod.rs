@@ -341,7 +341,7 @@ impl<O: Outside> State<O> {
 
     #[inline]
     fn show_readiness(&mut self) {
-        if self.shows_readiness {
+        if self.shows_readiness && !self.lease.shows_when_left() {
             self.pipes.after().readiness = true;
         }
     }
@@ -407,13 +407,26 @@ impl<O: Outside> State<O> {
     /// A caller gives the lease back. `came`: it has got what it waited for, and most likely comes again at once. Otherwise
     /// the next event is the worker's.
     pub(in crate::socket) fn leave_lease(&mut self, came: bool) {
-        let urgent = !came || self.unsettled > 0 || self.pipes.stuck > 0;
-        match self.lease.leave(urgent) {
+        let owes = self.unsettled > 0 || self.pipes.stuck > 0;
+        match self.lease.leave(owes || (!came && !self.lease.is_programs())) {
             Leave::Nothing => {}
             Leave::Arm => self.pipes.after().worker.arm = true,
             Leave::Report => self.pipes.after().worker.report = true,
         }
+        self.show_readiness();
         self.tell_deadline();
+        self.wake_turn_waiters();
+        self.wake_closer();
+    }
+
+    /// The worker gives it back.
+    pub(in crate::socket) fn leave_worker(&mut self) {
+        if self.lease.is_programs() {
+            return self.leave_lease(true);
+        }
+        if self.lease.leave_armed() {
+            self.pipes.after().worker.arm = true;
+        }
         self.wake_turn_waiters();
         self.wake_closer();
     }

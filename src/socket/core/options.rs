@@ -34,6 +34,9 @@ const WS: i32 = -4;
 
 const NAME_MAX: usize = 63;
 
+/// Of our own, far from upstream's.
+const NN_DIRECT_FD: i32 = 1001;
+
 /// NN_SNDBUF and NN_RCVBUF, unless they are set: bytes, as in the original.
 const BUFFER: i32 = 128 * 1024;
 
@@ -54,6 +57,8 @@ pub(in crate::socket) struct Options {
     pub name: Vec<u8>,
     pub recv_max: i32,
     pub max_ttl: i32,
+    /// What NN_RCVFD gives out is the connections' own (NN_DIRECT_FD).
+    pub direct_fd: bool,
     tcp_nodelay: i32,
     ws_message_type: i32,
     ipc_security: usize,
@@ -77,6 +82,7 @@ impl Options {
             name: name.into_bytes(),
             recv_max: 1024 * 1024,
             max_ttl: 8,
+            direct_fd: false,
             tcp_nodelay: 0,
             ws_message_type: 2,
             ipc_security: 0,
@@ -152,6 +158,10 @@ impl Options {
                 self.ipv4_only = boolean(value)?;
                 return Ok(());
             }
+            NN_DIRECT_FD => {
+                self.direct_fd = boolean(value)?;
+                return Ok(());
+            }
             16 => (&mut self.recv_max, value >= -1),
             17 => (&mut self.max_ttl, (1..=255).contains(&value)),
             _ => return Err(Error::NoSuchOption),
@@ -200,6 +210,7 @@ impl Options {
             (SOL_SOCKET, 15) => return Ok(Value::Text(self.name.clone())),
             (SOL_SOCKET, 16) => self.recv_max,
             (SOL_SOCKET, 17) => self.max_ttl,
+            (SOL_SOCKET, NN_DIRECT_FD) => i32::from(self.direct_fd),
             (IPC, 1) => return Ok(Value::Pointer(self.ipc_security)),
             (IPC, 2) => self.ipc_out_buffer,
             (IPC, 3) => self.ipc_in_buffer,

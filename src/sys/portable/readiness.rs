@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd;
 
 use super::super::process::Sheltered;
 use super::super::{RawSource, Uncancelled};
+use super::Poller;
 
 #[cfg(unix)]
 type End = std::os::unix::net::UnixStream;
@@ -48,6 +49,15 @@ impl Readiness {
         hidden.set_nonblocking(true)?;
         shown.set_nonblocking(true)?;
         Ok(Self { shown: shown.into(), hidden: hidden.into() })
+    }
+
+    /// One that is readable also while the poller has something: there is none.
+    pub(crate) fn direct(_: &Poller) -> io::Result<Option<Self>> {
+        Ok(None)
+    }
+
+    pub(crate) fn is_direct(&self) -> bool {
+        false
     }
 
     /// As a program sees it.

@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use super::super::RawSource;
+use super::Poller;
 use super::history::NONE;
 use super::scheduler::{Wait, deadline, point, wait, with};
 
@@ -23,6 +24,15 @@ impl Readiness {
             world.readiness.insert(id, false);
             Ok(Self(id))
         })
+    }
+
+    /// One that is readable also while the poller has something: there is none.
+    pub(crate) fn direct(_: &Poller) -> io::Result<Option<Self>> {
+        Ok(None)
+    }
+
+    pub(crate) fn is_direct(&self) -> bool {
+        false
     }
 
     /// As a program sees it.
