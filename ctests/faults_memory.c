@@ -107,7 +107,8 @@ static void handing_over(void)
                 CHECK(nn_freemsg(got) == 0);
             } else {
                 /* Where it is copied, there is no memory to receive it. */
-                EVENTUALLY(ct_stat(p[1], NN_STAT_BROKEN_CONNECTIONS) == 1);
+                /* The next connection may come before the other end has seen the end of this one, and be refused. */
+                EVENTUALLY(ct_stat(p[1], NN_STAT_BROKEN_CONNECTIONS) >= 1);
             }
             restore_memory();
             passes(p[0], p[1]);

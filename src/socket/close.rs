@@ -14,7 +14,7 @@ struct Claim<'a>(&'a Socket);
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        panics::in_destructor(|| self.0.with(|state| state.closing_since = None));
+        panics::in_destructor(|| self.0.with(|state| state.life = state.life.closed(None)));
     }
 }
 
@@ -24,11 +24,10 @@ impl Socket {
     pub(crate) fn close(&self, since: Instant) -> Result<()> {
         let _whole = sys::Uncancelled::new();
         let mut held = self.lock();
-        if held.closing_since.is_some() {
+        if held.life.closed_since().is_some() {
             return held.finish(|_| Err(Error::BadSocket));
         }
-        held.closing = true;
-        held.closing_since = Some(since);
+        held.life = held.life.closed(Some(since));
         held.release();
         let claim = Claim(self);
         let mut held = self.lock();
@@ -38,7 +37,7 @@ impl Socket {
         state.pipes.flush_gathered(None);
         held = self.wait_alone(held);
 
-        if held.broken {
+        if held.is_broken() {
             held.give_up(sys::now());
             if let Some(reactor) = self.reactor.get() {
                 *reactor.io.lock() = super::io::Io::default();
@@ -104,7 +103,7 @@ impl Socket {
     pub(crate) fn finish(&self, since: Instant) {
         let Some(state) = self.state.try_lock_for(Duration::from_millis(100)) else { return };
         let mut held = self.held(state);
-        if held.closing || self.reactor.get().is_none() {
+        if held.is_closing() || self.reactor.get().is_none() {
             return held.release();
         }
         let give_up = held.options.linger().map(|linger| since + linger);
@@ -114,7 +113,7 @@ impl Socket {
         loop {
             let ids = held.pipes.ids();
             let waiting = ids.iter().any(|&id| owes(&mut held, id));
-            if !waiting || held.closing || give_up.is_some_and(|at| at <= sys::now()) {
+            if !waiting || held.is_closing() || give_up.is_some_and(|at| at <= sys::now()) {
                 return held.release();
             }
             if held.lease.take_to_end() {
@@ -139,7 +138,8 @@ fn sleep(parker: &Parker) {
 /// Whether bytes that were accepted could be lost by the end of the process: unwritten ones always; on a Unix stream also
 /// those the peer has not read yet, if it has left something unread for us.
 fn owes(state: &mut State, id: PipeId) -> bool {
-    state.pipes.stream(id).is_some_and(|stream| {
-        !stream.outbox.is_empty() || stream.flushing || sys::pending_out(&stream.stream).is_some_and(|bytes| bytes > 0)
-    })
+    state
+        .pipes
+        .stream(id)
+        .is_some_and(|stream| !stream.is_written() || sys::pending_out(&stream.stream).is_some_and(|bytes| bytes > 0))
 }

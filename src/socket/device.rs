@@ -90,7 +90,7 @@ impl Way {
     /// Passes on how what is wanted has changed.
     fn follow(&mut self, device: DeviceId) {
         let held = self.to.lock();
-        if held.closing {
+        if held.is_closing() {
             held.release();
             // The next message will tell.
             return self.stop_following();
@@ -110,11 +110,11 @@ impl Way {
 
     fn demand(&self, device: DeviceId, demand: Option<Demand>) {
         let asked = self.from.with(|state| {
-            if !state.closing {
+            if !state.is_closing() {
                 state.pattern.set_demand(device, demand);
                 state.forward(sys::now());
             }
-            !state.closing
+            !state.is_closing()
         });
         if asked {
             self.from.library.has_subscribed();

@@ -1,4 +1,4 @@
-//! Writing. Never under the lock: a thread undertakes to write a pipe's outbox (`flushing`) and then does it alone.
+//! Writing. Never under the lock: a thread undertakes to write a pipe's outbox (`Busy`) and then does it alone.
 #![forbid(unsafe_code)]
 
 use std::io::{self, IoSlice};
@@ -87,7 +87,7 @@ impl Socket {
             }
             held.written_through(sys::now(), target.pipe);
         }
-        if held.closing {
+        if held.is_closing() {
             held.wake_closer();
         }
         held.release();
@@ -107,7 +107,7 @@ impl Socket {
             let limit = Limit::Until(sys::now() + PATIENCE).min(stop);
             let waited;
             (held, waited) = self.wait_until(held, Want::Room(target.pipe), limit, |state| {
-                let stuck = state.pipes.stream(target.pipe).is_some_and(|stream| stream.stuck);
+                let stuck = state.pipes.stream(target.pipe).is_some_and(|stream| stream.is_blocked());
                 if stuck { Err(Error::WouldBlock) } else { Ok(()) }
             });
             if waited.is_err() {
@@ -120,13 +120,13 @@ impl Socket {
         held
     }
 
-    /// Writes a pipe's outbox until it is empty or the kernel is full. The caller has set `flushing`.
+    /// Writes a pipe's outbox until it is empty or the kernel is full. The caller is `Busy` with it.
     pub(super) fn flush(&self, id: PipeId) {
         let mut held = self.lock();
         let gathering = held.pipes.batching.batches_since(sys::now().checked_sub(Duration::from_millis(1)));
         while let Some(stream) = held.pipes.stream(id) {
-            if stream.outbox.is_empty() || stream.stuck {
-                stream.flushing = false;
+            if stream.outbox.is_empty() || stream.is_blocked() {
+                stream.stop_writing();
                 if !gathering {
                     stream.outbox.rest();
                 }
@@ -153,7 +153,7 @@ impl Socket {
                 Wrote::Failed => held.write_failed(id),
             }
         }
-        if held.closing {
+        if held.is_closing() {
             held.wake_closer();
         }
         held.release();

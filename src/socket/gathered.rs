@@ -36,7 +36,7 @@ pub(super) fn write() {
     let sockets: Vec<Arc<Socket>> = sockets.iter().filter_map(Weak::upgrade).collect();
     for socket in sockets {
         socket.with(|state| {
-            if !state.closing {
+            if !state.is_closing() {
                 state.pipes.flush_gathered(None);
             }
         });

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::Socket;
-use super::core::PipeEnd;
+use super::core::{PipeEnd, Writing};
 
 /// A socket as it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +30,8 @@ impl Socket {
                 match &pipe.end {
                     PipeEnd::Stream(stream) => {
                         held += stream.inbox.weight() + stream.outbox.bytes();
-                        writes_on |= stream.stuck && stream.flushing;
-                        if !stream.stuck && !stream.deaf {
+                        writes_on |= stream.writing == Writing::Blocked { patient: true };
+                        if !stream.is_blocked() && stream.writing != Writing::Failed {
                             unwritten += stream.outbox.bytes();
                         }
                     }
@@ -42,7 +42,7 @@ impl Socket {
             Inspection {
                 can_recv: state.pattern.can_recv(),
                 can_send: state.pattern.can_send(),
-                closing: state.closing,
+                closing: state.is_closing(),
                 mail,
                 unwritten,
                 writes_on,

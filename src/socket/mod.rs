@@ -217,7 +217,7 @@ impl Socket {
     /// Locks for a caller: a socket that is closing has none.
     fn enter(&self) -> Result<Held<'_>> {
         let held = self.lock();
-        if held.closing { Err(held.finish(|state| state.farewell())) } else { Ok(held) }
+        if held.is_closing() { Err(held.finish(|state| state.farewell())) } else { Ok(held) }
     }
 
     /// A panic has ended what a thread did under the lock.
@@ -304,7 +304,7 @@ impl Socket {
         let mut held = self.enter()?;
         if held.pattern.heeds_peers() {
             held = self.hear_peers(held);
-            if held.closing {
+            if held.is_closing() {
                 return held.finish(|state| Err(state.farewell()));
             }
         }

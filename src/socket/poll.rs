@@ -152,7 +152,7 @@ fn wait_one(socket: &Socket, entries: &mut [Entry], limit: Limit) -> Result<()> 
     }
     held.finish(|state| match result {
         Ok(()) | Err(Error::WouldBlock | Error::TimedOut) => Ok(()),
-        Err(Error::BadSocket) if state.closing => Ok(()),
+        Err(Error::BadSocket) if state.is_closing() => Ok(()),
         Err(error) => Err(error),
     })
 }
@@ -372,7 +372,7 @@ impl Watch {
         let socket = &self.socket;
         let mut held = socket.lock();
         held.waiters.remove(parker);
-        if held.closing {
+        if held.is_closing() {
             return held.finish(|state| watched_ends(state));
         }
         panics::possible_at(Place::Poll);
@@ -392,7 +392,7 @@ impl Watch {
                 }
             }
             // It may have come during the turn, when this thread was no waiter.
-            if held.closing {
+            if held.is_closing() {
                 return held.finish(|state| watched_ends(state));
             }
         }
@@ -427,7 +427,7 @@ impl Watch {
 
 /// That a socket is closed is for the next call to say.
 fn watched_ends(state: &State) -> Result<bool> {
-    if state.broken { Err(Error::Broken) } else { Ok(false) }
+    if state.is_broken() { Err(Error::Broken) } else { Ok(false) }
 }
 
 impl Drop for Watches {

@@ -101,8 +101,8 @@ impl Socket {
         let state = self.state.lock();
         let (can_send, can_recv) = match () {
             // Whoever waits shall come and be told.
-            () if state.broken => (true, true),
-            () if state.closing => return,
+            () if state.is_broken() => (true, true),
+            () if state.is_closing() => return,
             () => (state.pattern.can_send(), state.pattern.can_recv()),
         };
         drop(state);

@@ -130,7 +130,7 @@ impl Socket {
         let start = held.turns;
         let presence;
         (presence, held) = held.stay(false);
-        while !held.closing && !held.lease.is_free() && held.turns.wrapping_sub(start) < 2 && sys::now() < until {
+        while !held.is_closing() && !held.lease.is_free() && held.turns.wrapping_sub(start) < 2 && sys::now() < until {
             parker.prepare();
             held.turn_waiters.push(std::sync::Arc::clone(&parker));
             held.interrupt();
@@ -141,7 +141,7 @@ impl Socket {
         held.turn_waiters.retain(|waiter| !std::sync::Arc::ptr_eq(waiter, &parker));
         presence.end(&mut held);
         held.pass_on();
-        if !held.closing && held.lease.take() { self.turn_once(held) } else { held }
+        if !held.is_closing() && held.lease.take() { self.turn_once(held) } else { held }
     }
 
     /// Moves what can be moved now. The caller has just taken the lease, and gives it back here.
@@ -227,12 +227,12 @@ pub(super) fn wait_failed(error: &std::io::Error) -> Error {
 impl Driven for Socket {
     fn fired(&self) -> Next {
         let mut held = self.lock();
-        if held.closing || !held.lease.fired() {
+        if held.is_closing() || !held.lease.fired() {
             if let Some(reactor) = self.reactor.get() {
                 // Under the lock: whoever arms does so later.
                 reactor.poller.disarm();
             }
-            let pace = (!held.closing).then_some(Pace::Slow);
+            let pace = (!held.is_closing()).then_some(Pace::Slow);
             return held.finish(|state| Next { pace, deadline: state.known_deadline });
         }
         self.work(held).finish(|state| state.next(None))
@@ -241,7 +241,7 @@ impl Driven for Socket {
     fn due(&self) -> Next {
         let mut held = self.lock();
         held.known_deadline = None;
-        if held.closing || !held.lease.due() {
+        if held.is_closing() || !held.lease.due() {
             return held.finish(|_| Next::default());
         }
         self.work(held).finish(|state| state.next(None))
@@ -249,7 +249,7 @@ impl Driven for Socket {
 
     fn tick(&self) -> Next {
         let mut held = self.lock();
-        if held.closing {
+        if held.is_closing() {
             return held.finish(|_| Next::default());
         }
         let mut pace = None;

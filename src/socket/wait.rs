@@ -60,7 +60,7 @@ impl Socket {
     ) -> (Held<'a>, Result<()>) {
         let (mut presence, mut held) = held.stay(false);
         let result = loop {
-            if held.closing {
+            if held.is_closing() {
                 break Err(held.farewell());
             }
             panics::possible_at(Place::Wait);
@@ -94,7 +94,7 @@ impl Socket {
                 (held, slept) = self.park(held, want, limit.deadline());
                 ended = (slept == Unparked::Interrupted).then_some(Error::Interrupted);
             }
-            if held.closing {
+            if held.is_closing() {
                 break Err(held.farewell());
             }
             match attempt(&mut held) {

@@ -29,7 +29,7 @@ use crate::transport::inproc::{Note, Party, PipeEvents, Registry};
 pub(in crate::socket) use endpoints::{Endpoint, Kind};
 pub(crate) use options::{Given, Value};
 pub(in crate::socket) use options::{Options, timeout};
-pub(in crate::socket) use pipes::{After, Direct, ForWorker, PipeEnd, PipeTable, StreamEnd, Wrote};
+pub(in crate::socket) use pipes::{After, Direct, ForWorker, PipeEnd, PipeTable, StreamEnd, Writing, Wrote};
 pub(in crate::socket) use stats::Stats;
 pub(in crate::socket) use waiters::{Waiters, Want};
 
@@ -82,6 +82,35 @@ impl Own {
     }
 }
 
+/// Where a socket is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::socket) enum Life {
+    Open,
+    /// Callers are sent away. A thread closes it, and NN_LINGER counts from then: nn_term closes all sockets within the time
+    /// of one. `None`: that thread has panicked, and another may.
+    Closing(Option<Instant>),
+    /// The same after a panic in it, which nobody has to close.
+    Broken(Option<Instant>),
+}
+
+impl Life {
+    /// Since when a thread closes it.
+    pub(in crate::socket) fn closed_since(self) -> Option<Instant> {
+        match self {
+            Self::Open => None,
+            Self::Closing(since) | Self::Broken(since) => since,
+        }
+    }
+
+    /// The same socket, closed since then; or by nobody any more.
+    pub(in crate::socket) fn closed(self, since: Option<Instant>) -> Self {
+        match self {
+            Self::Open | Self::Closing(_) => Self::Closing(since),
+            Self::Broken(_) => Self::Broken(since),
+        }
+    }
+}
+
 pub(in crate::socket) struct State<O: Outside> {
     pub own: Own,
     pub pattern: Box<dyn Pattern>,
@@ -98,11 +127,7 @@ pub(in crate::socket) struct State<O: Outside> {
     pub commands: Vec<Command<O>>,
     /// Endpoints that have, or will have, descriptors.
     pub network: usize,
-    pub closing: bool,
-    /// A panic has happened in it; `closing` is true as well.
-    pub broken: bool,
-    /// A thread closes the socket, and NN_LINGER counts from then: nn_term closes all sockets within the time of one.
-    pub closing_since: Option<Instant>,
+    pub life: Life,
     /// Threads between two holds of the lock.
     pub inside: usize,
     pub closer: Option<Arc<O::Thread>>,
@@ -155,9 +180,7 @@ impl<O: Outside> State<O> {
             waiters: Waiters::default(),
             commands: Vec::new(),
             network: 0,
-            closing: false,
-            broken: false,
-            closing_since: None,
+            life: Life::Open,
             inside: 0,
             closer: None,
             io_deadline: None,
@@ -173,6 +196,15 @@ impl<O: Outside> State<O> {
             led_by_waits: false,
             shows_readiness: false,
         }
+    }
+
+    #[inline]
+    pub(in crate::socket) fn is_closing(&self) -> bool {
+        self.life != Life::Open
+    }
+
+    pub(in crate::socket) fn is_broken(&self) -> bool {
+        matches!(self.life, Life::Broken(_))
     }
 
     /// Whether callers wait in the poller rather than on their own.
@@ -212,7 +244,7 @@ impl<O: Outside> State<O> {
         forwards: bool,
     ) -> Option<PipeId> {
         let priorities = self.endpoints.get(&endpoint)?.priorities;
-        if self.closing {
+        if self.is_closing() {
             return None;
         }
         let id = self.pipes.insert(endpoint, end);
@@ -482,8 +514,7 @@ impl<O: Outside> State<O> {
 
     /// Nothing of this socket is used again.
     pub(in crate::socket) fn break_off(&mut self) {
-        self.broken = true;
-        self.closing = true;
+        self.life = Life::Broken(self.life.closed_since());
         // One that knows no pipes. The old one may be half way through anything.
         if let Some(pattern) = pattern::open(self.own.protocol, self.own.raw, 0, false) {
             self.pattern = pattern;
@@ -506,7 +537,7 @@ impl<O: Outside> State<O> {
 
     /// Why callers of a socket that is closing are sent away.
     pub(in crate::socket) fn farewell(&self) -> Error {
-        if self.broken { Error::Broken } else { Error::BadSocket }
+        if self.is_broken() { Error::Broken } else { Error::BadSocket }
     }
 
     /// Gives back what a broken socket has, as it is.
@@ -561,7 +592,7 @@ impl<O: Outside> State<O> {
         if self.needs_driver() && !self.waiters.is_empty() {
             self.waiters.wake_first(&mut self.pipes.after().wakes);
         }
-        if self.closing {
+        if self.is_closing() {
             self.wake_closer();
         }
     }

@@ -103,7 +103,7 @@ impl<O: Outside> State<O> {
     /// There is one pipe less: connectors that were refused, ours and those of our names, may try again. If the pipe never
     /// was confirmed, nothing has changed for our own connectors: one of them may just have declined it.
     pub(in crate::socket) fn retry_neighbours(&mut self, confirmed: bool) {
-        if self.closing {
+        if self.is_closing() {
             return;
         }
         let names = &self.own.names;

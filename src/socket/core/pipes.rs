@@ -111,16 +111,24 @@ pub(in crate::socket) struct StreamEnd<S> {
     pub source: usize,
     pub inbox: Inbox,
     pub outbox: Outbox,
-    /// A thread is writing, or has undertaken to; it takes along what is queued meanwhile.
-    pub flushing: bool,
-    /// The kernel takes no more; the driver waits for that to change.
-    pub stuck: bool,
-    /// A write has failed: nothing more goes out. What the peer has sent is read to its end.
-    pub deaf: bool,
+    pub writing: Writing,
     /// Reading is suspended until the application has caught up.
     pub paused: bool,
-    /// When the oldest gathered frame was queued.
-    pub gathered: Option<Instant>,
+}
+
+/// Who writes a pipe's outbox, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::socket) enum Writing {
+    /// Nobody: nothing waits.
+    Idle,
+    /// Frames are gathered; the first was queued then.
+    Gathering(Instant),
+    /// A thread does, or has undertaken to; it takes along what is queued meanwhile.
+    Busy,
+    /// The kernel takes no more, and the driver waits for that to change. `patient`: so does the thread that writes.
+    Blocked { patient: bool },
+    /// A write has failed: nothing more goes out. What the peer has sent is read to its end.
+    Failed,
 }
 
 /// Bytes gathered before their sender writes them itself.
@@ -280,8 +288,9 @@ impl<O: Outside> PipeTable<O> {
     /// The kernel takes bytes again.
     pub(in crate::socket) fn unstick(&mut self, id: PipeId) {
         if let Some(stream) = self.stream(id)
-            && std::mem::take(&mut stream.stuck)
+            && let Writing::Blocked { patient } = stream.writing
         {
+            stream.writing = if patient { Writing::Busy } else { Writing::Idle };
             self.stuck -= 1;
         }
     }
@@ -298,9 +307,8 @@ impl<O: Outside> PipeTable<O> {
     /// Undertakes to write what waits in a pipe's outbox, unless somebody does so already or the kernel is full.
     pub(in crate::socket) fn start_flush(&mut self, id: PipeId) {
         let Some(stream) = self.stream(id) else { return };
-        if !stream.flushing && !stream.stuck && !stream.outbox.is_empty() {
-            stream.flushing = true;
-            stream.gathered = None;
+        if matches!(stream.writing, Writing::Idle | Writing::Gathering(_)) && !stream.outbox.is_empty() {
+            stream.writing = Writing::Busy;
             self.after().flushes.push(id);
         }
     }
@@ -334,7 +342,7 @@ impl<O: Outside> PipeTable<O> {
     pub(in crate::socket) fn flush_gathered(&mut self, before: Option<Instant>) -> bool {
         let mut kept = Vec::new();
         for id in std::mem::take(&mut self.gathered) {
-            let Some(gathered) = self.stream(id).and_then(|stream| stream.gathered) else { continue };
+            let Some(Writing::Gathering(gathered)) = self.stream(id).map(|stream| stream.writing) else { continue };
             if before.is_none_or(|before| gathered <= before) {
                 self.start_flush(id);
             } else {
@@ -357,8 +365,8 @@ impl<O: Outside> PipeTable<O> {
         let gather = gather && size <= GATHER_MAX;
         let prefix = stream.framing.prefix(size, message.opcode, random);
         let as_it_is = !stream.framing.masks() || size <= MASKED_DIRECT;
-        if direct_allowed && as_it_is && !gather && !stream.flushing && stream.outbox.is_empty() {
-            stream.flushing = true;
+        if direct_allowed && as_it_is && !gather && stream.writing == Writing::Idle {
+            stream.writing = Writing::Busy;
             let direct =
                 Direct { pipe: id, stream: Arc::clone(&stream.stream), prefix, wrote: Wrote::Part, written: 0 };
             self.direct.push(direct);
@@ -374,17 +382,14 @@ impl<O: Outside> PipeTable<O> {
             stream.outbox.push_body(body, 0);
         }
         let has_room = stream.has_room(send_buffer);
-        if stream.flushing || stream.stuck {
-            return Ok(has_room);
-        }
-        if gather && stream.outbox.bytes() < GATHER {
-            if stream.gathered.is_none() {
-                stream.gathered = Some(now);
+        match stream.writing {
+            Writing::Idle if gather && stream.outbox.bytes() < GATHER => {
+                stream.writing = Writing::Gathering(now);
                 self.gathered.push(id);
                 self.gathering = true;
             }
-        } else {
-            self.start_flush(id);
+            Writing::Gathering(_) if gather && stream.outbox.bytes() < GATHER => {}
+            _ => self.start_flush(id),
         }
         Ok(has_room)
     }
@@ -413,7 +418,26 @@ impl<S> Pipe<S> {
 impl<S> StreamEnd<S> {
     /// A pipe takes a message while less than NN_SNDBUF bytes wait in it.
     fn has_room(&self, send_buffer: usize) -> bool {
-        !self.deaf && (self.outbox.is_empty() || self.outbox.bytes() < send_buffer)
+        self.writing != Writing::Failed && (self.outbox.is_empty() || self.outbox.bytes() < send_buffer)
+    }
+
+    pub(in crate::socket) fn is_blocked(&self) -> bool {
+        matches!(self.writing, Writing::Blocked { .. })
+    }
+
+    /// Everything was given to the kernel.
+    pub(in crate::socket) fn is_written(&self) -> bool {
+        let writes = matches!(self.writing, Writing::Busy | Writing::Blocked { patient: true });
+        !writes && self.outbox.is_empty()
+    }
+
+    /// The thread that wrote does so no more.
+    pub(in crate::socket) fn stop_writing(&mut self) {
+        self.writing = match self.writing {
+            Writing::Busy => Writing::Idle,
+            Writing::Blocked { .. } => Writing::Blocked { patient: false },
+            other => other,
+        };
     }
 }
 

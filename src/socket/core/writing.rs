@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::pipes::PipeEnd;
+use super::pipes::{PipeEnd, Writing};
 use super::{Command, Outside, State};
 use crate::pipe::{Outbox, PipeId};
 
@@ -21,7 +21,8 @@ impl<O: Outside> State<O> {
         let Some(stream) = self.pipes.stream(id) else { return };
         let source = stream.source;
         stream.outbox.restore(rest);
-        if !std::mem::replace(&mut stream.stuck, true) {
+        let before = std::mem::replace(&mut stream.writing, Writing::Blocked { patient: true });
+        if !matches!(before, Writing::Blocked { .. }) {
             self.pipes.stuck += 1;
         }
         self.commands.push(Command::AwaitRoom(source, id));
@@ -33,7 +34,7 @@ impl<O: Outside> State<O> {
         let Some(stream) = self.pipes.stream(id) else { return };
         let source = stream.source;
         stream.outbox.clear();
-        stream.deaf = true;
+        stream.writing = Writing::Failed;
         if let Some(pipe) = self.pipes.get(id) {
             pipe.full = true;
         }
@@ -47,9 +48,9 @@ impl<O: Outside> State<O> {
         let Some(pipe) = self.pipes.get(id) else { return };
         let was_full = pipe.full;
         let PipeEnd::Stream(stream) = &mut pipe.end else { return };
-        stream.flushing = false;
+        stream.stop_writing();
         // Others may have queued meanwhile, counting on us.
-        if was_full || stream.deaf || !stream.outbox.is_empty() {
+        if was_full || stream.writing == Writing::Failed || !stream.outbox.is_empty() {
             self.pipes.start_flush(id);
             self.room_changed(now, id);
         }

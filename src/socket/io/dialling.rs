@@ -69,7 +69,7 @@ impl Driver<'_> {
                 let answer = move |addresses| {
                     if let Some(socket) = me.upgrade() {
                         socket.with(|state| {
-                            if !state.closing {
+                            if !state.is_closing() {
                                 state.commands.push(Command::Begin(endpoint, Beginning::Resolved(addresses)));
                             }
                         });

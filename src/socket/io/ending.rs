@@ -38,7 +38,7 @@ impl Driver<'_> {
         let mut held = self.lock();
         held.network -= 1;
         let linger = held.options.linger();
-        let since = held.closing_since.unwrap_or_else(sys::now);
+        let since = held.life.closed_since().unwrap_or_else(sys::now);
         held.release();
         let give_up = linger.map(|linger| since + linger);
         let mine = |source: &Source| match source {
@@ -82,7 +82,7 @@ impl Driver<'_> {
         let stream = Arc::clone(connection.session.stream());
         let mut held = self.lock();
         held.pipes.start_flush(pipe);
-        let written = held.pipes.stream(pipe).is_none_or(|stream| stream.outbox.is_empty() && !stream.flushing);
+        let written = held.pipes.stream(pipe).is_none_or(|stream| stream.is_written());
         held.release();
         // On tcp the end of our side makes the peer's kernel acknowledge at once. On ipc it waits until the peer has read
         // everything: libnanomsg drops what it has not fetched when it sees the end.

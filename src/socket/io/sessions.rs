@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::{Driver, Io, Point, Source, Timer};
 use crate::pattern;
 use crate::pipe::{Inbox, Outbox, PipeId};
-use crate::socket::core::{PipeEnd, StreamEnd};
+use crate::socket::core::{PipeEnd, StreamEnd, Writing};
 use crate::sys::{self, Interest, Stream};
 use crate::transport::session::{End, Forwarding, Greeting, Peer, Progress, Protocols, SCRATCH, Session};
 
@@ -167,7 +167,7 @@ impl Driver<'_> {
         if let Some(pipe) = pipe {
             self.with(|state| {
                 // In the middle of another frame it would not be understood.
-                quiet = state.pipes.stream(pipe).is_none_or(|stream| stream.outbox.is_empty() && !stream.flushing);
+                quiet = state.pipes.stream(pipe).is_none_or(|stream| stream.is_written());
                 state.end_pipe(sys::now(), pipe);
             });
         }
@@ -270,7 +270,7 @@ impl Driver<'_> {
         self.with(|state| {
             let limit = state.pipes.send_buffer;
             let Some(stream) = state.pipes.stream(pipe) else { return };
-            if stream.outbox.bytes() < limit {
+            if stream.writing != Writing::Failed && stream.outbox.bytes() < limit {
                 stream.outbox.push_bytes([frames, &[], &[]]);
                 state.pipes.start_flush(pipe);
             }
@@ -291,11 +291,8 @@ impl Driver<'_> {
             source,
             inbox: Inbox::default(),
             outbox: Outbox::default(),
-            flushing: false,
-            stuck: false,
-            deaf: false,
+            writing: Writing::Idle,
             paused: false,
-            gathered: None,
         };
         let endpoint = connection.endpoint;
         let mut held = self.lock();
@@ -366,7 +363,7 @@ impl Driver<'_> {
         held.pipes.start_flush(pipe);
         held.release();
         // What waited is written now, or its writer was woken. A pipe that is full again has asked for room again.
-        let stuck = self.with(|state| state.pipes.stream(pipe).is_some_and(|stream| stream.stuck));
+        let stuck = self.with(|state| state.pipes.stream(pipe).is_some_and(|stream| stream.is_blocked()));
         if !stuck {
             self.set_interest(source, |interest| interest.write = false);
         }
