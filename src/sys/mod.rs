@@ -12,6 +12,7 @@
 //! | [`WaitSet`] | several pollers and a parker that one thread waits for: a wait costs what is ready |
 //! | [`Stream`], [`recv`], [`fill`], [`send`], [`send_vectored`] | a non-blocking byte stream; no SIGPIPE, no cancellation point |
 //! | [`pending_out`] | bytes the peer does not have yet, where the system tells |
+//! | [`files`] | files that name sockets: whose they are, and a lock on their folder |
 //! | [`Readiness`] | a descriptor that a program can wait for; where the system can, also one in which a poller is |
 //! | [`Tripwire`] | ends the waits of a process that has closed our descriptors |
 //! | [`generation`], [`at_exit`], [`Uncancelled`] | fork, exit and pthread_cancel |
@@ -22,6 +23,8 @@
 
 pub(crate) mod atomic;
 mod errors;
+#[cfg(not(simulated))]
+pub(crate) mod files;
 mod interest;
 #[cfg_attr(simulated, allow(dead_code, reason = "a part of it is simulated"))]
 mod process;
@@ -89,3 +92,38 @@ pub(crate) use std::os::fd::RawFd as RawSource;
 /// A map whose order may lead to system calls: in the simulator it is the same in every run.
 #[cfg(not(simulated))]
 pub(crate) use std::collections::HashMap;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    /// What only systems have names for.
+    const NAMES: [&str; 5] = ["libc", "std::os::fd", "epoll", "eventfd", "rustix"];
+
+    fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() { sources(&entry, found) } else { found.push(entry) }
+        }
+    }
+
+    /// `ffi` speaks C, and nanocat is a program.
+    #[test]
+    fn no_room_above_names_a_system() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut files = Vec::new();
+        sources(&root, &mut files);
+        let above =
+            files.iter().filter(|file| !["sys", "ffi", "bin"].iter().any(|room| file.starts_with(root.join(room))));
+        let mut looked_at = 0;
+        for file in above {
+            looked_at += 1;
+            let text = fs::read_to_string(file).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let named: Vec<&str> = lines.filter(|line| NAMES.iter().any(|name| line.contains(name))).collect();
+            assert!(named.is_empty(), "{}: {named:?}", file.display());
+        }
+        assert!(looked_at > 60, "{looked_at}");
+    }
+}

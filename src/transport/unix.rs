@@ -1,15 +1,9 @@
 //! unix, which ipc is another name of: Unix stream sockets, named by a path.
 #![forbid(unsafe_code)]
 
-use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{self, Path, PathBuf};
-use std::thread;
-use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket};
 
@@ -18,22 +12,18 @@ use super::tcp::connect;
 use super::{BACKLOG, Dialer, Listener, Settings, Target, Transport};
 use crate::codec::length_prefix::LengthPrefix;
 use crate::error::{Error, Result};
-use crate::sys::{self, Stream};
+use crate::sys::files::{FileId, Folder, bytes_of, path_of};
+use crate::sys::{self, AsSource, Source, Stream};
 
 /// Bytes of a path in a socket address (unix(7)), its NUL included.
 const PATH_LIMIT: usize = 108;
-
-/// How long a bind waits for others that bind in the same folder. They take less than a millisecond each. Whoever may read
-/// the folder can hold its lock for ever, and shall not keep us from binding.
-const LOCK_TIME: Duration = Duration::from_secs(1);
-const LOCK_PAUSE: Duration = Duration::from_millis(1);
 
 pub(super) struct Unix;
 
 impl Transport for Unix {
     fn bind(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Listener>> {
         let name = socket_address(address)?;
-        let path = PathBuf::from(OsStr::from_bytes(address));
+        let path = path_of(address);
         let socket = unconnected(settings)?;
         let folder = Folder::of(&path);
         remove_if_dead(&path, &name)?;
@@ -65,7 +55,7 @@ fn socket_address(path: &[u8]) -> Result<SockAddr> {
     if path.len() >= PATH_LIMIT {
         return Err(Error::NameTooLong);
     }
-    SockAddr::unix(OsStr::from_bytes(path)).map_err(|_| Error::NameTooLong)
+    SockAddr::unix(path_of(path)).map_err(|_| Error::NameTooLong)
 }
 
 fn unconnected(settings: Settings) -> io::Result<Socket> {
@@ -87,12 +77,12 @@ fn listen_at(socket: Socket, path: PathBuf, name: &SockAddr) -> Result<Box<dyn L
 /// that binds there, perhaps through another library, never takes it for dead.
 fn bind_aside(socket: &Socket, path: &Path, folder: Option<&Folder>) -> Option<Aside> {
     let suffix = format!(".{:016x}", u64::from_ne_bytes(sys::random()));
-    let beside = [path.as_os_str().as_bytes(), suffix.as_bytes()].concat();
+    let beside = [bytes_of(path), suffix.as_bytes()].concat();
     let aside = if beside.len() < PATH_LIMIT {
-        PathBuf::from(OsStr::from_bytes(&beside))
+        path_of(&beside)
     } else {
         // The same folder by a shorter name.
-        PathBuf::from(format!("/proc/self/fd/{}/{suffix}", folder?.0.as_raw_fd()))
+        folder?.short_name(&suffix)
     };
     socket.bind(&SockAddr::unix(&aside).ok()?).ok()?;
     Some(Aside(aside))
@@ -107,34 +97,10 @@ impl Drop for Aside {
     }
 }
 
-/// The folder of a path. As long as this lives nobody else of ours binds in there, who could remove a dead file twice: the
-/// second time it is the one that has taken its place.
-struct Folder(File);
-
-impl Folder {
-    /// `None`: it cannot be read, or is not there. Without the lock if that cannot be had.
-    fn of(path: &Path) -> Option<Self> {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let folder = Self(OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(parent).ok()?);
-        let give_up = sys::now() + LOCK_TIME;
-        while matches!(folder.0.try_lock(), Err(TryLockError::WouldBlock)) && sys::now() < give_up {
-            thread::sleep(LOCK_PAUSE);
-        }
-        Some(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // Closing is not enough: a child that was forked meanwhile has the same file open.
-        let _ = self.0.unlock();
-    }
-}
-
 /// Removes the file of a socket nobody listens on any more. Nothing else is ever removed: an ordinary file or a
 /// directory makes bind answer EADDRINUSE.
 fn remove_if_dead(path: &Path, name: &SockAddr) -> io::Result<()> {
-    if !fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
+    if FileId::of(path).is_none() {
         return Ok(());
     }
     let probe = sys::stream_socket(Domain::UNIX)?;
@@ -143,20 +109,6 @@ fn remove_if_dead(path: &Path, name: &SockAddr) -> io::Result<()> {
         let _ = fs::remove_file(path);
     }
     Ok(())
-}
-
-/// Tells our socket file from another one that has taken its place.
-#[derive(PartialEq, Eq)]
-struct FileId {
-    device: u64,
-    inode: u64,
-}
-
-impl FileId {
-    fn of(path: &Path) -> Option<Self> {
-        let file = fs::symlink_metadata(path).ok()?;
-        file.file_type().is_socket().then(|| Self { device: file.dev(), inode: file.ino() })
-    }
 }
 
 struct UnixListener {
@@ -186,7 +138,7 @@ impl Drop for UnixListener {
 }
 
 impl Listener for UnixListener {
-    fn source(&self) -> BorrowedFd<'_> {
+    fn source(&self) -> Source<'_> {
         self.socket.as_fd()
     }
 
