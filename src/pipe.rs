@@ -120,7 +120,9 @@ impl Inbox {
 
     #[inline(never)]
     fn shrink(&mut self) {
-        self.records.shrink_to(IDLE_BUFFER);
+        // Not `shrink_to`: the memory allocator asks the kernel for each large block that it has to make smaller, and learns
+        // from one that is given back that it had better keep it.
+        self.records = Vec::with_capacity(IDLE_BUFFER);
         self.large.clear();
         self.large.shrink_to(4);
     }
