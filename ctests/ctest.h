@@ -247,6 +247,28 @@ static inline int ct_blocked(void)
 /* Waits until the threads started before are blocked in their calls. */
 #define BLOCKED() EVENTUALLY(ct_blocked())
 
+/* How often threads of this process have woken so far: all but the one that asks. */
+static inline long ct_wakeups(void)
+{
+    char path[300], line[256];
+    long sum = 0, count;
+    DIR *tasks = opendir("/proc/self/task");
+    struct dirent *task;
+    while ((task = readdir(tasks))) {
+        if (task->d_name[0] == '.' || atoi(task->d_name) == (int) syscall(SYS_gettid))
+            continue;
+        snprintf(path, sizeof path, "/proc/self/task/%s/status", task->d_name);
+        FILE *status = fopen(path, "r");
+        while (status && fgets(line, sizeof line, status))
+            if (sscanf(line, "voluntary_ctxt_switches: %ld", &count) == 1)
+                sum += count;
+        if (status)
+            fclose(status);
+    }
+    closedir(tasks);
+    return sum;
+}
+
 /* ---- sockets ----------------------------------------------------------- */
 
 static inline int ct_stat(int s, int stat)

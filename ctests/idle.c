@@ -3,7 +3,6 @@
 
 #include "ctest.h"
 
-#include <sys/syscall.h>
 
 enum { PAIRS = 25 };
 
@@ -24,35 +23,13 @@ static void *block(void *arg)
     return NULL;
 }
 
-/* How often threads of this process have woken so far: all but the one that asks. */
-static long wakeups(void)
-{
-    char path[300], line[256];
-    long sum = 0, count;
-    DIR *tasks = opendir("/proc/self/task");
-    struct dirent *task;
-    while ((task = readdir(tasks))) {
-        if (task->d_name[0] == '.' || atoi(task->d_name) == (int) syscall(SYS_gettid))
-            continue;
-        snprintf(path, sizeof path, "/proc/self/task/%s/status", task->d_name);
-        FILE *status = fopen(path, "r");
-        while (status && fgets(line, sizeof line, status))
-            if (sscanf(line, "voluntary_ctxt_switches: %ld", &count) == 1)
-                sum += count;
-        if (status)
-            fclose(status);
-    }
-    closedir(tasks);
-    return sum;
-}
-
 static void quiet(const char *what, int after_ms)
 {
     /* What follows a call ends by then: ticks that find a caller gone, the time that a greeting had. */
     ct_nap(after_ms);
-    long before = wakeups();
+    long before = ct_wakeups();
     ct_nap(1500);
-    long after = wakeups();
+    long after = ct_wakeups();
     CHECK(after == before);
     printf("%s: no wakeup\n", what);
 }

@@ -11,8 +11,8 @@ static int option(int fd, int level, int name)
     return value;
 }
 
-/* Whether a connection has the buffers of a new socket. The kernel itself changes those of tcp, but for the option by
-   which it would have to stop: that shows only in how they grow, and a size that was set never does. */
+/* Whether nobody has set the buffers of a connection. Those of a Unix socket are then as in a new one. The kernel resizes those
+   of tcp, so they only differ from what the original sets. */
 static int left_to_the_kernel(int fd, int family)
 {
     int fresh = MUST(socket(family, SOCK_STREAM, 0)), set = 2 * 128 * 1024;

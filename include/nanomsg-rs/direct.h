@@ -4,9 +4,9 @@
 #define NANOMSG_RS_DIRECT_H_INCLUDED
 
 /*
- Level NN_SOL_SOCKET. 1 if NN_RCVFD, asked for from now on, shall let the program's own loop read the connections, without
- a second thread; int, 0 unless set. It may then be readable while nn_recv with NN_DONTWAIT says EAGAIN. Systems without
- epoll(7) take it and go on as ever.
+ Level NN_SOL_SOCKET. 1, set before the first of NN_SNDFD and NN_RCVFD is read: the program's own loop reads the connections,
+ and no second thread does; int, 0 unless set. A descriptor may then be readable although the call with NN_DONTWAIT returns
+ EAGAIN. On systems other than Linux it changes nothing.
  */
 #define NN_DIRECT_FD 1001
 

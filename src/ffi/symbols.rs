@@ -223,9 +223,9 @@ pub const NN_PUB_FORWARD: c_int = 1001;
 /// Messages not sent to a subscriber that had not asked for them, counted for each subscriber.
 pub const NN_STAT_MESSAGES_FILTERED: c_int = 1301;
 
-/// Level NN_SOL_SOCKET. 1 if NN_RCVFD, asked for from now on, shall let the program's own loop read the connections, without
-/// a second thread; int, 0 unless set. It may then be readable while nn_recv with NN_DONTWAIT says EAGAIN. Systems without
-/// epoll(7) take it and go on as ever.
+/// Level NN_SOL_SOCKET. 1, set before the first of NN_SNDFD and NN_RCVFD is read: the program's own loop reads the connections,
+/// and no second thread does; int, 0 unless set. A descriptor may then be readable although the call with NN_DONTWAIT returns
+/// EAGAIN. On systems other than Linux it changes nothing.
 pub const NN_DIRECT_FD: c_int = 1001;
 
 pub const NN_PROTO_REQREP: c_int = 3;

@@ -40,11 +40,11 @@ enum Watch {
 /// Who looks after the socket while no caller is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keeper {
-    /// The worker; but whoever calls drives.
+    /// The worker; but a caller drives while it is there.
     Shared,
     /// The worker alone, for good: callers do not drive.
     Worker,
-    /// The program, which watches the poller itself and calls when it has something. The worker is told of events only while
+    /// The program, which watches the poller itself and calls when it has something. The worker hears of events only while
     /// something is owed that cannot wait for that: a connection that is being made, bytes that the kernel did not take.
     Program,
 }
@@ -123,7 +123,7 @@ impl Lease {
         }
     }
 
-    /// From now on the program is told of events, and not the worker.
+    /// From now on the program hears of events, and not the worker.
     pub(crate) fn give_to_program(&mut self) {
         (self.keeper, self.watch) = (Keeper::Program, Watch::Off);
     }

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use super::now;
 
-/// How long a bind waits for others that bind in the same folder. They take less than a millisecond each. Whoever may read
-/// the folder can hold its lock for ever, and shall not keep us from binding.
+/// How long a bind waits for others that bind in the same folder. They take less than a millisecond each. A process that
+/// may read the folder can hold its lock for ever; that must not keep us from binding.
 const LOCK_TIME: Duration = Duration::from_secs(1);
 const LOCK_PAUSE: Duration = Duration::from_millis(1);
 

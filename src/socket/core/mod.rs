@@ -7,6 +7,7 @@
 #![deny(clippy::disallowed_methods)]
 
 mod batching;
+mod driving;
 mod endpoints;
 mod options;
 mod peers;
@@ -23,8 +24,7 @@ use crate::error::Error;
 use crate::message::Message;
 use crate::pattern::{self, Pattern, Priorities, Protocol};
 use crate::pipe::PipeId;
-use crate::reactor::lease::{Lease, Leave};
-use crate::reactor::{Next, Pace};
+use crate::reactor::lease::Lease;
 use crate::transport::inproc::{Note, Party, PipeEvents, Registry};
 pub(in crate::socket) use endpoints::{Endpoint, Kind};
 pub(crate) use options::{Given, Value};
@@ -207,11 +207,6 @@ impl<O: Outside> State<O> {
         matches!(self.life, Life::Broken(_))
     }
 
-    /// Whether callers wait in the poller rather than on their own.
-    pub(in crate::socket) fn drives(&self) -> bool {
-        self.network > 0
-    }
-
     /// Whether there is anything to carry out once the lock is free.
     #[inline]
     pub(in crate::socket) fn has_effects(&self) -> bool {
@@ -221,18 +216,6 @@ impl<O: Outside> State<O> {
     #[inline]
     pub(in crate::socket) fn needs_turn(&self) -> bool {
         !self.commands.is_empty() || !self.pipes.resumed.is_empty()
-    }
-
-    /// Nobody drives, and a caller may.
-    pub(in crate::socket) fn needs_driver(&self) -> bool {
-        self.drives() && self.lease.is_free() && !self.lease.is_owned()
-    }
-
-    /// Makes a sleeping driver look, or the worker, if there is something to do that only it does.
-    pub(in crate::socket) fn interrupt(&mut self) {
-        if self.lease.interrupt() || (self.lease.is_owned() && self.needs_turn()) {
-            self.pipes.after().notify = true;
-        }
     }
 
     /// A connection has passed its greeting, where it was agreed whether subscriptions travel. `None`: the pattern refuses
@@ -421,72 +404,6 @@ impl<O: Outside> State<O> {
         }
     }
 
-    /// When the pattern wants to look at the clock.
-    #[inline]
-    pub(in crate::socket) fn pattern_deadline(&self) -> Option<Instant> {
-        if self.keeps_time { self.pattern.deadline() } else { None }
-    }
-
-    /// The next time something has to happen by itself.
-    #[inline]
-    pub(in crate::socket) fn next_deadline(&self) -> Option<Instant> {
-        match (self.io_deadline, self.pattern_deadline()) {
-            (Some(io), Some(pattern)) => Some(io.min(pattern)),
-            (one, other) => one.or(other),
-        }
-    }
-
-    /// A caller gives the lease back. `came`: it has got what it waited for, and most likely comes again at once. Otherwise
-    /// the next event is the worker's.
-    pub(in crate::socket) fn leave_lease(&mut self, came: bool) {
-        let owes = self.unsettled > 0 || self.pipes.stuck > 0;
-        match self.lease.leave(owes || (!came && !self.lease.is_programs())) {
-            Leave::Nothing => {}
-            Leave::Arm => self.pipes.after().worker.arm = true,
-            Leave::Report => self.pipes.after().worker.report = true,
-        }
-        self.show_readiness();
-        self.tell_deadline();
-        self.wake_turn_waiters();
-        self.wake_closer();
-    }
-
-    /// The worker gives it back.
-    pub(in crate::socket) fn leave_worker(&mut self) {
-        if self.lease.is_programs() {
-            return self.leave_lease(true);
-        }
-        if self.lease.leave_armed() {
-            self.pipes.after().worker.arm = true;
-        }
-        self.wake_turn_waiters();
-        self.wake_closer();
-    }
-
-    /// The pattern may have set its clock: whoever drives, or the worker, has to look at it in time.
-    #[inline]
-    fn follow_deadline(&mut self) {
-        let Some(deadline) = self.pattern_deadline() else { return };
-        if self.lease.is_free() {
-            if self.known_deadline.is_none_or(|known| deadline < known) {
-                self.tell_deadline();
-            }
-        } else if self.sleeps_until.is_none_or(|until| deadline < until) {
-            self.interrupt();
-        }
-    }
-
-    /// Lets the worker know of a deadline that is earlier than what it knows.
-    #[inline]
-    pub(in crate::socket) fn tell_deadline(&mut self) {
-        if let Some(next) = self.next_deadline()
-            && self.known_deadline.is_none_or(|known| next < known)
-        {
-            self.known_deadline = Some(next);
-            self.pipes.after().worker.deadline = Some(next);
-        }
-    }
-
     /// Remembers an endpoint's error; the first of its kind in a row is printed if the user wants that.
     pub(in crate::socket) fn endpoint_error(&mut self, id: i32, code: i32) {
         let Some(endpoint) = self.endpoints.get_mut(&id) else { return };
@@ -551,50 +468,6 @@ impl<O: Outside> State<O> {
         }
         // There is nobody to carry them out.
         self.commands.clear();
-    }
-
-    /// Tells the pattern that its time has come, if it has. Most patterns never ask for the time.
-    pub(in crate::socket) fn expire(&mut self, now: impl FnOnce() -> Instant) {
-        let Some(deadline) = self.pattern_deadline() else { return };
-        let now = now();
-        if deadline <= now {
-            self.pattern.expire(&mut self.pipes, now);
-            self.settle(now);
-            self.changed();
-        }
-    }
-
-    /// Threads that wait for turns to end, or for the lease.
-    pub(in crate::socket) fn wake_turn_waiters(&mut self) {
-        if !self.turn_waiters.is_empty() {
-            let waiters = std::mem::take(&mut self.turn_waiters);
-            self.pipes.after().wakes.extend(waiters);
-        }
-    }
-
-    /// If callers sleep while nobody drives, one of them has to.
-    pub(in crate::socket) fn wake_leader(&mut self) {
-        if !self.waiters.is_empty() && !self.lease.is_owned() {
-            self.waiters.wake_first(&mut self.pipes.after().wakes);
-        }
-    }
-
-    /// The worker is told everything it has to know in one answer.
-    pub(in crate::socket) fn next(&mut self, pace: Option<Pace>) -> Next {
-        self.known_deadline = self.next_deadline();
-        Next { pace, deadline: self.known_deadline }
-    }
-
-    /// The calling thread stops waiting: whoever waits still must not miss what it leaves.
-    #[inline]
-    pub(in crate::socket) fn pass_on(&mut self) {
-        self.wake_ready();
-        if self.needs_driver() && !self.waiters.is_empty() {
-            self.waiters.wake_first(&mut self.pipes.after().wakes);
-        }
-        if self.is_closing() {
-            self.wake_closer();
-        }
     }
 }
 

@@ -34,7 +34,7 @@ const WS: i32 = -4;
 
 const NAME_MAX: usize = 63;
 
-/// Of our own, far from upstream's.
+/// The number of an option of our own, far from upstream's (1 to 17).
 const NN_DIRECT_FD: i32 = 1001;
 
 /// NN_SNDBUF and NN_RCVBUF, unless they are set: bytes, as in the original.
@@ -57,7 +57,7 @@ pub(in crate::socket) struct Options {
     pub name: Vec<u8>,
     pub recv_max: i32,
     pub max_ttl: i32,
-    /// What NN_RCVFD gives out is the connections' own (NN_DIRECT_FD).
+    /// NN_SNDFD and NN_RCVFD show the connections themselves (NN_DIRECT_FD).
     pub direct_fd: bool,
     tcp_nodelay: i32,
     ws_message_type: i32,
