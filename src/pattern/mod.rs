@@ -108,7 +108,7 @@ pub(crate) trait Pattern: Send {
     fn send(&mut self, _message: &mut Outgoing<'_>, _pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
         Err(Error::NotSupported)
     }
-    /// Whether something has to happen some time after a send: without it there is never a deadline.
+    /// Whether something may have to happen some time after a send or a change: without it there is never a deadline.
     fn keeps_time(&self) -> bool {
         false
     }
@@ -143,7 +143,7 @@ pub(crate) trait Pattern: Send {
     }
 
     /// Tells peers what an option or a device has changed about what is wanted.
-    fn forward(&mut self, _pipes: &mut dyn Pipes) {}
+    fn forward(&mut self, _pipes: &mut dyn Pipes, _now: Instant) {}
 
     /// For a device, at the end that sends: starts or stops to note how what is wanted changes.
     fn watch_demand(&mut self, _device: DeviceId, _on: bool) {}

@@ -104,7 +104,7 @@ impl<P: Pattern> Stage<P> {
     /// Sets an option of the socket type, as the socket would.
     pub(super) fn set_option(&mut self, option: i32, value: &[u8]) -> Result<()> {
         self.pattern.set_option(option, value)?;
-        self.pattern.forward(&mut self.desk);
+        self.pattern.forward(&mut self.desk, self.now);
         Ok(())
     }
 
@@ -115,7 +115,7 @@ impl<P: Pattern> Stage<P> {
 
     pub(super) fn set_demand_of(&mut self, device: DeviceId, demand: Option<Demand>) {
         self.pattern.set_demand(device, demand);
-        self.pattern.forward(&mut self.desk);
+        self.pattern.forward(&mut self.desk, self.now);
     }
 
     pub(super) fn writable(&mut self, pipe: PipeId) {

@@ -57,6 +57,32 @@ fn only_what_is_wanted_is_sent() {
     });
 }
 
+/// Each subscription holds when its call returns, although of a hundred in a row most are told together.
+#[test]
+fn each_of_many_subscriptions_is_heard_at_once() {
+    everywhere(|publisher, subscriber| {
+        wait_until_filtered(&publisher, 1);
+        subscriber.set_recv_timeout(Some(Duration::from_secs(5))).unwrap();
+        for topic in (0..300).map(|number| format!("topic {number:03}")) {
+            subscriber.subscribe(&topic).unwrap();
+            publisher.send(&topic).unwrap();
+            assert_eq!(subscriber.recv().unwrap(), topic);
+        }
+        for round in 0..20 {
+            let topics: Vec<_> = (0..100).map(|number| format!("{round:02} {number:02}")).collect();
+            topics.iter().for_each(|topic| subscriber.subscribe(topic).unwrap());
+            topics.iter().for_each(|topic| publisher.send(topic).unwrap());
+            topics.iter().for_each(|topic| assert_eq!(subscriber.recv().unwrap(), topic.as_str()));
+        }
+        // What was asked for meanwhile, everything, is taken back.
+        let before = count(&publisher, Statistic::MessagesFiltered);
+        wait_until("the rest is not sent any more", || {
+            publisher.send("rest").unwrap();
+            count(&publisher, Statistic::MessagesFiltered) > before
+        });
+    });
+}
+
 #[test]
 fn either_end_can_do_without() {
     for transport in TRANSPORTS {

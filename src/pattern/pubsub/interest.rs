@@ -3,7 +3,9 @@
 #![forbid(unsafe_code)]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
+use super::bulk::Bulk;
 use super::demand::{Demand, Topic};
 use super::frame::{TOPIC_MAX, cut};
 use super::packed::Packed;
@@ -26,6 +28,7 @@ pub(super) struct Interest {
     downstreams: BTreeMap<DeviceId, Downstream>,
     /// The publishers that want to know what we want.
     upstreams: BTreeMap<PipeId, Upstream>,
+    bulk: Bulk,
 }
 
 #[derive(Debug, Default)]
@@ -120,8 +123,26 @@ impl Interest {
         }
     }
 
-    /// Tells publishers what they do not know yet.
-    pub(super) fn tell(&mut self, pipes: &mut dyn Pipes) {
+    /// Tells publishers what they do not know yet. Of many changes at once they are told together, and get everything until
+    /// then.
+    pub(super) fn tell(&mut self, pipes: &mut dyn Pipes, now: Instant) {
+        if self.upstreams.is_empty() || self.bulk.is_alone(now) {
+            return self.tell_held(pipes);
+        }
+        let mut upstreams = std::mem::take(&mut self.upstreams);
+        for (&pipe, upstream) in &mut upstreams {
+            upstream.hold(|| self.wants(b""), pipe, pipes);
+        }
+        self.upstreams = upstreams;
+    }
+
+    /// When publishers have to be told what is held.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.bulk.deadline()
+    }
+
+    pub(super) fn tell_held(&mut self, pipes: &mut dyn Pipes) {
+        self.bulk.end();
         for (&pipe, upstream) in &mut self.upstreams {
             upstream.tell(pipe, pipes);
         }
@@ -362,6 +383,88 @@ mod tests {
         assert_eq!(told(&mut sub), [b"\x01c"]);
     }
 
+    fn subscribe_to(sub: &mut Stage<Sub>, numbers: std::ops::Range<u32>) {
+        for number in numbers {
+            sub.set_option(SUBSCRIBE, &number.to_be_bytes()).unwrap();
+        }
+    }
+
+    /// Sixteen are told at once; behind those a publisher is told that it shall send everything, until it knows the topics.
+    #[test]
+    fn many_changes_at_once_are_told_together() {
+        let mut sub = teller(&[b"a"]);
+        told(&mut sub);
+        subscribe_to(&mut sub, 0..16);
+        assert_eq!((told(&mut sub).len(), sub.left()), (16, None));
+        subscribe_to(&mut sub, 16..17);
+        assert_eq!((told(&mut sub), sub.left()), (vec![b"\x01".to_vec()], Some(1)));
+        subscribe_to(&mut sub, 17..100);
+        sub.set_option(UNSUBSCRIBE, b"a").unwrap();
+        assert!(told(&mut sub).is_empty());
+        sub.pass(1);
+        let mut last = told(&mut sub);
+        assert_eq!(last.split_off(84), [b"\0".to_vec(), b"\0a".to_vec()], "what is new first");
+        assert!(last.iter().all(|frame| frame[0] == 1));
+        assert_eq!((sub.left(), sub.pattern.waiting(A)), (None, 0));
+        subscribe_to(&mut sub, 100..101);
+        assert_eq!(told(&mut sub).len(), 1, "and from then on one by one");
+    }
+
+    #[test]
+    fn very_many_changes_are_told_before_their_time_is_over() {
+        let mut sub = teller(&[]);
+        told(&mut sub);
+        sub.desk.room.insert(A, usize::MAX);
+        subscribe_to(&mut sub, 0..2000);
+        assert!(sub.pattern.waiting(A) <= 512);
+        assert!(told(&mut sub).len() > 1488);
+    }
+
+    #[test]
+    fn everything_is_not_asked_for_where_that_is_known_or_nothing_is_new() {
+        let mut sub = teller(&[b""]);
+        told(&mut sub);
+        subscribe_to(&mut sub, 0..100);
+        assert_eq!(told(&mut sub).len(), 16);
+        sub.set_option(UNSUBSCRIBE, b"").unwrap();
+        assert!(told(&mut sub).is_empty(), "it has to wait for the others");
+        sub.set_option(SUBSCRIBE, b"").unwrap();
+        sub.pass(1);
+        assert!(!told(&mut sub).contains(&b"\0".to_vec()), "wanted all the time");
+        sub.pass(1);
+        for number in 0..100u32 {
+            sub.set_option(UNSUBSCRIBE, &number.to_be_bytes()).unwrap();
+        }
+        sub.set_option(UNSUBSCRIBE, b"").unwrap();
+        assert_eq!(told(&mut sub).len(), 16);
+        sub.set_option(SUBSCRIBE, b"").unwrap();
+        sub.pass(1);
+        let rest = told(&mut sub);
+        assert_eq!((rest.len(), sub.pattern.waiting(A)), (84, 0));
+        sub.set_option(UNSUBSCRIBE, b"").unwrap();
+        told(&mut sub);
+        for number in 0..20u32 {
+            sub.set_option(SUBSCRIBE, b"").unwrap();
+            sub.set_option(SUBSCRIBE, &number.to_be_bytes()).unwrap();
+            sub.set_option(UNSUBSCRIBE, b"").unwrap();
+        }
+        sub.pass(1);
+        assert_eq!(told(&mut sub).last().unwrap(), b"\0");
+    }
+
+    #[test]
+    fn a_publisher_that_takes_nothing_hears_what_was_held_when_it_does() {
+        let mut sub = teller(&[]);
+        told(&mut sub);
+        sub.desk.room.insert(A, 0);
+        subscribe_to(&mut sub, 0..100);
+        sub.pass(1);
+        assert_eq!((told(&mut sub).len(), sub.left()), (0, None));
+        sub.desk.room.insert(A, 200);
+        sub.writable(A);
+        assert_eq!((told(&mut sub).len(), sub.pattern.waiting(A)), (100, 0));
+    }
+
     #[test]
     fn the_end_of_the_whole_comes_when_all_was_told() {
         let mut sub = teller(&[]);
@@ -413,7 +516,7 @@ mod tests {
         for topic in [b"a", b"b"] {
             sub.pattern.set_option(UNSUBSCRIBE, topic).unwrap();
         }
-        sub.pattern.forward(&mut sub.desk);
+        sub.pattern.forward(&mut sub.desk, sub.now);
         assert_eq!((told(&mut sub), sub.pattern.waiting(A)), (vec![b"\0a".to_vec()], 1));
         sub.set_option(SUBSCRIBE, b"b").unwrap();
         assert_eq!(sub.pattern.waiting(A), 0);

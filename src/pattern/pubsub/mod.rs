@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod audience;
+mod bulk;
 mod demand;
 mod frame;
 mod interest;

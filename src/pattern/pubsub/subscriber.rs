@@ -87,8 +87,20 @@ impl Pattern for Sub {
         self.interest.set_demand(device, demand);
     }
 
-    fn forward(&mut self, pipes: &mut dyn Pipes) {
-        self.interest.tell(pipes);
+    fn forward(&mut self, pipes: &mut dyn Pipes, now: Instant) {
+        self.interest.tell(pipes, now);
+    }
+
+    fn keeps_time(&self) -> bool {
+        true
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.interest.deadline()
+    }
+
+    fn expire(&mut self, pipes: &mut dyn Pipes, _now: Instant) {
+        self.interest.tell_held(pipes);
     }
 
     fn set_option(&mut self, option: i32, value: &[u8]) -> Result<()> {

@@ -1,7 +1,8 @@
 //! A connection to a publisher that is told what we want.
 #![forbid(unsafe_code)]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 
 use super::demand::Topic;
 use super::frame;
@@ -10,6 +11,9 @@ use crate::error::{Error, Result};
 use crate::message::Outgoing;
 use crate::pattern::Pipes;
 use crate::pipe::PipeId;
+
+/// Changes that are told together: some kilobytes a write.
+const TOGETHER: usize = 512;
 
 /// What the publisher does not know yet, told in rounds: what is wanted at the beginning of one first, and then what is
 /// wanted no more. So the publisher never knows less than what was wanted all the time: what takes the place of a topic is
@@ -48,8 +52,9 @@ impl Upstream {
         if wanted && self.removing.remove(topic) {
             return;
         }
-        if self.pending.remove(topic).is_none() {
-            self.pending.insert(Topic::clone(topic), wanted);
+        match self.pending.entry(Topic::clone(topic)) {
+            Entry::Occupied(opposite) => drop(opposite.remove()),
+            Entry::Vacant(place) => drop(place.insert(wanted)),
         }
     }
 
@@ -63,6 +68,27 @@ impl Upstream {
         self.writable = writable;
     }
 
+    /// There is more to come: tells only that everything is wanted, unless it knows that, and the rest when it is many topics
+    /// or with the next [`Upstream::tell`]. It is never told less than what is wanted.
+    pub(super) fn hold(&mut self, wants_everything: impl FnOnce() -> bool, pipe: PipeId, pipes: &mut dyn Pipes) {
+        let between = self.first.first().is_none() && self.adding.is_empty() && self.removing.is_empty();
+        if !between || self.pending.len() >= TOGETHER {
+            return self.tell(pipe, pipes);
+        }
+        match self.pending.first_key_value() {
+            // It knows that everything is wanted, and will hear in its turn that it is not.
+            Some((topic, false)) if topic.is_empty() => {}
+            Some((topic, true)) if topic.is_empty() => self.tell(pipe, pipes),
+            _ if !self.writable || wants_everything() => {}
+            _ => {
+                let adds = self.pending.values().any(|&wanted| wanted);
+                if adds && self.send(frame::topic(b"", true), pipe, pipes) {
+                    self.pending.insert(Topic::from(&b""[..]), false);
+                }
+            }
+        }
+    }
+
     /// Tells as much as the pipe takes.
     pub(super) fn tell(&mut self, pipe: PipeId, pipes: &mut dyn Pipes) {
         while self.writable {
@@ -72,15 +98,6 @@ impl Upstream {
                 }
                 self.first.advance();
                 continue;
-            }
-            if self.adding.is_empty() && self.removing.is_empty() {
-                if self.pending.len() == 1 && !self.tell_only(pipe, pipes) {
-                    return;
-                }
-                for (topic, wanted) in std::mem::take(&mut self.pending) {
-                    let round = if wanted { &mut self.adding } else { &mut self.removing };
-                    round.insert(topic);
-                }
             }
             if let Some(topic) = self.adding.pop_first() {
                 if !self.send(frame::topic(&topic, true), pipe, pipes) {
@@ -92,6 +109,8 @@ impl Upstream {
                     self.removing.insert(topic);
                     return;
                 }
+            } else if !self.pending.is_empty() {
+                self.tell_round(pipe, pipes);
             } else {
                 break;
             }
@@ -101,15 +120,19 @@ impl Upstream {
         }
     }
 
-    /// A round of one topic, as most are. False: it is to be tried again.
-    fn tell_only(&mut self, pipe: PipeId, pipes: &mut dyn Pipes) -> bool {
-        let Some((topic, wanted)) = self.pending.pop_first() else { return true };
-        let told = self.send(frame::topic(&topic, wanted), pipe, pipes);
-        if !told {
-            let round = if wanted { &mut self.adding } else { &mut self.removing };
-            round.insert(topic);
+    /// Begins the next round, and tells as much of it as the pipe takes.
+    fn tell_round(&mut self, pipe: PipeId, pipes: &mut dyn Pipes) {
+        let changes = std::mem::take(&mut self.pending);
+        for round in [true, false] {
+            for (topic, _) in changes.iter().filter(|(_, wanted)| **wanted == round) {
+                // Without memory for what is new, nothing is taken back yet.
+                let may = self.writable && (round || self.adding.is_empty());
+                if !(may && self.send(frame::topic(topic, round), pipe, pipes)) {
+                    let left = if round { &mut self.adding } else { &mut self.removing };
+                    left.insert(Topic::clone(topic));
+                }
+            }
         }
-        told
     }
 
     /// False: it is to be tried again. Where there is no memory for that, with the next change.

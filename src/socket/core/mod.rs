@@ -329,7 +329,7 @@ impl<O: Outside> State<O> {
 
     /// Tells publishers what has changed about what we want.
     pub(in crate::socket) fn forward(&mut self, now: Instant) {
-        self.pattern.forward(&mut self.pipes);
+        self.pattern.forward(&mut self.pipes, now);
         self.settle(now);
     }
 
