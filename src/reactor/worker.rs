@@ -31,7 +31,10 @@ pub(crate) trait Driven: Send + Sync {
 /// Bytes of the thread's stack: a turn reads through a buffer of 64 KiB.
 const STACK: usize = 512 * 1024;
 
-const FAST_TICK: Duration = Duration::from_micros(100);
+/// Gathered output is looked after for the first time so soon, when most bursts are over, and then ever later: a sender that
+/// is still at it writes full batches itself.
+const FIRST_TICK: Duration = Duration::from_micros(20);
+const FAST_TICK: Duration = Duration::from_micros(160);
 const SLOW_TICK: Duration = Duration::from_millis(1);
 const SLOWEST_TICK: Duration = Duration::from_millis(2);
 
@@ -169,6 +172,7 @@ struct Rounds {
     sockets: HashMap<u64, Care>,
     deadlines: Timers<u64>,
     ticking: Vec<u64>,
+    fast_tick: Duration,
     slow_tick: Duration,
     next_tick: Option<Instant>,
 }
@@ -181,6 +185,7 @@ impl Rounds {
             sockets: HashMap::new(),
             deadlines: Timers::default(),
             ticking: Vec::new(),
+            fast_tick: FIRST_TICK,
             slow_tick: SLOW_TICK,
             next_tick: None,
         }
@@ -239,6 +244,9 @@ impl Rounds {
                     self.sockets.insert(key, Care { socket, deadline: None, pace: None });
                 }
                 Request::Watch(key, next) => {
+                    if next.pace == Some(Pace::Fast) {
+                        self.fast_tick = FIRST_TICK;
+                    }
                     let known = self.sockets.get(&key).and_then(|care| care.deadline);
                     let deadline = [known, next.deadline].into_iter().flatten().min();
                     self.note(key, Next { deadline, ..next }, sys::now());
@@ -291,7 +299,7 @@ impl Rounds {
     fn tick_within(&mut self, pace: Pace, now: Instant) {
         let at = now
             + match pace {
-                Pace::Fast => FAST_TICK,
+                Pace::Fast => self.fast_tick,
                 Pace::Slow => self.slow_tick,
             };
         self.next_tick = Some(self.next_tick.map_or(at, |known| known.min(at)));
@@ -308,6 +316,7 @@ impl Rounds {
 
     fn tick(&mut self) {
         self.next_tick = None;
+        self.fast_tick = (self.fast_tick * 2).min(FAST_TICK);
         // Cleared before the sockets are asked: whoever starts gathering afterwards notifies.
         self.shared.fast.store(false, Ordering::SeqCst);
         fence(Ordering::SeqCst);

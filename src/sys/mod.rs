@@ -4,7 +4,7 @@
 //! | name | promise |
 //! | --- | --- |
 //! | [`now`], [`nap`], [`yield_now`] | the clock, a pause that is no cancellation point, a chance for other threads |
-//! | [`spawn`], [`has_many_cpus`] | a thread without signals, and whether it can run beside its maker |
+//! | [`spawn`], [`has_many_cpus`] | a thread without signals, whose waits end as exactly as the system can, and whether it can run beside its maker |
 //! | [`Mutex`], [`Condvar`] | never poisoned, never in a table that a fork could leave locked |
 //! | [`Parker`], [`current_parker`] | one thread's sleep: a wakeup before it is not lost, a signal handler ends it, being stopped and continued does not |
 //! | [`Poller`] | one socket's sources under keys of 64 bits, level-triggered: what is ready is found by every look until it is served. One thread at a time waits; any thread ends the wait by `notify` |

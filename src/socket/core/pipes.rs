@@ -134,11 +134,13 @@ pub(in crate::socket) enum Writing {
 /// Bytes gathered before their sender writes them itself.
 const GATHER: usize = 64 * 1024;
 
-/// Gathered output older than this is written by the worker.
-const GATHER_AGE: Duration = Duration::from_micros(80);
+/// A sender that has sent nothing for so long has paused: the worker writes what it has gathered. It is eight batched messages to
+/// eight pipes, as only every eighth is timed.
+const QUIET: Duration = Duration::from_micros(20);
 
-/// A sender that is still at it is left alone for as long as writing will take, if that is longer: for each pipe about
-/// so long, but this at most.
+/// Of a sender that is still at it the worker writes what is older than this, or than writing will take, if that is longer: for
+/// each pipe about so long, but this at most.
+const GATHER_AGE: Duration = Duration::from_micros(80);
 const WRITE: Duration = Duration::from_micros(5);
 const GATHER_AGE_MAX: Duration = Duration::from_micros(500);
 
@@ -332,8 +334,8 @@ impl<O: Outside> PipeTable<O> {
 
     /// How old gathered output may become.
     pub(in crate::socket) fn gather_age(&self, now: Instant) -> Duration {
-        if !self.batching.batches_since(now.checked_sub(GATHER_AGE)) {
-            return GATHER_AGE;
+        if !self.batching.batches_since(now.checked_sub(QUIET)) {
+            return Duration::ZERO;
         }
         (WRITE * self.gathered.len() as u32).clamp(GATHER_AGE, GATHER_AGE_MAX)
     }
@@ -531,7 +533,7 @@ mod tests {
                 pipes.gather_age(now).as_micros()
             })
         };
-        assert_eq!(ages(&mut pipes, start), [80; 6], "nobody sends");
+        assert_eq!(ages(&mut pipes, start), [0; 6], "nobody sends");
         let later = start + Duration::from_millis(1);
         (0..20).for_each(|_| {
             pipes.batching.send_begins(start);
@@ -539,7 +541,7 @@ mod tests {
             pipes.batching.send_resumes(start);
         });
         assert!(pipes.batching.batches());
-        assert_eq!(ages(&mut pipes, start + GATHER_AGE), [80, 80, 100, 250, 500, 500]);
-        assert_eq!(ages(&mut pipes, start + GATHER_AGE * 2), [80; 6], "the sender has fallen quiet");
+        assert_eq!(ages(&mut pipes, start + QUIET), [80, 80, 100, 250, 500, 500]);
+        assert_eq!(ages(&mut pipes, start + QUIET * 2), [0; 6], "the sender has fallen quiet");
     }
 }
