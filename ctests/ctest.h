@@ -136,6 +136,13 @@ static inline int ct_quirk_begin(const char *id, const char *text)
     return ct_oracle ? ct_quirk_end() : 1;
 }
 
+/* Binding to port 0 is an error of the original's, and a request of ours (own_options.c). */
+static inline int ct_port_0(const char *address)
+{
+    const char *port = strrchr(address, ':');
+    return port && port[1] && strspn(port + 1, "0") == strlen(port + 1);
+}
+
 /* QUIRK("Q-B8", "what we do instead") { ...CHECKs... }
    The body states our behaviour and runs on our library only; the line printed
    is the same on both as long as every CHECK in the body holds. */

@@ -37,8 +37,8 @@ int main(void)
         /* The last of upstream's 122, and behind it ours. */
         CHECK(!strcmp(nn_symbol(121, &value), "NN_STAT_CURRENT_EP_ERRORS"));
         CHECK(nn_symbol(122, &value) && !strcmp(nn_symbol(122, &value), "NN_SUB_FORWARD"));
-        /* Names of the options of ipc and winpipe are not in the table. */
-        for (i = 0; nn_symbol(i, &value); i++)
+        /* Names of the options of ipc and winpipe are not in the table, but for one of ours. */
+        for (i = 0; i < 122; i++)
             CHECK(strncmp(nn_symbol(i, NULL), "NN_IPC_", 7) && strncmp(nn_symbol(i, NULL), "NN_WINPIPE", 10));
     }
 

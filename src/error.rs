@@ -15,6 +15,8 @@ pub(crate) enum Error {
     Terminated,
     /// Nothing can be done right now (EAGAIN).
     WouldBlock,
+    /// Nobody is there to take it, and the caller does not want to wait (EAGAIN).
+    NoPeer,
     /// The caller's time limit, or a survey's deadline, has passed (ETIMEDOUT).
     TimedOut,
     /// A signal handler ran while the caller waited (EINTR).

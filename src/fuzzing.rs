@@ -14,7 +14,7 @@ use crate::message::{Body, Message, Outgoing};
 use crate::pattern::{self, Priorities, backtrace, model};
 use crate::pipe::PipeId;
 use crate::sys;
-use crate::transport::{Scheme, Settings, address, by_scheme};
+use crate::transport::{KeepAlive, Scheme, Settings, address, by_scheme};
 
 #[cfg(test)]
 type Target = fn(&[u8]);
@@ -161,9 +161,16 @@ pub fn address(bytes: &[u8]) {
             assert!(remote.port > 0 && remote.local.is_none_or(|local| local.port() == 0));
         }
         if let Ok(local) = address::parse_local(bytes, ipv4_only) {
-            assert!(local.port() > 0 && (!ipv4_only || local.is_ipv4()));
+            assert!(!ipv4_only || local.is_ipv4());
         }
-        let settings = Settings { ipv4_only, send_buffer: None, recv_buffer: None, ws_opcode: 2 };
+        let settings = Settings {
+            ipv4_only,
+            send_buffer: None,
+            recv_buffer: None,
+            ws_opcode: 2,
+            keepalive: KeepAlive::default(),
+            ipc_mode: None,
+        };
         for scheme in [&b"tcp"[..], b"ws", b"unix", b"ipc"] {
             if let Ok(Scheme::Stream(transport)) = by_scheme(scheme) {
                 let _ = transport.connect(bytes, settings);

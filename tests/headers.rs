@@ -13,7 +13,7 @@ use cbindgen::{Builder, Config, ItemType};
 
 /// Every header: what it is about, the words its constants begin with, and which others it includes. All other constants
 /// are nn.h's.
-const HEADERS: [(&str, &str, &[&str], &[&str]); 15] = [
+const HEADERS: [(&str, &str, &[&str], &[&str]); 16] = [
     // Upstream does not have it: outside of its folder. Its words come before those of pubsub.h.
     (
         "nanomsg-rs/forward.h",
@@ -25,6 +25,12 @@ const HEADERS: [(&str, &str, &[&str], &[&str]); 15] = [
         "nanomsg-rs/direct.h",
         "event loops that read connections themselves, which upstream does not have",
         &["NN_DIRECT_FD"],
+        &[],
+    ),
+    (
+        "nanomsg-rs/options.h",
+        "options that upstream does not have",
+        &["NN_ENDPOINT", "NN_TCP_KEEPALIVE", "NN_TCP_USER_TIMEOUT", "NN_IPC_MODE", "NN_REQ_FAIL_FAST"],
         &[],
     ),
     ("nanomsg/nn.h", "what all sockets have in common", &[], &[]),
@@ -284,7 +290,7 @@ fn symbols() -> BTreeMap<String, i32> {
         symbols.insert(name.to_str().unwrap().to_owned(), value);
     }
     // Upstream 1.3.0 has 122.
-    assert_eq!(symbols.len(), 126);
+    assert_eq!(symbols.len(), 133);
     symbols
 }
 

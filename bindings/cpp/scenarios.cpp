@@ -265,7 +265,12 @@ static void options_are_read_back() {
     for (auto [level, option, value] : {std::array{NN_SOL_SOCKET, NN_SNDTIMEO, -1},
                                         std::array{NN_SOL_SOCKET, NN_RCVBUF, 1 << 20},
                                         std::array{NN_SOL_SOCKET, NN_SNDPRIO, 3},
-                                        std::array{NN_TCP, NN_TCP_NODELAY, 1}}) {
+                                        std::array{NN_TCP, NN_TCP_NODELAY, 1},
+                                        std::array{NN_TCP, NN_TCP_KEEPALIVE_IDLE, 60000},
+                                        std::array{NN_TCP, NN_TCP_KEEPALIVE_INTERVAL, 5000},
+                                        std::array{NN_TCP, NN_TCP_KEEPALIVE_COUNT, 3},
+                                        std::array{NN_TCP, NN_TCP_USER_TIMEOUT, 30000},
+                                        std::array{NN_IPC, NN_IPC_MODE, 0660}}) {
         socket.set(level, option, value);
         CHECK(socket.get(level, option) == value);
     }
@@ -326,6 +331,33 @@ static void a_shut_down_endpoint_is_free_again() {
     CHECK(number_of([&] { first.shutdown(endpoint); }) == EINVAL);
 }
 
+static void an_endpoint_tells_its_address() {
+    const std::string address = new_address();
+    auto bound = open(NN_PAIR), connected = open(NN_PAIR);
+    CHECK(bound.endpoint_address(bound.bind(address)) == address);
+    CHECK(connected.endpoint_address(connected.connect(address)) == address);
+    if (transport != "tcp" && transport != "ws")
+        return;
+    auto other = open(NN_PAIR), peer = open(NN_PAIR);
+    const std::string place = transport + "://127.0.0.1:", chosen = other.endpoint_address(other.bind(place + "0"));
+    CHECK(chosen.compare(0, place.size(), place) == 0 && chosen != place + "0");
+    peer.connect(chosen);
+    peer.send("hello");
+    CHECK(other.recv().view() == "hello");
+}
+
+static void a_request_to_nobody_fails_if_told_to() {
+    const std::string address = new_address();
+    auto req = open(NN_REQ), rep = open(NN_REP);
+    req.fail_fast(true);
+    req.bind(address);
+    CHECK(number_of([&] { req.send("anybody?"); }) == EAGAIN);
+    rep.connect(address);
+    wait_for_connections(req, 1);
+    req.send("anybody?");
+    CHECK(rep.recv().view() == "anybody?");
+}
+
 static void a_received_message_is_sent_on() {
     auto s = star(NN_PAIR, NN_PAIR), t = star(NN_PAIR, NN_PAIR);
     s[1].send(std::string(100000, 'x'));
@@ -367,6 +399,8 @@ int main() {
         SCENARIO(a_device_forwards, everywhere),
         SCENARIO(statistics_count_messages, here),
         SCENARIO(a_shut_down_endpoint_is_free_again, here),
+        SCENARIO(an_endpoint_tells_its_address, everywhere),
+        SCENARIO(a_request_to_nobody_fails_if_told_to, here),
         SCENARIO(a_received_message_is_sent_on, here),
     };
     int failures = 0;

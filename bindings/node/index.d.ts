@@ -26,6 +26,7 @@ export class Socket implements AsyncIterable<Buffer> {
   readonly handle: number;
   bind(address: string): number;
   connect(address: string): number;
+  endpointAddress(endpoint: number): string;
   shutdown(endpoint: number): void;
   send(data: Bytes | Message): Promise<void>;
   recv(): Promise<Buffer>;
@@ -57,8 +58,14 @@ export class Socket implements AsyncIterable<Buffer> {
   ipv4Only: number;
   maxTtl: number;
   tcpNodelay: number;
+  tcpKeepaliveIdle: number;
+  tcpKeepaliveInterval: number;
+  tcpKeepaliveCount: number;
+  tcpUserTimeout: number;
+  ipcMode: number;
   wsMessageType: number;
   resendInterval: number;
+  failFast: number;
   surveyDeadline: number;
   forwardSubscriptions: number;
 }

@@ -86,6 +86,11 @@ class Socket {
     return checked('nn_connect', nn.connect(this.#handle, address), address);
   }
 
+  /** The address of an endpoint, with the port that the system has chosen where port 0 was bound. */
+  endpointAddress(endpoint) {
+    return this.getOption(constants.NN_ENDPOINT, endpoint, 256).toString();
+  }
+
   /** Removes an endpoint. */
   shutdown(endpoint) {
     checked('nn_shutdown', nn.shutdown(this.#handle, endpoint));
@@ -257,8 +262,14 @@ const options = {
   ipv4Only: [NN_SOL_SOCKET, 'NN_IPV4ONLY'],
   maxTtl: [NN_SOL_SOCKET, 'NN_MAXTTL'],
   tcpNodelay: [constants.NN_TCP, 'NN_TCP_NODELAY'],
+  tcpKeepaliveIdle: [constants.NN_TCP, 'NN_TCP_KEEPALIVE_IDLE'],
+  tcpKeepaliveInterval: [constants.NN_TCP, 'NN_TCP_KEEPALIVE_INTERVAL'],
+  tcpKeepaliveCount: [constants.NN_TCP, 'NN_TCP_KEEPALIVE_COUNT'],
+  tcpUserTimeout: [constants.NN_TCP, 'NN_TCP_USER_TIMEOUT'],
+  ipcMode: [constants.NN_IPC, 'NN_IPC_MODE'],
   wsMessageType: [constants.NN_WS, 'NN_WS_MSG_TYPE'],
   resendInterval: [constants.NN_REQ, 'NN_REQ_RESEND_IVL'],
+  failFast: [constants.NN_REQ, 'NN_REQ_FAIL_FAST'],
   surveyDeadline: [constants.NN_SURVEYOR, 'NN_SURVEYOR_DEADLINE'],
 };
 for (const [property, [level, name]] of Object.entries(options)) {

@@ -35,7 +35,7 @@ impl Error {
     #[must_use]
     pub fn kind(self) -> io::ErrorKind {
         match self.cause {
-            Cause::WouldBlock => io::ErrorKind::WouldBlock,
+            Cause::WouldBlock | Cause::NoPeer => io::ErrorKind::WouldBlock,
             Cause::TimedOut => io::ErrorKind::TimedOut,
             Cause::Interrupted => io::ErrorKind::Interrupted,
             Cause::NotSupported | Cause::UnknownScheme => io::ErrorKind::Unsupported,
@@ -47,10 +47,11 @@ impl Error {
         }
     }
 
-    /// Nothing could be done without waiting (EAGAIN).
+    /// Nothing could be done without waiting, or no peer is there ([`Socket::set_req_fail_fast`](crate::Socket::set_req_fail_fast))
+    /// (EAGAIN).
     #[must_use]
     pub fn is_would_block(self) -> bool {
-        self.cause == Cause::WouldBlock
+        matches!(self.cause, Cause::WouldBlock | Cause::NoPeer)
     }
 
     /// The time limit has passed, or the survey is over (ETIMEDOUT).
@@ -103,6 +104,7 @@ impl fmt::Display for Error {
             Cause::Broken => "an internal error has broken the socket",
             Cause::Terminated => "the library was terminated",
             Cause::WouldBlock => "it would have to wait",
+            Cause::NoPeer => "no peer is there to take it",
             Cause::TimedOut => "the time limit has passed",
             Cause::Interrupted => "a signal ended the wait",
             Cause::WrongState => "the socket cannot do this in its present state",

@@ -9,12 +9,24 @@ use super::message::WsMessageType;
 use super::socket::{Socket, SocketType};
 use crate::error::Error as Cause;
 use crate::ffi::symbols::{
-    NN_DIRECT_FD, NN_IPV4ONLY, NN_LINGER, NN_MAXTTL, NN_PUB_FORWARD, NN_RCVBUF, NN_RCVFD, NN_RCVMAXSIZE, NN_RCVPRIO,
-    NN_RCVTIMEO, NN_RECONNECT_IVL, NN_RECONNECT_IVL_MAX, NN_REQ_RESEND_IVL, NN_SNDBUF, NN_SNDFD, NN_SNDPRIO,
-    NN_SNDTIMEO, NN_SOCKET_NAME, NN_SOL_SOCKET, NN_SUB_FORWARD, NN_SUB_SUBSCRIBE, NN_SUB_UNSUBSCRIBE,
-    NN_SURVEYOR_DEADLINE, NN_TCP, NN_TCP_NODELAY, NN_WS, NN_WS_MSG_TYPE,
+    NN_DIRECT_FD, NN_IPC, NN_IPC_MODE, NN_IPV4ONLY, NN_LINGER, NN_MAXTTL, NN_PUB_FORWARD, NN_RCVBUF, NN_RCVFD,
+    NN_RCVMAXSIZE, NN_RCVPRIO, NN_RCVTIMEO, NN_RECONNECT_IVL, NN_RECONNECT_IVL_MAX, NN_REQ_FAIL_FAST,
+    NN_REQ_RESEND_IVL, NN_SNDBUF, NN_SNDFD, NN_SNDPRIO, NN_SNDTIMEO, NN_SOCKET_NAME, NN_SOL_SOCKET, NN_SUB_FORWARD,
+    NN_SUB_SUBSCRIBE, NN_SUB_UNSUBSCRIBE, NN_SURVEYOR_DEADLINE, NN_TCP, NN_TCP_KEEPALIVE_COUNT, NN_TCP_KEEPALIVE_IDLE,
+    NN_TCP_KEEPALIVE_INTERVAL, NN_TCP_NODELAY, NN_TCP_USER_TIMEOUT, NN_WS, NN_WS_MSG_TYPE,
 };
 use crate::socket::{Given, Value};
+
+/// How the kernel finds out that a TCP peer has gone without a word ([`Socket::set_tcp_keepalive`]).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TcpKeepalive {
+    /// Silence before the peer is asked whether it is there, rounded up to whole seconds. `None`: it is not asked.
+    pub idle: Option<Duration>,
+    /// The time between two questions, likewise. `None`: the kernel's default.
+    pub interval: Option<Duration>,
+    /// Questions without an answer that end the connection. `None`: the kernel's default.
+    pub count: Option<u32>,
+}
 
 /// Options. Times are whole milliseconds inside: a part of one counts as one, and what no `i32` holds is EINVAL. Setting
 /// a value outside of its range is EINVAL, an option that sockets of this type do not have ENOPROTOOPT.
@@ -198,6 +210,45 @@ impl Socket {
         self.set_int(NN_TCP, NN_TCP_NODELAY, at_once.into())
     }
 
+    /// How new TCP and WebSocket connections find out that a peer has gone without a word.
+    pub fn tcp_keepalive(&self) -> Result<TcpKeepalive> {
+        let count = self.int(NN_TCP, NN_TCP_KEEPALIVE_COUNT)?;
+        Ok(TcpKeepalive {
+            idle: self.tcp_time(NN_TCP_KEEPALIVE_IDLE)?,
+            interval: self.tcp_time(NN_TCP_KEEPALIVE_INTERVAL)?,
+            count: u32::try_from(count).ok().filter(|&count| count > 0),
+        })
+    }
+
+    /// Sets [`Socket::tcp_keepalive`]; off, unless it is set. Fails with EINVAL for an `idle` or an `interval` above 32,767 seconds
+    /// and for a `count` above 127.
+    pub fn set_tcp_keepalive(&self, keepalive: TcpKeepalive) -> Result<()> {
+        self.set_tcp_time(NN_TCP_KEEPALIVE_IDLE, keepalive.idle)?;
+        self.set_tcp_time(NN_TCP_KEEPALIVE_INTERVAL, keepalive.interval)?;
+        let count = keepalive.count.map_or(0, |count| i32::try_from(count).unwrap_or(i32::MAX));
+        self.set_int(NN_TCP, NN_TCP_KEEPALIVE_COUNT, count)
+    }
+
+    /// How long a peer may leave what new TCP and WebSocket connections send unacknowledged. `None`: the system's default.
+    pub fn tcp_user_timeout(&self) -> Result<Option<Duration>> {
+        self.tcp_time(NN_TCP_USER_TIMEOUT)
+    }
+
+    /// Sets [`Socket::tcp_user_timeout`]. On systems other than Linux it changes nothing.
+    pub fn set_tcp_user_timeout(&self, limit: Option<Duration>) -> Result<()> {
+        self.set_tcp_time(NN_TCP_USER_TIMEOUT, limit)
+    }
+
+    /// Permission bits of the files of Unix sockets bound from now on. `None`: as the umask says.
+    pub fn ipc_mode(&self) -> Result<Option<u32>> {
+        Ok(u32::try_from(self.int(NN_IPC, NN_IPC_MODE)?).ok())
+    }
+
+    /// Sets [`Socket::ipc_mode`]. Fails with EINVAL above 0o777.
+    pub fn set_ipc_mode(&self, mode: Option<u32>) -> Result<()> {
+        self.set_int(NN_IPC, NN_IPC_MODE, mode.map_or(-1, |mode| i32::try_from(mode).unwrap_or(i32::MAX)))
+    }
+
     /// How new WebSocket connections send messages that say nothing else.
     pub fn ws_message_type(&self) -> Result<WsMessageType> {
         Ok(WsMessageType::of(self.int(NN_WS, NN_WS_MSG_TYPE)?).unwrap_or(WsMessageType::Binary))
@@ -249,6 +300,16 @@ impl Socket {
         self.set_time(SocketType::Req.number(), NN_REQ_RESEND_IVL, wait)
     }
 
+    /// Whether a request of a [`SocketType::Req`] that no peer can take fails at once (EAGAIN).
+    pub fn req_fail_fast(&self) -> Result<bool> {
+        Ok(self.int(SocketType::Req.number(), NN_REQ_FAIL_FAST)? != 0)
+    }
+
+    /// Sets [`Socket::req_fail_fast`]; it waits for a peer, unless this is set.
+    pub fn set_req_fail_fast(&self, fail: bool) -> Result<()> {
+        self.set_int(SocketType::Req.number(), NN_REQ_FAIL_FAST, fail.into())
+    }
+
     /// How long a survey of a [`SocketType::Surveyor`] lasts.
     pub fn survey_deadline(&self) -> Result<Option<Duration>> {
         self.time(SocketType::Surveyor.number(), NN_SURVEYOR_DEADLINE)
@@ -273,6 +334,15 @@ impl Socket {
     fn set_bytes(&self, level: i32, option: i32, bytes: &[u8]) -> Result<()> {
         // The address matters only to an option that is a pointer, and that one is not here.
         Ok(self.engine()?.set_option(level, option, Given { bytes, address: 0 })?)
+    }
+
+    /// A time of which zero is none.
+    fn tcp_time(&self, option: i32) -> Result<Option<Duration>> {
+        Ok(self.time(NN_TCP, option)?.filter(|time| !time.is_zero()))
+    }
+
+    fn set_tcp_time(&self, option: i32, time: Option<Duration>) -> Result<()> {
+        self.set_int(NN_TCP, option, time.map_or(Ok(0), |time| millis(Some(time)).map(|millis| millis.max(1)))?)
     }
 
     fn size(&self, option: i32) -> Result<usize> {

@@ -8,10 +8,10 @@ use super::error::{Error, Result};
 use super::message::Message;
 use super::statistic::Statistic;
 use crate::error::Error as Cause;
-use crate::ffi::symbols;
+use crate::ffi::symbols::{self, NN_ENDPOINT};
 use crate::message::Outgoing;
-use crate::socket::Socket as Engine;
 use crate::socket::table::{self, Found};
+use crate::socket::{Socket as Engine, Value};
 
 /// What a socket is in its pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -151,6 +151,15 @@ impl Socket {
     pub fn connect(&self, address: &str) -> Result<Endpoint> {
         let id = self.engine()?.connect(c_text(address)?)?;
         Ok(Endpoint { id })
+    }
+
+    /// The address of an endpoint, with the port that the system has chosen where port 0 was bound. Fails with EINVAL when the
+    /// endpoint is gone.
+    pub fn endpoint_address(&self, endpoint: Endpoint) -> Result<String> {
+        match self.engine()?.option(NN_ENDPOINT, endpoint.id)? {
+            Value::Text(address) => Ok(String::from_utf8_lossy(&address).into_owned()),
+            other => unreachable!("an address is text: {other:?}"),
+        }
     }
 
     /// Takes an endpoint away again. Fails with EINVAL when it is gone.

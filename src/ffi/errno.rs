@@ -67,7 +67,7 @@ pub(crate) fn code(error: Error) -> c_int {
         Error::BadSocket => libc::EBADF,
         Error::Broken => libc::ENOTRECOVERABLE,
         Error::Terminated => ETERM,
-        Error::WouldBlock => libc::EAGAIN,
+        Error::WouldBlock | Error::NoPeer => libc::EAGAIN,
         Error::TimedOut => libc::ETIMEDOUT,
         Error::Interrupted => libc::EINTR,
         Error::WrongState => EFSM,
@@ -134,6 +134,7 @@ mod tests {
             (Error::Terminated, 156_384_765),
             (Error::WrongState, 156_384_766),
             (Error::WouldBlock, libc::EAGAIN),
+            (Error::NoPeer, libc::EAGAIN),
             (Error::MessageSize, libc::EMSGSIZE),
             (Error::Os(libc::EADDRNOTAVAIL), libc::EADDRNOTAVAIL),
         ] {

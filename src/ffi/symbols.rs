@@ -228,6 +228,29 @@ pub const NN_STAT_MESSAGES_FILTERED: c_int = 1301;
 /// EAGAIN. On systems other than Linux it changes nothing.
 pub const NN_DIRECT_FD: c_int = 1001;
 
+/// Level of what nn_getsockopt tells of an endpoint; the option is the endpoint's id, as nn_bind or nn_connect returned it. Text:
+/// the address, with the port that the system has chosen where port 0 was bound. EINVAL: there is no such endpoint.
+pub const NN_ENDPOINT: c_int = -1001;
+
+/// Level NN_TCP, for tcp and ws; these hold for connections made afterwards. Milliseconds of silence after which the kernel
+/// asks a peer whether it is there, up to the next whole second, at most 32,767,000; int. 0, which it is unless set: never.
+pub const NN_TCP_KEEPALIVE_IDLE: c_int = 1001;
+/// Milliseconds between two such questions, likewise; int. 0: the kernel's default.
+pub const NN_TCP_KEEPALIVE_INTERVAL: c_int = 1002;
+/// Questions without an answer that end the connection, at most 127; int. 0: the kernel's default.
+pub const NN_TCP_KEEPALIVE_COUNT: c_int = 1003;
+/// Milliseconds for which the peer may leave what was sent unacknowledged before the connection ends; int. 0: the kernel's
+/// default. On systems other than Linux it changes nothing.
+pub const NN_TCP_USER_TIMEOUT: c_int = 1004;
+
+/// Level NN_IPC. Permission bits of the file of sockets bound afterwards, 0 to 0777, which it has before anybody can connect;
+/// int. -1, which it is unless set: as the umask says.
+pub const NN_IPC_MODE: c_int = 1001;
+
+/// Level NN_REQ. 1: a request that no peer can take fails at once with EAGAIN, and NN_SNDFD is not readable then. 0, which it is
+/// unless set: the request waits for a peer; int.
+pub const NN_REQ_FAIL_FAST: c_int = 1001;
+
 pub const NN_PROTO_REQREP: c_int = 3;
 /// Sends a request and receives its reply.
 pub const NN_REQ: c_int = NN_PROTO_REQREP * 16;
@@ -328,7 +351,7 @@ const fn name(with_nul: &'static str) -> &'static CStr {
 /// In the order of upstream 1.3.0, which programs see that list the symbols: 122 rows, NN_UNIX at index 32 being the one that
 /// 1.1.5 does not have. Our own come behind all of upstream's.
 #[rustfmt::skip]
-static SYMBOLS: [Symbol; 126] = [
+static SYMBOLS: [Symbol; 133] = [
     symbol!(NN_NS_NAMESPACE, NN_NS_NAMESPACE),
     symbol!(NN_NS_VERSION, NN_NS_NAMESPACE),
     symbol!(NN_NS_DOMAIN, NN_NS_NAMESPACE),
@@ -455,6 +478,13 @@ static SYMBOLS: [Symbol; 126] = [
     symbol!(NN_PUB_FORWARD, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_BOOLEAN),
     symbol!(NN_STAT_MESSAGES_FILTERED, NN_NS_STATISTIC, NN_TYPE_INT, NN_UNIT_MESSAGES),
     symbol!(NN_DIRECT_FD, NN_NS_SOCKET_OPTION, NN_TYPE_INT, NN_UNIT_BOOLEAN),
+    symbol!(NN_ENDPOINT, NN_NS_OPTION_LEVEL, NN_TYPE_NONE, NN_UNIT_NONE),
+    symbol!(NN_TCP_KEEPALIVE_IDLE, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_MILLISECONDS),
+    symbol!(NN_TCP_KEEPALIVE_INTERVAL, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_MILLISECONDS),
+    symbol!(NN_TCP_KEEPALIVE_COUNT, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_NONE),
+    symbol!(NN_TCP_USER_TIMEOUT, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_MILLISECONDS),
+    symbol!(NN_IPC_MODE, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_NONE),
+    symbol!(NN_REQ_FAIL_FAST, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_BOOLEAN),
 ];
 
 #[cfg(test)]
@@ -478,6 +508,8 @@ mod tests {
             (121, c"NN_STAT_CURRENT_EP_ERRORS", 203),
             (122, c"NN_SUB_FORWARD", 1001),
             (125, c"NN_DIRECT_FD", 1001),
+            (126, c"NN_ENDPOINT", -1001),
+            (132, c"NN_REQ_FAIL_FAST", 1001),
         ] {
             assert_eq!(symbol(index), Some((name, value)));
         }
@@ -501,7 +533,7 @@ mod tests {
 
     #[test]
     fn outside_of_the_table_is_nothing() {
-        for index in [-1, c_int::MIN, 126, 2000, c_int::MAX] {
+        for index in [-1, c_int::MIN, 133, 2000, c_int::MAX] {
             assert!(symbol(index).is_none() && properties(index).is_none());
         }
     }

@@ -12,12 +12,17 @@ use crate::pipe::PipeId;
 
 const RESEND_INTERVAL: i32 = 1;
 
+/// Of our own, far from upstream's.
+const FAIL_FAST: i32 = 1001;
+
 /// Cooked: one request at a time.
 #[derive(Debug)]
 pub(super) struct Req {
     peers: LoadBalancer,
     /// Milliseconds, as it was set: until an unanswered request is sent again.
     resend_interval: i32,
+    /// A request that no peer would take is refused.
+    fail_fast: bool,
     last_id: u32,
     request: Body,
     state: State,
@@ -43,6 +48,7 @@ impl Req {
         Self {
             peers: LoadBalancer::default(),
             resend_interval: 60_000,
+            fail_fast: false,
             last_id,
             request: Body::empty(),
             state: State::Passive,
@@ -118,10 +124,13 @@ impl Pattern for Req {
         self.peers.blocked(pipe);
     }
 
-    /// A new request takes the place of the one before. It is never "not now": without a peer it waits for one.
+    /// A new request takes the place of the one before. It is never "not now": without a peer it waits for one, or fails.
     fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes, now: Instant) -> Result<()> {
         if !message.header.is_empty() {
             return Err(Error::Invalid);
+        }
+        if self.fail_fast && !self.peers.can_send() {
+            return Err(Error::NoPeer);
         }
         let request = message.copy_body()?;
         let before = (std::mem::replace(&mut self.request, request), self.last_id, self.state);
@@ -148,7 +157,7 @@ impl Pattern for Req {
     }
 
     fn can_send(&self) -> bool {
-        true
+        !self.fail_fast || self.peers.can_send()
     }
 
     fn can_recv(&self) -> bool {
@@ -173,15 +182,27 @@ impl Pattern for Req {
     }
 
     fn set_option(&mut self, option: i32, value: &[u8]) -> Result<()> {
-        if option != RESEND_INTERVAL {
-            return Err(Error::NoSuchOption);
+        let int = || value.try_into().map(i32::from_ne_bytes).map_err(|_| Error::Invalid);
+        match option {
+            RESEND_INTERVAL => self.resend_interval = int()?,
+            FAIL_FAST => {
+                let value = int()?;
+                if !(0..=1).contains(&value) {
+                    return Err(Error::Invalid);
+                }
+                self.fail_fast = value == 1;
+            }
+            _ => return Err(Error::NoSuchOption),
         }
-        self.resend_interval = value.try_into().map(i32::from_ne_bytes).map_err(|_| Error::Invalid)?;
         Ok(())
     }
 
     fn option(&self, option: i32) -> Result<i32> {
-        if option == RESEND_INTERVAL { Ok(self.resend_interval) } else { Err(Error::NoSuchOption) }
+        match option {
+            RESEND_INTERVAL => Ok(self.resend_interval),
+            FAIL_FAST => Ok(i32::from(self.fail_fast)),
+            _ => Err(Error::NoSuchOption),
+        }
     }
 
     fn send_priority(&self) -> i32 {
@@ -294,6 +315,25 @@ mod tests {
         req.connect(A);
         assert_eq!(req.desk.sent, [(A, numbered(8, b"second"))]);
         assert_eq!(req.left(), Some(60_000));
+    }
+
+    #[test]
+    fn a_request_without_a_peer_fails_where_that_is_asked_for() {
+        let mut req = Stage::of(Req::new(6));
+        assert_eq!(req.pattern.option(FAIL_FAST), Ok(0));
+        for value in [&2i32.to_ne_bytes()[..], b"", &[1]] {
+            assert_eq!(req.pattern.set_option(FAIL_FAST, value), Err(Error::Invalid));
+        }
+        req.pattern.set_option(FAIL_FAST, &1i32.to_ne_bytes()).unwrap();
+        assert_eq!((req.send(b"q"), req.pattern.can_send()), (Err(Error::NoPeer), false));
+        assert_eq!(req.recv(), Err(Error::WrongState), "nothing was asked");
+        req.connect(A);
+        assert!(req.pattern.can_send());
+        req.send(b"first").unwrap();
+        req.remove(A);
+        assert_eq!(req.send(b"second"), Err(Error::NoPeer));
+        req.connect(B);
+        assert_eq!(req.last(), (B, numbered(7, b"first")), "what was asked before goes on");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::core::Kind;
 use super::io::Beginning;
 use crate::error::Result;
 use crate::sys;
-use crate::transport::address::split_scheme;
+use crate::transport::address::{split_scheme, with_chosen_port};
 use crate::transport::backoff::Backoff;
 use crate::transport::inproc::{Party, Post};
 use crate::transport::{Scheme, by_scheme};
@@ -29,10 +29,11 @@ impl Socket {
         let settings = self.enter()?.finish(|state| state.options.settings());
         let (scheme, rest) = split_scheme(address)?;
         match by_scheme(scheme)? {
-            Scheme::Inproc => self.add_neighbour(rest, Kind::InprocBind),
+            Scheme::Inproc => self.add_neighbour(scheme, rest, Kind::InprocBind),
             Scheme::Stream(transport) => {
                 let listener = transport.bind(rest, settings)?;
-                self.add_network(rest, Beginning::Listen(listener))
+                let bound = with_chosen_port(rest, listener.port());
+                self.add_network(scheme, &bound, Beginning::Listen(listener))
             }
         }
     }
@@ -48,18 +49,18 @@ impl Socket {
         });
         let (scheme, rest) = split_scheme(address)?;
         match by_scheme(scheme)? {
-            Scheme::Inproc => self.add_neighbour(rest, Kind::InprocConnect),
+            Scheme::Inproc => self.add_neighbour(scheme, rest, Kind::InprocConnect),
             Scheme::Stream(transport) => {
                 let dialer = transport.connect(rest, settings)?;
-                self.add_network(rest, Beginning::Dial(dialer, backoff))
+                self.add_network(scheme, rest, Beginning::Dial(dialer, backoff))
             }
         }
     }
 
-    fn add_network(&self, address: &[u8], beginning: Beginning) -> Result<i32> {
+    fn add_network(&self, scheme: &[u8], address: &[u8], beginning: Beginning) -> Result<i32> {
         self.ensure_reactor()?;
         self.enter()?.finish(|state| {
-            let id = state.add_endpoint(address, Kind::Network);
+            let id = state.add_endpoint(scheme, address, Kind::Network);
             state.network += 1;
             // Callers that slept on their own have something to drive now.
             state.waiters.wake_all(&mut state.pipes.after().wakes);
@@ -68,7 +69,7 @@ impl Socket {
         })
     }
 
-    fn add_neighbour(&self, name: &[u8], kind: Kind) -> Result<i32> {
+    fn add_neighbour(&self, scheme: &[u8], name: &[u8], kind: Kind) -> Result<i32> {
         self.has_neighbours.store(true, Ordering::SeqCst);
         self.enter()?.finish(|state| {
             let id = state.last_endpoint + 1;
@@ -78,7 +79,7 @@ impl Socket {
                 Kind::InprocBind => names.bind(name, party)?,
                 _ => names.connect(name, party),
             };
-            state.add_endpoint(name, kind);
+            state.add_endpoint(scheme, name, kind);
             if kind == Kind::InprocConnect {
                 state.stats.inprogress_connections += 1;
             }

@@ -43,6 +43,9 @@ use spin::Spin;
 use turn::Reactor;
 use wait::Limit;
 
+/// The level of options that are read of an endpoint, far from upstream's (0 to -4).
+const NN_ENDPOINT: i32 = -1001;
+
 /// The core's world outside.
 enum World {}
 
@@ -414,6 +417,11 @@ impl Socket {
             _ => held.finish(|state| match (level, option) {
                 (0, 12) => Ok(Value::Int(if self.raw { 2 } else { 1 })),
                 (0, 13) => Ok(Value::Int(i32::from(self.protocol))),
+                // The option is the endpoint's id.
+                (NN_ENDPOINT, id) => {
+                    let endpoint = state.endpoints.get(&id).ok_or(Error::Invalid)?;
+                    Ok(Value::Text(endpoint.whole_address()))
+                }
                 _ if level == i32::from(self.protocol) => state.pattern.option(option).map(Value::WholeInt),
                 _ => state.options.value(level, option),
             }),

@@ -11,7 +11,7 @@
 //! | [`Hub`] | what the worker waits for: each armed poller reports once that it has something |
 //! | [`WaitSet`] | several pollers and a parker that one thread waits for: a wait costs what is ready |
 //! | [`Stream`], [`recv`], [`fill`], [`send`], [`send_vectored`] | a non-blocking byte stream; no SIGPIPE, no cancellation point |
-//! | [`pending_out`] | bytes the peer does not have yet, where the system tells |
+//! | [`pending_out`], [`end_unacknowledged`] | bytes the peer does not have yet, and a limit to how long that may last, where the system tells and can |
 //! | [`files`] | files that name sockets: whose they are, and a lock on their folder |
 //! | [`Readiness`] | a descriptor that a program can wait for; where the system can, also one in which a poller is |
 //! | [`Tripwire`] | ends the waits of a process that has closed our descriptors |
@@ -71,9 +71,9 @@ pub(crate) use process::{Uncancelled, generation, on_fork};
 pub(crate) use random::random;
 #[cfg(not(simulated))]
 pub(crate) use sync::{Condvar, Mutex, MutexGuard};
-pub(crate) use system::{interface_index, tell};
 #[cfg(not(simulated))]
-pub(crate) use system::{pending_out, stream_socket};
+pub(crate) use system::{end_unacknowledged, pending_out, stream_socket};
+pub(crate) use system::{interface_index, tell};
 pub(crate) use threads::{current_parker, forget_parker};
 pub(crate) use unparked::Unparked;
 

@@ -55,6 +55,15 @@ pub(super) fn has_ended(source: super::Source<'_>) -> bool {
     unsafe { libc::poll(&raw mut entry, 1, 0) > 0 }
 }
 
+/// Ends a TCP connection on which something stays unacknowledged for so long, where the system can.
+#[cfg(not(simulated))]
+pub(crate) fn end_unacknowledged(stream: &Socket, timeout: std::time::Duration) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = stream.set_tcp_user_timeout(Some(timeout));
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (stream, timeout);
+}
+
 /// Bytes that were written to the stream and that the other end has not taken (unix) or acknowledged (tcp) yet. `None`: the
 /// system does not tell.
 #[cfg(not(simulated))]

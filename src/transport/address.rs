@@ -37,7 +37,7 @@ pub(crate) enum Host {
     Name(String),
 }
 
-/// `interface:port`, as nn_bind takes it.
+/// `interface:port`, as nn_bind takes it. Port 0 leaves the choice to the system.
 pub(crate) fn parse_local(text: &[u8], ipv4_only: bool) -> Result<SocketAddr> {
     let (interface, port) = split_port(text)?;
     interface_address(interface, ipv4_only).map(|mut address| {
@@ -49,6 +49,9 @@ pub(crate) fn parse_local(text: &[u8], ipv4_only: bool) -> Result<SocketAddr> {
 /// `[local;]host:port`, as nn_connect takes it.
 pub(crate) fn parse_remote(text: &[u8], ipv4_only: bool) -> Result<Remote> {
     let (rest, port) = split_port(text)?;
+    if port == 0 {
+        return Err(Error::Invalid);
+    }
     let (local, host) = match rest.iter().position(|&byte| byte == b';') {
         Some(at) => (Some(&rest[..at]), &rest[at + 1..]),
         None => (None, rest),
@@ -58,7 +61,15 @@ pub(crate) fn parse_remote(text: &[u8], ipv4_only: bool) -> Result<Remote> {
     Ok(Remote { host, port, local })
 }
 
-/// The port stands behind the last colon: digits alone, 1 to 65535.
+/// An address as it was bound: with the port that the system has chosen, if the choice was left to it.
+pub(crate) fn with_chosen_port(text: &[u8], chosen: Option<u16>) -> Vec<u8> {
+    match (split_port(text), chosen) {
+        (Ok((interface, 0)), Some(port)) => [interface, format!(":{port}").as_bytes()].concat(),
+        _ => text.to_vec(),
+    }
+}
+
+/// The port stands behind the last colon: digits alone, 0 to 65535.
 fn split_port(text: &[u8]) -> Result<(&[u8], u16)> {
     let colon = text.iter().rposition(|&byte| byte == b':').ok_or(Error::Invalid)?;
     let digits = &text[colon + 1..];
@@ -69,10 +80,7 @@ fn split_port(text: &[u8]) -> Result<(&[u8], u16)> {
         let port = port * 10 + u32::from(digit - b'0');
         (port <= u32::from(u16::MAX)).then_some(port)
     });
-    match port {
-        Some(port @ 1..) => Ok((&text[..colon], port as u16)),
-        _ => Err(Error::Invalid),
-    }
+    port.map(|port| (&text[..colon], port as u16)).ok_or(Error::Invalid)
 }
 
 /// `*`, a literal, or the name of an interface that exists.
@@ -181,12 +189,27 @@ mod tests {
     }
 
     #[test]
-    fn ports_are_digits_from_1_to_65535() {
-        for good in ["*:1", "*:65535", "*:05597"] {
+    fn ports_are_digits_up_to_65535_and_0_is_only_bound() {
+        for good in ["*:0", "*:00", "*:1", "*:65535", "*:05597"] {
             assert!(parse_local(good.as_bytes(), true).is_ok(), "{good}");
         }
-        for bad in ["*", "*:", "*:0", "*:65536", "*:99999999999999999999", "*:+1", "*: 1", "*:1 ", "5599"] {
+        for bad in ["*", "*:", "*:65536", "*:99999999999999999999", "*:+1", "*: 1", "*:1 ", "5599"] {
             assert_eq!(parse_local(bad.as_bytes(), true), Err(Error::Invalid), "{bad}");
+        }
+        assert_eq!(parse_remote(b"127.0.0.1:0", true), Err(Error::Invalid));
+        assert_eq!(parse_remote(b"eth10000;-bad:0", true), Err(Error::Invalid), "the port is looked at first");
+    }
+
+    #[test]
+    fn a_chosen_port_takes_the_place_of_0() {
+        for (given, chosen, bound) in [
+            ("*:0", Some(7), "*:7"),
+            ("[::1]:000", Some(65535), "[::1]:65535"),
+            ("*:05", Some(5), "*:05"),
+            ("lo", Some(80), "lo"),
+            ("*:0", None, "*:0"),
+        ] {
+            assert_eq!(with_chosen_port(given.as_bytes(), chosen), bound.as_bytes(), "{given}");
         }
     }
 

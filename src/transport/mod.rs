@@ -18,6 +18,7 @@ mod unix;
 mod ws;
 
 use std::io;
+use std::time::Duration;
 
 use socket2::SockAddr;
 #[cfg(not(simulated))]
@@ -37,6 +38,23 @@ pub(crate) struct Settings {
     pub recv_buffer: Option<usize>,
     /// Of messages that name none (NN_WS_MSG_TYPE).
     pub ws_opcode: u8,
+    pub keepalive: KeepAlive,
+    /// Of the file that names a bound ipc socket (NN_IPC_MODE). `None`: as the process's umask says.
+    pub ipc_mode: Option<u32>,
+}
+
+/// How TCP finds out that a peer has gone without a word. `None`: the kernel's own time, or number.
+#[derive(Debug, Clone, Copy, Default)]
+#[cfg_attr(simulated, allow(dead_code, reason = "simulated peers say when they go"))]
+pub(crate) struct KeepAlive {
+    /// Silence before the peer is asked whether it is there (TCP_KEEPIDLE). Zero: it is not asked (SO_KEEPALIVE).
+    pub idle: Duration,
+    /// Between two questions (TCP_KEEPINTVL).
+    pub interval: Option<Duration>,
+    /// Questions without an answer that end the connection (TCP_KEEPCNT).
+    pub count: Option<u32>,
+    /// How long what was sent may stay unacknowledged (TCP_USER_TIMEOUT, RFC 5482).
+    pub user_timeout: Option<Duration>,
 }
 
 #[cfg(not(simulated))]
@@ -67,6 +85,10 @@ pub(crate) trait Listener: Send {
     /// Takes one waiting peer, as a non-blocking stream.
     fn accept(&self, settings: Settings) -> io::Result<Stream>;
     fn greeting(&self, settings: Settings) -> Greeting;
+    /// Where peers are told one by a port: the one they have to dial.
+    fn port(&self) -> Option<u16> {
+        None
+    }
 }
 
 /// Where to dial.

@@ -4,11 +4,11 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use socket2::{Domain, SockAddr, Socket};
+use socket2::{Domain, SockAddr, Socket, TcpKeepalive};
 
 use super::address::{self, Host, Remote};
 use super::session::Greeting;
-use super::{BACKLOG, Dialer, Listener, Settings, Target, Transport};
+use super::{BACKLOG, Dialer, KeepAlive, Listener, Settings, Target, Transport};
 use crate::codec::length_prefix::LengthPrefix;
 use crate::error::Result;
 use crate::sys::{self, AsSource, Source, Stream};
@@ -37,6 +37,20 @@ fn listen(address: SocketAddr) -> io::Result<Socket> {
 fn prepare(stream: &Socket, settings: Settings) {
     settings.apply(stream);
     let _ = stream.set_tcp_nodelay(true);
+    keep_alive(stream, settings.keepalive);
+}
+
+/// A connection on which the kernel does not look out as it was told is still a connection.
+fn keep_alive(stream: &Socket, wanted: KeepAlive) {
+    if !wanted.idle.is_zero() {
+        let probes = TcpKeepalive::new().with_time(wanted.idle);
+        let probes = wanted.interval.map_or(probes.clone(), |interval| probes.with_interval(interval));
+        let probes = wanted.count.map_or(probes.clone(), |count| probes.with_retries(count));
+        let _ = stream.set_tcp_keepalive(&probes);
+    }
+    if let Some(timeout) = wanted.user_timeout {
+        sys::end_unacknowledged(stream, timeout);
+    }
 }
 
 struct TcpListener(Stream);
@@ -55,6 +69,10 @@ impl Listener for TcpListener {
 
     fn greeting(&self, _settings: Settings) -> Greeting {
         Greeting::SpServer(LengthPrefix::Plain)
+    }
+
+    fn port(&self) -> Option<u16> {
+        self.0.local_addr().ok()?.as_socket().map(|address| address.port())
     }
 }
 

@@ -12,7 +12,7 @@ use super::tcp::connect;
 use super::{BACKLOG, Dialer, Listener, Settings, Target, Transport};
 use crate::codec::length_prefix::LengthPrefix;
 use crate::error::{Error, Result};
-use crate::sys::files::{FileId, Folder, bytes_of, path_of};
+use crate::sys::files::{FileId, Folder, bytes_of, path_of, set_mode};
 use crate::sys::{self, AsSource, Source, Stream};
 
 /// Bytes of a path in a socket address (unix(7)), its NUL included.
@@ -28,7 +28,12 @@ impl Transport for Unix {
         let folder = Folder::of(&path);
         remove_if_dead(&path, &name)?;
         // Why is not told: what keeps it from binding aside keeps it from binding here, or does not matter.
-        let Some(aside) = bind_aside(&socket, &path, folder.as_ref()) else { return listen_at(socket, path, &name) };
+        let mode = settings.ipc_mode;
+        let Some(aside) = bind_aside(&socket, &path, folder.as_ref()) else {
+            return listen_at(socket, path, &name, mode);
+        };
+        // Before anybody can connect.
+        mode.map_or(Ok(()), |mode| set_mode(&aside.0, mode))?;
         socket.listen(BACKLOG)?;
         let file = FileId::of(&aside.0);
         match fs::hard_link(&aside.0, &path) {
@@ -37,7 +42,7 @@ impl Transport for Unix {
             // Not every file system has hard links.
             Err(_) => {
                 drop((aside, socket));
-                listen_at(unconnected(settings)?, path, &name)
+                listen_at(unconnected(settings)?, path, &name, mode)
             }
         }
     }
@@ -65,10 +70,11 @@ fn unconnected(settings: Settings) -> io::Result<Socket> {
 }
 
 /// Binds under the wanted name and listens a moment later. Whoever looks in between finds a file, and nobody behind it.
-fn listen_at(socket: Socket, path: PathBuf, name: &SockAddr) -> Result<Box<dyn Listener>> {
+fn listen_at(socket: Socket, path: PathBuf, name: &SockAddr, mode: Option<u32>) -> Result<Box<dyn Listener>> {
     socket.bind(name)?;
     let file = FileId::of(&path);
     let listener = UnixListener::new(socket, &path, file);
+    mode.map_or(Ok(()), |mode| set_mode(&path, mode))?;
     listener.socket.listen(BACKLOG)?;
     Ok(Box::new(listener))
 }

@@ -72,6 +72,10 @@ impl Listener for WsListener {
     fn greeting(&self, settings: Settings) -> Greeting {
         Greeting::WsServer { opcode: settings.ws_opcode }
     }
+
+    fn port(&self) -> Option<u16> {
+        self.0.port()
+    }
 }
 
 struct WsDialer {

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use nanomsg::{Message, PollItem, Result, Socket, SocketType, Statistic, device, poll};
+use nanomsg::{Message, PollItem, Result, Socket, SocketType, Statistic, TcpKeepalive, device, poll};
 use tempfile::TempDir;
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// After which what must happen is taken not to happen.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -312,6 +314,15 @@ fn options_are_read_back() {
     assert_eq!(socket.set_send_priority(17).unwrap_err().errno(), libc::EINVAL);
     socket.set_name("a name").unwrap();
     assert_eq!(socket.name().unwrap(), "a name");
+    assert_eq!(socket.tcp_keepalive(), Ok(TcpKeepalive::default()));
+    let keepalive = TcpKeepalive { idle: Some(MINUTE), interval: Some(MINUTE / 12), count: Some(3) };
+    socket.set_tcp_keepalive(keepalive).unwrap();
+    assert_eq!(socket.tcp_keepalive(), Ok(keepalive));
+    socket.set_tcp_user_timeout(Some(MINUTE)).unwrap();
+    assert_eq!(socket.tcp_user_timeout(), Ok(Some(MINUTE)));
+    assert_eq!(socket.ipc_mode(), Ok(None));
+    socket.set_ipc_mode(Some(0o660)).unwrap();
+    assert_eq!(socket.ipc_mode(), Ok(Some(0o660)));
 }
 
 #[test]
@@ -365,6 +376,44 @@ fn a_shut_down_endpoint_is_free_again() {
     first.shutdown(endpoint).unwrap();
     second.bind(&address).unwrap();
     assert_eq!(first.shutdown(endpoint).unwrap_err().errno(), libc::EINVAL);
+}
+
+#[test]
+fn an_endpoint_tells_its_address() {
+    everywhere(|at| {
+        let (address, bound, connected) = (at.next(), socket(SocketType::Pair), socket(SocketType::Pair));
+        let endpoint = bound.bind(&address).unwrap();
+        assert_eq!(bound.endpoint_address(endpoint), Ok(address.clone()));
+        let endpoint = connected.connect(&address).unwrap();
+        assert_eq!(connected.endpoint_address(endpoint).as_ref(), Ok(&address));
+        connected.shutdown(endpoint).unwrap();
+        assert_eq!(connected.endpoint_address(endpoint).unwrap_err().errno(), libc::EINVAL);
+        if ["tcp", "ws"].contains(&at.transport) {
+            let (bound, connected) = (socket(SocketType::Pair), socket(SocketType::Pair));
+            let endpoint = bound.bind(&format!("{}://127.0.0.1:0", at.transport)).unwrap();
+            let chosen = bound.endpoint_address(endpoint).unwrap();
+            assert!(
+                !chosen.ends_with(":0") && chosen.starts_with(&format!("{}://127.0.0.1:", at.transport)),
+                "{chosen}"
+            );
+            connected.connect(&chosen).unwrap();
+            connected.send("hello").unwrap();
+            assert_eq!(bound.recv().unwrap(), "hello");
+        }
+    });
+}
+
+#[test]
+fn a_request_to_nobody_fails_if_told_to() {
+    let (address, req, rep) = (inproc().next(), socket(SocketType::Req), socket(SocketType::Rep));
+    req.set_req_fail_fast(true).unwrap();
+    assert_eq!(req.req_fail_fast(), Ok(true));
+    req.bind(&address).unwrap();
+    assert!(req.send("anybody?").unwrap_err().is_would_block());
+    rep.connect(&address).unwrap();
+    wait_for_connections(&req, 1);
+    req.send("anybody?").unwrap();
+    assert_eq!(rep.recv().unwrap(), "anybody?");
 }
 
 #[test]

@@ -24,6 +24,9 @@
 #if __has_include(<nanomsg-rs/forward.h>)
 #include <nanomsg-rs/forward.h>
 #endif
+#if __has_include(<nanomsg-rs/options.h>)
+#include <nanomsg-rs/options.h>
+#endif
 
 #include <chrono>
 #include <climits>
@@ -213,6 +216,19 @@ public:
     // PUB, SUB: whether connections to come carry subscriptions, so that a PUB sends only what is wanted.
     bool forward_subscriptions() const { return get(get(NN_SOL_SOCKET, NN_PROTOCOL), NN_SUB_FORWARD) != 0; }
     void forward_subscriptions(bool forward) { set(get(NN_SOL_SOCKET, NN_PROTOCOL), NN_SUB_FORWARD, forward); }
+#endif
+
+#ifdef NN_ENDPOINT
+    // With the port that the system has chosen where port 0 was bound.
+    std::string endpoint_address(int endpoint) const {
+        char address[256];
+        std::size_t length = sizeof address;
+        check(nn_getsockopt(handle_, NN_ENDPOINT, endpoint, address, &length), "nn_getsockopt");
+        return std::string(address, length);
+    }
+
+    // REQ: whether a request that no peer can take fails at once, with EAGAIN.
+    void fail_fast(bool fail) { set(NN_REQ, NN_REQ_FAIL_FAST, fail); }
 #endif
 
     // One of NN_STAT_*.

@@ -69,7 +69,7 @@ function scenario(name, transports, run) {
         return [hub, ...leaves];
       };
       try {
-        await run({ open, star, address: () => newAddress(transport) });
+        await run({ open, star, address: () => newAddress(transport), transport });
       } finally {
         await Promise.all(opened.map((socket) => socket.close()));
       }
@@ -232,7 +232,18 @@ scenario('closing_ends_a_waiting_receive', here, async ({ open }) => {
 
 scenario('options_are_read_back', here, async ({ open }) => {
   const socket = open('pair');
-  const values = { sendTimeout: -1, recvBuffer: 1 << 20, sendPriority: 3, name: 'a name', tcpNodelay: 1 };
+  const values = {
+    sendTimeout: -1,
+    recvBuffer: 1 << 20,
+    sendPriority: 3,
+    name: 'a name',
+    tcpNodelay: 1,
+    tcpKeepaliveIdle: 60_000,
+    tcpKeepaliveInterval: 5_000,
+    tcpKeepaliveCount: 3,
+    tcpUserTimeout: 30_000,
+    ipcMode: 0o660,
+  };
   for (const [name, value] of Object.entries(values)) {
     socket[name] = value;
     assert.equal(socket[name], value);
@@ -289,6 +300,30 @@ scenario('a_shut_down_endpoint_is_free_again', here, async ({ open, address }) =
   first.shutdown(endpoint);
   second.bind(place);
   assert.throws(() => first.shutdown(endpoint), code('EINVAL'));
+});
+
+scenario('an_endpoint_tells_its_address', everywhere, async ({ open, address, transport }) => {
+  const [bound, connected, place] = [open('pair'), open('pair'), await address()];
+  assert.equal(bound.endpointAddress(bound.bind(place)), place);
+  assert.equal(connected.endpointAddress(connected.connect(place)), place);
+  if (!['tcp', 'ws'].includes(transport)) return;
+  const [other, peer] = [open('pair'), open('pair')];
+  const chosen = other.endpointAddress(other.bind(`${transport}://127.0.0.1:0`));
+  assert.match(chosen, new RegExp(`^${transport}://127\\.0\\.0\\.1:[1-9]\\d*$`));
+  peer.connect(chosen);
+  await peer.send('hello');
+  assert.equal((await other.recv()).toString(), 'hello');
+});
+
+scenario('a_request_to_nobody_fails_if_told_to', here, async ({ open, address }) => {
+  const [req, rep, place] = [open('req'), open('rep'), await address()];
+  req.failFast = 1;
+  req.bind(place);
+  assert.throws(() => req.trySend('anybody?'), code('EAGAIN'));
+  rep.connect(place);
+  await connections(req, 1);
+  await req.send('anybody?');
+  assert.equal((await rep.recv()).toString(), 'anybody?');
 });
 
 scenario('a_received_message_is_sent_on', here, async ({ star }) => {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
-from .constants import symbol
+from .constants import SYMBOLS, symbol
 
 if TYPE_CHECKING:
     from .socket import BaseSocket
@@ -15,9 +15,10 @@ NN_SOL_SOCKET = symbol("NN_SOL_SOCKET")
 class IntOption:
     """An integer option, read and written on every access of the attribute."""
 
-    def __init__(self, name: str, doc: str, level: int = NN_SOL_SOCKET) -> None:
+    def __init__(self, name: str, doc: str, level: int = NN_SOL_SOCKET, own: int | None = None) -> None:
         self._level = level
-        self._option = symbol(name)
+        # ``own`` is the number of one that only libnanomsg-rs has; with another library it is ENOPROTOOPT.
+        self._option = symbol(name) if own is None else SYMBOLS.get(name, own)
         self.__doc__ = doc
 
     @overload

@@ -64,7 +64,9 @@ _SUBSCRIBE = symbol("NN_SUB_SUBSCRIBE")
 _UNSUBSCRIBE = symbol("NN_SUB_UNSUBSCRIBE")
 # Of libnanomsg-rs alone, and the same number for both types; with another library it is ENOPROTOOPT.
 _FORWARD = SYMBOLS.get("NN_SUB_FORWARD", 1001)
+_ENDPOINT = SYMBOLS.get("NN_ENDPOINT")
 _NAME_MAX = 64
+_ADDRESS_MAX = 256
 _CLOSED = -1
 _Polled = TypeVar("_Polled", bound="BaseSocket")
 
@@ -113,6 +115,33 @@ class BaseSocket:
         "Whether new TCP connections send small messages at once.",
         symbol("NN_TCP"),
     )
+    tcp_keepalive_idle = IntOption(
+        "NN_TCP_KEEPALIVE_IDLE",
+        "ms of silence after which the kernel asks peers of new connections whether they are there; 0 for never.",
+        symbol("NN_TCP"),
+        1001,
+    )
+    tcp_keepalive_interval = IntOption(
+        "NN_TCP_KEEPALIVE_INTERVAL", "ms between such questions; 0 for the kernel's default.", symbol("NN_TCP"), 1002
+    )
+    tcp_keepalive_count = IntOption(
+        "NN_TCP_KEEPALIVE_COUNT",
+        "Questions without an answer that end a connection; 0 for the kernel's default.",
+        symbol("NN_TCP"),
+        1003,
+    )
+    tcp_user_timeout = IntOption(
+        "NN_TCP_USER_TIMEOUT",
+        "ms for which peers may leave what was sent unacknowledged; 0 for the kernel's default.",
+        symbol("NN_TCP"),
+        1004,
+    )
+    ipc_mode = IntOption(
+        "NN_IPC_MODE",
+        "Permission bits of the files of sockets bound from now on; -1 for what the umask says.",
+        symbol("NN_IPC"),
+        1001,
+    )
     ws_message_type = IntOption(
         "NN_WS_MSG_TYPE",
         "How new WebSocket connections send messages that say nothing else (see ``WsMessageType``).",
@@ -122,6 +151,12 @@ class BaseSocket:
         "NN_REQ_RESEND_IVL",
         "REQ: ms after which a request without a reply is sent again.",
         SocketType.REQ,
+    )
+    fail_fast = IntOption(
+        "NN_REQ_FAIL_FAST",
+        "REQ: 1 if a request that no peer can take raises Again at once, 0 if it waits for one.",
+        SocketType.REQ,
+        1001,
     )
     survey_deadline = IntOption(
         "NN_SURVEYOR_DEADLINE", "SURVEYOR: ms that a survey lasts.", SocketType.SURVEYOR
@@ -278,6 +313,9 @@ class BaseSocket:
         if b"\0" in encoded:
             raise ValueError("embedded null character in the address")
         number = checked(operation, self._handle, encoded, address=address)
+        if _ENDPOINT is not None:
+            # With the port that the system has chosen, where port 0 was bound.
+            address = os.fsdecode(self.get_option(_ENDPOINT, number, _ADDRESS_MAX))
         return Endpoint(self, number, address)
 
     def _transfer(

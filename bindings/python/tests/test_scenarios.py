@@ -238,7 +238,14 @@ def test_options_are_read_back(open_socket):
         ("send_priority", 3),
         ("name", "a name"),
         ("tcp_nodelay", True),
+        ("tcp_keepalive_idle", 60_000),
+        ("tcp_keepalive_interval", 5_000),
+        ("tcp_keepalive_count", 3),
+        ("tcp_user_timeout", 30_000),
+        ("ipc_mode", 0o660),
     ]:
+        if name[4:8] in ("keep", "user", "mode") and "NN_ENDPOINT" not in nn.SYMBOLS:
+            continue  # not with this library
         setattr(socket, name, value)
         assert getattr(socket, name) == value
     with pytest.raises(NanomsgError) as caught:
@@ -301,6 +308,35 @@ def test_a_shut_down_endpoint_is_free_again(open_socket, address):
     with pytest.raises(NanomsgError) as caught:
         endpoint.shutdown()
     assert caught.value.errno == errno.EINVAL
+
+
+@pytest.mark.skipif("NN_ENDPOINT" not in nn.SYMBOLS, reason="this library does not tell")
+def test_an_endpoint_tells_its_address(open_socket, address):
+    bound, connected = open_socket(), open_socket()
+    assert bound.bind(address).address == address
+    assert connected.connect(address).address == address
+    if address.startswith(("tcp:", "ws:")):
+        host, _, _ = address.rpartition(":")
+        bound, connected = open_socket(), open_socket()
+        chosen = bound.bind(f"{host}:0").address
+        assert re.fullmatch(re.escape(host) + r":[1-9]\d*", chosen)
+        connected.connect(chosen)
+        connected.send(b"hello")
+        assert bound.recv() == b"hello"
+
+
+@pytest.mark.skipif("NN_REQ_FAIL_FAST" not in nn.SYMBOLS, reason="with this library requests wait")
+@inproc
+def test_a_request_to_nobody_fails_if_told_to(open_socket, address):
+    req, rep = open_socket(SocketType.REQ), open_socket(SocketType.REP)
+    req.fail_fast = 1
+    req.bind(address)
+    with pytest.raises(Again):
+        req.send(b"anybody?")
+    rep.connect(address)
+    wait_for_connections(req, 1)
+    req.send(b"anybody?")
+    assert rep.recv() == b"anybody?"
 
 
 @inproc

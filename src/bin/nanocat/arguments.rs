@@ -44,6 +44,8 @@ pub(crate) struct Plan {
     pub data: Option<Vec<u8>>,
     pub count: Option<u64>,
     pub stats: bool,
+    /// Tells where it is bound.
+    pub verbose: bool,
 }
 
 pub(crate) fn arguments(words: &[OsString]) -> Result<Asked, Failure> {
@@ -180,6 +182,7 @@ impl Reader<'_> {
             "file" => self.plan.data = Some(contents(value)?),
             "count" => self.plan.count = Some(self.count(value, &typed)?),
             "stats" => self.plan.stats = true,
+            "verbose" => self.plan.verbose = true,
             "format" => {
                 let formats = Format::NAMES.map(|(name, _)| name.to_owned());
                 let named = Format::NAMES.into_iter().find(|(name, _)| name.as_bytes() == value);

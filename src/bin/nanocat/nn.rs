@@ -12,6 +12,7 @@ unsafe extern "C" {
     safe fn nn_socket(domain: c_int, protocol: c_int) -> c_int;
     safe fn nn_close(s: c_int) -> c_int;
     fn nn_setsockopt(s: c_int, level: c_int, option: c_int, optval: *const c_void, optvallen: usize) -> c_int;
+    fn nn_getsockopt(s: c_int, level: c_int, option: c_int, optval: *mut c_void, optvallen: *mut usize) -> c_int;
     fn nn_bind(s: c_int, addr: *const c_char) -> c_int;
     fn nn_connect(s: c_int, addr: *const c_char) -> c_int;
     fn nn_send(s: c_int, buf: *const c_void, len: usize, flags: c_int) -> c_int;
@@ -26,6 +27,8 @@ const NN_SOL_SOCKET: c_int = 0;
 const NN_SNDTIMEO: c_int = 4;
 const NN_RCVTIMEO: c_int = 5;
 const NN_SOCKET_NAME: c_int = 15;
+/// The level of an endpoint's address, of nanomsg-rs/options.h.
+const NN_ENDPOINT: c_int = -1001;
 const NN_SUB_SUBSCRIBE: c_int = 1;
 const NN_SUB: c_int = 33;
 
@@ -80,9 +83,20 @@ impl Socket {
         self.set(NN_SUB, NN_SUB_SUBSCRIBE, prefix)
     }
 
-    pub(crate) fn bind(&self, address: &CString) -> Result<(), Error> {
+    /// Returns the endpoint's id.
+    pub(crate) fn bind(&self, address: &CString) -> Result<c_int, Error> {
         // SAFETY: The address ends with a NUL and outlives the call.
-        checked(unsafe { nn_bind(self.handle, address.as_ptr()) }).map(drop)
+        checked(unsafe { nn_bind(self.handle, address.as_ptr()) })
+    }
+
+    /// The address of an endpoint, with the port that the system has chosen where port 0 was bound.
+    pub(crate) fn endpoint_address(&self, endpoint: c_int) -> Result<String, Error> {
+        let mut address = [0u8; 256];
+        let mut length = address.len();
+        let (to, room) = (address.as_mut_ptr().cast(), &raw mut length);
+        // SAFETY: The library writes at most `length` bytes, and the length.
+        checked(unsafe { nn_getsockopt(self.handle, NN_ENDPOINT, endpoint, to, room) })?;
+        Ok(String::from_utf8_lossy(&address[..length.min(address.len())]).into_owned())
     }
 
     pub(crate) fn connect(&self, address: &CString) -> Result<(), Error> {

@@ -58,7 +58,12 @@ fn open(plan: &Plan) -> Result<Socket, Failure> {
         }
     }
     for address in &plan.binds {
-        socket.bind(address).map_err(|error| refused("Can't bind", address, &error, true))?;
+        let endpoint = socket.bind(address).map_err(|error| refused("Can't bind", address, &error, true))?;
+        if plan.verbose
+            && let Ok(bound) = socket.endpoint_address(endpoint)
+        {
+            eprintln!("nanocat: bound to {bound}");
+        }
     }
     for address in &plan.connects {
         socket.connect(address).map_err(|error| refused("Can't connect", address, &error, false))?;

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::pattern::Priorities;
 
 pub(in crate::socket) struct Endpoint {
+    pub scheme: Box<[u8]>,
     /// Without the scheme.
     pub address: Box<[u8]>,
     pub kind: Kind,
@@ -26,6 +27,11 @@ pub(in crate::socket) enum Kind {
 }
 
 impl Endpoint {
+    /// As a program writes it.
+    pub(in crate::socket) fn whole_address(&self) -> Vec<u8> {
+        [&self.scheme, &b"://"[..], &self.address].concat()
+    }
+
     pub(in crate::socket) fn inproc_name(&self) -> Option<&[u8]> {
         (self.kind != Kind::Network).then_some(&*self.address)
     }
@@ -36,10 +42,16 @@ impl Endpoint {
 }
 
 impl<O: Outside> State<O> {
-    pub(in crate::socket) fn add_endpoint(&mut self, address: &[u8], kind: Kind) -> i32 {
+    pub(in crate::socket) fn add_endpoint(&mut self, scheme: &[u8], address: &[u8], kind: Kind) -> i32 {
         self.last_endpoint += 1;
-        let endpoint =
-            Endpoint { address: address.into(), kind, priorities: self.priorities(), last_error: None, linked: false };
+        let endpoint = Endpoint {
+            scheme: scheme.into(),
+            address: address.into(),
+            kind,
+            priorities: self.priorities(),
+            last_error: None,
+            linked: false,
+        };
         self.endpoints.insert(self.last_endpoint, endpoint);
         self.last_endpoint
     }

@@ -1,10 +1,11 @@
 //! Options of the socket itself and of the transports. Other levels belong to the pattern.
 #![forbid(unsafe_code)]
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::transport::Settings;
+use crate::transport::{KeepAlive, Settings};
 
 /// An option's value as the caller passed it. `address` is where its bytes lie: NN_IPC_SEC_ATTR keeps the pointer
 /// itself.
@@ -37,6 +38,20 @@ const NAME_MAX: usize = 63;
 /// The number of an option of our own, far from upstream's (1 to 17).
 const NN_DIRECT_FD: i32 = 1001;
 
+/// The same at the levels NN_TCP and NN_IPC.
+const NN_TCP_KEEPALIVE_IDLE: i32 = 1001;
+const NN_TCP_KEEPALIVE_INTERVAL: i32 = 1002;
+const NN_TCP_KEEPALIVE_COUNT: i32 = 1003;
+const NN_TCP_USER_TIMEOUT: i32 = 1004;
+const NN_IPC_MODE: i32 = 1001;
+
+/// The permission bits that there are (chmod(2)).
+const MODE_MAX: i32 = 0o777;
+
+/// What the kernel takes (tcp(7)): seconds of TCP_KEEPIDLE and TCP_KEEPINTVL, as milliseconds, and TCP_KEEPCNT.
+const KEEPALIVE_TIME_MAX: i32 = 32_767_000;
+const KEEPALIVE_COUNT_MAX: i32 = 127;
+
 /// NN_SNDBUF and NN_RCVBUF, unless they are set: bytes, as in the original.
 const BUFFER: i32 = 128 * 1024;
 
@@ -60,7 +75,14 @@ pub(in crate::socket) struct Options {
     /// NN_SNDFD and NN_RCVFD show the connections themselves (NN_DIRECT_FD).
     pub direct_fd: bool,
     tcp_nodelay: i32,
+    /// Times in milliseconds. Zero: off, or the kernel's.
+    keepalive_idle: i32,
+    keepalive_interval: i32,
+    keepalive_count: i32,
+    user_timeout: i32,
     ws_message_type: i32,
+    /// Negative: as the umask says.
+    ipc_mode: i32,
     ipc_security: usize,
     ipc_out_buffer: i32,
     ipc_in_buffer: i32,
@@ -84,7 +106,12 @@ impl Options {
             max_ttl: 8,
             direct_fd: false,
             tcp_nodelay: 0,
+            keepalive_idle: 0,
+            keepalive_interval: 0,
+            keepalive_count: 0,
+            user_timeout: 0,
             ws_message_type: 2,
+            ipc_mode: -1,
             ipc_security: 0,
             ipc_out_buffer: 4096,
             ipc_in_buffer: 4096,
@@ -98,6 +125,20 @@ impl Options {
             recv_buffer: self.recv_buffer.map(|bytes| bytes as usize),
             // 1 or 2, as `set_stream` checks.
             ws_opcode: self.ws_message_type as u8,
+            keepalive: self.keepalive(),
+            ipc_mode: u32::try_from(self.ipc_mode).ok(),
+        }
+    }
+
+    fn keepalive(&self) -> KeepAlive {
+        // The kernel counts in seconds: up to the next whole one. What is negative was not let in.
+        let seconds = |millis: i32| Duration::from_secs(u64::from(millis.unsigned_abs().div_ceil(1000)));
+        let set = |value: i32| Some(value).filter(|&value| value > 0);
+        KeepAlive {
+            idle: seconds(self.keepalive_idle),
+            interval: set(self.keepalive_interval).map(seconds),
+            count: set(self.keepalive_count).map(i32::unsigned_abs),
+            user_timeout: set(self.user_timeout).and_then(timeout),
         }
     }
 
@@ -177,6 +218,10 @@ impl Options {
         let value = exact_int(bytes)?;
         match (level, option) {
             (TCP, 1) => self.tcp_nodelay = i32::from(boolean(value)?),
+            (TCP, NN_TCP_KEEPALIVE_IDLE) => self.keepalive_idle = within(value, 0..=KEEPALIVE_TIME_MAX)?,
+            (TCP, NN_TCP_KEEPALIVE_INTERVAL) => self.keepalive_interval = within(value, 0..=KEEPALIVE_TIME_MAX)?,
+            (TCP, NN_TCP_KEEPALIVE_COUNT) => self.keepalive_count = within(value, 0..=KEEPALIVE_COUNT_MAX)?,
+            (TCP, NN_TCP_USER_TIMEOUT) => self.user_timeout = within(value, 0..=i32::MAX)?,
             (WS, 1) if (1..=2).contains(&value) => self.ws_message_type = value,
             (WS, 1) => return Err(Error::Invalid),
             _ => return Err(Error::NoSuchOption),
@@ -185,6 +230,10 @@ impl Options {
     }
 
     fn set_ipc(&mut self, option: i32, given: Given<'_>) -> Result<()> {
+        if option == NN_IPC_MODE {
+            self.ipc_mode = within(exact_int(given.bytes)?, -1..=MODE_MAX)?;
+            return Ok(());
+        }
         let value = given.bytes.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes)).ok_or(Error::Invalid)?;
         match option {
             1 => self.ipc_security = given.address,
@@ -215,6 +264,11 @@ impl Options {
             (IPC, 2) => self.ipc_out_buffer,
             (IPC, 3) => self.ipc_in_buffer,
             (TCP, 1) => self.tcp_nodelay,
+            (TCP, NN_TCP_KEEPALIVE_IDLE) => self.keepalive_idle,
+            (TCP, NN_TCP_KEEPALIVE_INTERVAL) => self.keepalive_interval,
+            (TCP, NN_TCP_KEEPALIVE_COUNT) => self.keepalive_count,
+            (TCP, NN_TCP_USER_TIMEOUT) => self.user_timeout,
+            (IPC, NN_IPC_MODE) => self.ipc_mode,
             (WS, 1) => self.ws_message_type,
             _ => return Err(Error::NoSuchOption),
         };
@@ -229,6 +283,10 @@ pub(in crate::socket) fn timeout(millis: i32) -> Option<Duration> {
 
 fn exact_int(bytes: &[u8]) -> Result<i32> {
     bytes.try_into().map(i32::from_ne_bytes).map_err(|_| Error::Invalid)
+}
+
+fn within(value: i32, allowed: RangeInclusive<i32>) -> Result<i32> {
+    if allowed.contains(&value) { Ok(value) } else { Err(Error::Invalid) }
 }
 
 fn boolean(value: i32) -> Result<bool> {

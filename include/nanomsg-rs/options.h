@@ -1,0 +1,42 @@
+/* nanomsg: options that upstream does not have. Generated from src/ffi by tests/headers.rs; not to be edited. */
+
+#ifndef NANOMSG_RS_OPTIONS_H_INCLUDED
+#define NANOMSG_RS_OPTIONS_H_INCLUDED
+
+/*
+ Level of what nn_getsockopt tells of an endpoint; the option is the endpoint's id, as nn_bind or nn_connect returned it. Text:
+ the address, with the port that the system has chosen where port 0 was bound. EINVAL: there is no such endpoint.
+ */
+#define NN_ENDPOINT -1001
+
+/*
+ Level NN_TCP, for tcp and ws; these hold for connections made afterwards. Milliseconds of silence after which the kernel
+ asks a peer whether it is there, up to the next whole second, at most 32,767,000; int. 0, which it is unless set: never.
+ */
+#define NN_TCP_KEEPALIVE_IDLE 1001
+
+/* Milliseconds between two such questions, likewise; int. 0: the kernel's default. */
+#define NN_TCP_KEEPALIVE_INTERVAL 1002
+
+/* Questions without an answer that end the connection, at most 127; int. 0: the kernel's default. */
+#define NN_TCP_KEEPALIVE_COUNT 1003
+
+/*
+ Milliseconds for which the peer may leave what was sent unacknowledged before the connection ends; int. 0: the kernel's
+ default. On systems other than Linux it changes nothing.
+ */
+#define NN_TCP_USER_TIMEOUT 1004
+
+/*
+ Level NN_IPC. Permission bits of the file of sockets bound afterwards, 0 to 0777, which it has before anybody can connect;
+ int. -1, which it is unless set: as the umask says.
+ */
+#define NN_IPC_MODE 1001
+
+/*
+ Level NN_REQ. 1: a request that no peer can take fails at once with EAGAIN, and NN_SNDFD is not readable then. 0, which it is
+ unless set: the request waits for a peer; int.
+ */
+#define NN_REQ_FAIL_FAST 1001
+
+#endif  /* NANOMSG_RS_OPTIONS_H_INCLUDED */
