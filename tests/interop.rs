@@ -1,6 +1,7 @@
 //! Our library talks to other implementations of the same protocols: to Debian's libnanomsg and to libnng, each in a
 //! process of its own, over tcp, ipc and ws, whichever side binds; with 1,000 messages each way, and with the other side
 //! killed and started again in the middle. At a path of ipc ours is also called by the other name, unix.
+//! libnng knows abstract, too.
 //!
 //! The processes are the programs in `tests/interop/`. They do what the scenes in this file order, and check every
 //! byte of every message; `tests/interop/peer.h` has the orders.
@@ -61,6 +62,7 @@ macro_rules! scenes {
             debian_binds_ipc("ipc", super::Debian, false) debian_connects_ipc("ipc", super::Debian, true)
             nng_binds_unix("unix", super::Nng, false) nng_connects_unix("unix", super::Nng, true)
             debian_binds_unix("unix", super::Debian, false) debian_connects_unix("unix", super::Debian, true)
+            nng_binds_abstract("abstract", super::Nng, false) nng_connects_abstract("abstract", super::Nng, true)
             debian_binds_ws("ws", super::Debian, false) debian_connects_ws("ws", super::Debian, true)
         })*
     };
@@ -586,7 +588,7 @@ impl Stage {
     /// An address that stays free, for the peers only, also while none of them lives: a bound port that nobody listens
     /// on can be taken by those who set SO_REUSEADDR, and the kernel gives it to nobody else.
     fn address(&self, transport: &str) -> String {
-        if matches!(transport, "ipc" | "unix") {
+        if matches!(transport, "ipc" | "unix" | "abstract") {
             return format!("{transport}://{}", self.path("socket").display());
         }
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");

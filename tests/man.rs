@@ -10,7 +10,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// Pages beside those of the functions.
-const OTHERS: [&str; 17] = [
+const OTHERS: [&str; 18] = [
     "nanocat.1",
     "nn_cmsg.3",
     "nanomsg.7",
@@ -25,6 +25,7 @@ const OTHERS: [&str; 17] = [
     "nn_inproc.7",
     "nn_ipc.7",
     "nn_unix.7",
+    "nn_abstract.7",
     "nn_winpipe.7",
     "nn_tcp.7",
     "nn_ws.7",

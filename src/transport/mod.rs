@@ -123,6 +123,8 @@ pub(crate) fn by_scheme(scheme: &[u8]) -> Result<Scheme> {
         // ipc is the older name.
         #[cfg(not(simulated))]
         b"unix" | b"ipc" => Ok(Scheme::Stream(&unix::Unix)),
+        #[cfg(all(not(simulated), any(target_os = "linux", target_os = "android")))]
+        b"abstract" => Ok(Scheme::Stream(&unix::Abstract)),
         #[cfg(not(simulated))]
         b"tcp" => Ok(Scheme::Stream(&tcp::Tcp)),
         #[cfg(not(simulated))]

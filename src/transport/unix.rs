@@ -1,4 +1,4 @@
-//! unix, which ipc is another name of: Unix stream sockets, named by a path.
+//! unix, which ipc is another name of: Unix stream sockets, named by a path. abstract: the same with a name that is no path.
 #![forbid(unsafe_code)]
 
 use std::fs;
@@ -52,15 +52,46 @@ impl Transport for Unix {
     }
 }
 
+/// Names that Linux keeps apart from all files (unix(7)): they need no folder, nobody's permission, and leave nothing behind.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) struct Abstract;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+impl Transport for Abstract {
+    fn bind(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Listener>> {
+        let name = abstract_address(address)?;
+        let socket = unconnected(settings)?;
+        socket.bind(&name)?;
+        socket.listen(BACKLOG)?;
+        Ok(Box::new(UnixListener::new(socket, Path::new(""), None)))
+    }
+
+    fn connect(&self, address: &[u8], _settings: Settings) -> Result<Box<dyn Dialer>> {
+        Ok(Box::new(UnixDialer(abstract_address(address)?)))
+    }
+}
+
+/// Behind a NUL the name stands as it is. Without one the kernel would choose.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn abstract_address(name: &[u8]) -> Result<SockAddr> {
+    check_length(name)?;
+    SockAddr::unix(path_of(&[b"\0", name].concat())).map_err(|_| Error::NameTooLong)
+}
+
 /// The path as it stands: nothing in it is decoded, and it cannot name an abstract address, which begins with a NUL.
 fn socket_address(path: &[u8]) -> Result<SockAddr> {
-    if path.is_empty() {
+    check_length(path)?;
+    SockAddr::unix(path_of(path)).map_err(|_| Error::NameTooLong)
+}
+
+fn check_length(name: &[u8]) -> Result<()> {
+    if name.is_empty() {
         return Err(Error::Invalid);
     }
-    if path.len() >= PATH_LIMIT {
+    if name.len() >= PATH_LIMIT {
         return Err(Error::NameTooLong);
     }
-    SockAddr::unix(path_of(path)).map_err(|_| Error::NameTooLong)
+    Ok(())
 }
 
 fn unconnected(settings: Settings) -> io::Result<Socket> {
