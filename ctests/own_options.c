@@ -10,6 +10,7 @@
 
 enum {
     NN_ENDPOINT = -1001,
+    NN_CONNECT_TIMEOUT = 1002,
     NN_TCP_KEEPALIVE_IDLE = 1001,
     NN_TCP_KEEPALIVE_INTERVAL = 1002,
     NN_TCP_KEEPALIVE_COUNT = 1003,
@@ -153,6 +154,45 @@ static void keepalive(enum ct_transport t)
     MUST(nn_close(a));
 }
 
+/* Nobody takes connections there, and the kernel answers no more: with a limit the attempt fails and is made again, until
+   somebody does. */
+static void connect_timeout(enum ct_transport t)
+{
+    char addr[NN_SOCKADDR_MAX];
+    struct sockaddr_in place = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    ct_address(t, addr);
+    place.sin_port = htons(ct_port_of(addr));
+    int on = 1, full = MUST(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)), waiting[4];
+    MUST(setsockopt(full, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on));
+    MUST(bind(full, (struct sockaddr *) &place, sizeof place));
+    MUST(listen(full, 0));
+    for (int i = 0; i < 4; i++) {
+        waiting[i] = MUST(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        CHECK(connect(waiting[i], (struct sockaddr *) &place, sizeof place) == 0 || errno == EINPROGRESS);
+    }
+    int without = ct_socket(NN_PAIR), with = ct_socket(NN_PAIR), peer = ct_socket(NN_PAIR);
+    MUST(ct_set(with, NN_CONNECT_TIMEOUT, 20));
+    MUST(ct_set(with, NN_RECONNECT_IVL, 5));
+    MUST(nn_connect(without, addr));
+    MUST(nn_connect(with, addr));
+    EVENTUALLY(nn_get_statistic(with, NN_STAT_CONNECT_ERRORS) >= 3);
+    CHECK(nn_get_statistic(without, NN_STAT_CONNECT_ERRORS) == 0);
+    CHECK(nn_get_statistic(without, NN_STAT_INPROGRESS_CONNECTIONS) == 1);
+    CHECK(nn_get_statistic(with, NN_STAT_INPROGRESS_CONNECTIONS) <= 1);
+    MUST(nn_close(without)); /* in the middle of it */
+    for (int i = 0; i < 4; i++)
+        close(waiting[i]);
+    close(full);
+    EVENTUALLY(nn_bind(peer, addr) >= 0);
+    CONNECTED(with);
+    uint64_t errors = nn_get_statistic(with, NN_STAT_CONNECT_ERRORS);
+    talk(with, peer);
+    talk(peer, with);
+    CHECK(nn_get_statistic(with, NN_STAT_CONNECT_ERRORS) == errors); /* the limit is not the connection's */
+    MUST(nn_close(with));
+    MUST(nn_close(peer));
+}
+
 static void permissions(void)
 {
     mode_t before = umask(022);
@@ -218,6 +258,11 @@ int main(void)
         in_range(NN_TCP, NN_TCP_USER_TIMEOUT, 0, INT_MAX);
         keepalive(TCP);
         keepalive(WS);
+    }
+    QUIRK("NN_CONNECT_TIMEOUT", "a connect that nobody answers fails in time, and is tried again") {
+        in_range(NN_SOL_SOCKET, NN_CONNECT_TIMEOUT, 0, INT_MAX);
+        connect_timeout(TCP);
+        connect_timeout(WS);
     }
     QUIRK("NN_IPC_MODE", "the file of a bound socket has the permissions that the option says") {
         in_range(NN_IPC, NN_IPC_MODE, -1, 0777);

@@ -168,6 +168,7 @@ pub fn address(bytes: &[u8]) {
             send_buffer: None,
             recv_buffer: None,
             ws_opcode: 2,
+            connect_timeout: None,
             keepalive: KeepAlive::default(),
             ipc_mode: None,
         };

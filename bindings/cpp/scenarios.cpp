@@ -266,6 +266,7 @@ static void options_are_read_back() {
                                         std::array{NN_SOL_SOCKET, NN_RCVBUF, 1 << 20},
                                         std::array{NN_SOL_SOCKET, NN_SNDPRIO, 3},
                                         std::array{NN_TCP, NN_TCP_NODELAY, 1},
+                                        std::array{NN_SOL_SOCKET, NN_CONNECT_TIMEOUT, 700},
                                         std::array{NN_TCP, NN_TCP_KEEPALIVE_IDLE, 60000},
                                         std::array{NN_TCP, NN_TCP_KEEPALIVE_INTERVAL, 5000},
                                         std::array{NN_TCP, NN_TCP_KEEPALIVE_COUNT, 3},

@@ -58,6 +58,7 @@ export class Socket implements AsyncIterable<Buffer> {
   ipv4Only: number;
   maxTtl: number;
   tcpNodelay: number;
+  connectTimeout: number;
   tcpKeepaliveIdle: number;
   tcpKeepaliveInterval: number;
   tcpKeepaliveCount: number;

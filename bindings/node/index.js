@@ -262,6 +262,7 @@ const options = {
   ipv4Only: [NN_SOL_SOCKET, 'NN_IPV4ONLY'],
   maxTtl: [NN_SOL_SOCKET, 'NN_MAXTTL'],
   tcpNodelay: [constants.NN_TCP, 'NN_TCP_NODELAY'],
+  connectTimeout: [NN_SOL_SOCKET, 'NN_CONNECT_TIMEOUT'],
   tcpKeepaliveIdle: [constants.NN_TCP, 'NN_TCP_KEEPALIVE_IDLE'],
   tcpKeepaliveInterval: [constants.NN_TCP, 'NN_TCP_KEEPALIVE_INTERVAL'],
   tcpKeepaliveCount: [constants.NN_TCP, 'NN_TCP_KEEPALIVE_COUNT'],

@@ -10,6 +10,12 @@
 #define NN_ENDPOINT -1001
 
 /*
+ Level NN_SOL_SOCKET. Milliseconds after which a connect that nobody answers has failed (ETIMEDOUT), and the next address or try
+ has its turn; int. 0, which it is unless set: when the kernel gives up, after some two minutes with tcp.
+ */
+#define NN_CONNECT_TIMEOUT 1002
+
+/*
  Level NN_TCP, for tcp and ws; these hold for connections made afterwards. Milliseconds of silence after which the kernel
  asks a peer whether it is there, up to the next whole second, at most 32,767,000; int. 0, which it is unless set: never.
  */

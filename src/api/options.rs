@@ -9,11 +9,11 @@ use super::message::WsMessageType;
 use super::socket::{Socket, SocketType};
 use crate::error::Error as Cause;
 use crate::ffi::symbols::{
-    NN_DIRECT_FD, NN_IPC, NN_IPC_MODE, NN_IPV4ONLY, NN_LINGER, NN_MAXTTL, NN_PUB_FORWARD, NN_RCVBUF, NN_RCVFD,
-    NN_RCVMAXSIZE, NN_RCVPRIO, NN_RCVTIMEO, NN_RECONNECT_IVL, NN_RECONNECT_IVL_MAX, NN_REQ_FAIL_FAST,
-    NN_REQ_RESEND_IVL, NN_SNDBUF, NN_SNDFD, NN_SNDPRIO, NN_SNDTIMEO, NN_SOCKET_NAME, NN_SOL_SOCKET, NN_SUB_FORWARD,
-    NN_SUB_SUBSCRIBE, NN_SUB_UNSUBSCRIBE, NN_SURVEYOR_DEADLINE, NN_TCP, NN_TCP_KEEPALIVE_COUNT, NN_TCP_KEEPALIVE_IDLE,
-    NN_TCP_KEEPALIVE_INTERVAL, NN_TCP_NODELAY, NN_TCP_USER_TIMEOUT, NN_WS, NN_WS_MSG_TYPE,
+    NN_CONNECT_TIMEOUT, NN_DIRECT_FD, NN_IPC, NN_IPC_MODE, NN_IPV4ONLY, NN_LINGER, NN_MAXTTL, NN_PUB_FORWARD,
+    NN_RCVBUF, NN_RCVFD, NN_RCVMAXSIZE, NN_RCVPRIO, NN_RCVTIMEO, NN_RECONNECT_IVL, NN_RECONNECT_IVL_MAX,
+    NN_REQ_FAIL_FAST, NN_REQ_RESEND_IVL, NN_SNDBUF, NN_SNDFD, NN_SNDPRIO, NN_SNDTIMEO, NN_SOCKET_NAME, NN_SOL_SOCKET,
+    NN_SUB_FORWARD, NN_SUB_SUBSCRIBE, NN_SUB_UNSUBSCRIBE, NN_SURVEYOR_DEADLINE, NN_TCP, NN_TCP_KEEPALIVE_COUNT,
+    NN_TCP_KEEPALIVE_IDLE, NN_TCP_KEEPALIVE_INTERVAL, NN_TCP_NODELAY, NN_TCP_USER_TIMEOUT, NN_WS, NN_WS_MSG_TYPE,
 };
 use crate::socket::{Given, Value};
 
@@ -210,12 +210,22 @@ impl Socket {
         self.set_int(NN_TCP, NN_TCP_NODELAY, at_once.into())
     }
 
+    /// How long a connect that nobody answers may take. `None`: until the kernel gives up.
+    pub fn connect_timeout(&self) -> Result<Option<Duration>> {
+        self.some_time(NN_SOL_SOCKET, NN_CONNECT_TIMEOUT)
+    }
+
+    /// Sets [`Socket::connect_timeout`]. Then the next address of the name is tried, or all of them again, as after any failure.
+    pub fn set_connect_timeout(&self, limit: Option<Duration>) -> Result<()> {
+        self.set_some_time(NN_SOL_SOCKET, NN_CONNECT_TIMEOUT, limit)
+    }
+
     /// How new TCP and WebSocket connections find out that a peer has gone without a word.
     pub fn tcp_keepalive(&self) -> Result<TcpKeepalive> {
         let count = self.int(NN_TCP, NN_TCP_KEEPALIVE_COUNT)?;
         Ok(TcpKeepalive {
-            idle: self.tcp_time(NN_TCP_KEEPALIVE_IDLE)?,
-            interval: self.tcp_time(NN_TCP_KEEPALIVE_INTERVAL)?,
+            idle: self.some_time(NN_TCP, NN_TCP_KEEPALIVE_IDLE)?,
+            interval: self.some_time(NN_TCP, NN_TCP_KEEPALIVE_INTERVAL)?,
             count: u32::try_from(count).ok().filter(|&count| count > 0),
         })
     }
@@ -223,20 +233,20 @@ impl Socket {
     /// Sets [`Socket::tcp_keepalive`]; off, unless it is set. Fails with EINVAL for an `idle` or an `interval` above 32,767 seconds
     /// and for a `count` above 127.
     pub fn set_tcp_keepalive(&self, keepalive: TcpKeepalive) -> Result<()> {
-        self.set_tcp_time(NN_TCP_KEEPALIVE_IDLE, keepalive.idle)?;
-        self.set_tcp_time(NN_TCP_KEEPALIVE_INTERVAL, keepalive.interval)?;
+        self.set_some_time(NN_TCP, NN_TCP_KEEPALIVE_IDLE, keepalive.idle)?;
+        self.set_some_time(NN_TCP, NN_TCP_KEEPALIVE_INTERVAL, keepalive.interval)?;
         let count = keepalive.count.map_or(0, |count| i32::try_from(count).unwrap_or(i32::MAX));
         self.set_int(NN_TCP, NN_TCP_KEEPALIVE_COUNT, count)
     }
 
     /// How long a peer may leave what new TCP and WebSocket connections send unacknowledged. `None`: the system's default.
     pub fn tcp_user_timeout(&self) -> Result<Option<Duration>> {
-        self.tcp_time(NN_TCP_USER_TIMEOUT)
+        self.some_time(NN_TCP, NN_TCP_USER_TIMEOUT)
     }
 
     /// Sets [`Socket::tcp_user_timeout`]. On systems other than Linux it changes nothing.
     pub fn set_tcp_user_timeout(&self, limit: Option<Duration>) -> Result<()> {
-        self.set_tcp_time(NN_TCP_USER_TIMEOUT, limit)
+        self.set_some_time(NN_TCP, NN_TCP_USER_TIMEOUT, limit)
     }
 
     /// Permission bits of the files of Unix sockets bound from now on. `None`: as the umask says.
@@ -337,12 +347,12 @@ impl Socket {
     }
 
     /// A time of which zero is none.
-    fn tcp_time(&self, option: i32) -> Result<Option<Duration>> {
-        Ok(self.time(NN_TCP, option)?.filter(|time| !time.is_zero()))
+    fn some_time(&self, level: i32, option: i32) -> Result<Option<Duration>> {
+        Ok(self.time(level, option)?.filter(|time| !time.is_zero()))
     }
 
-    fn set_tcp_time(&self, option: i32, time: Option<Duration>) -> Result<()> {
-        self.set_int(NN_TCP, option, time.map_or(Ok(0), |time| millis(Some(time)).map(|millis| millis.max(1)))?)
+    fn set_some_time(&self, level: i32, option: i32, time: Option<Duration>) -> Result<()> {
+        self.set_int(level, option, time.map_or(Ok(0), |time| millis(Some(time)).map(|millis| millis.max(1)))?)
     }
 
     fn size(&self, option: i32) -> Result<usize> {

@@ -232,6 +232,10 @@ pub const NN_DIRECT_FD: c_int = 1001;
 /// the address, with the port that the system has chosen where port 0 was bound. EINVAL: there is no such endpoint.
 pub const NN_ENDPOINT: c_int = -1001;
 
+/// Level NN_SOL_SOCKET. Milliseconds after which a connect that nobody answers has failed (ETIMEDOUT), and the next address or try
+/// has its turn; int. 0, which it is unless set: when the kernel gives up, after some two minutes with tcp.
+pub const NN_CONNECT_TIMEOUT: c_int = 1002;
+
 /// Level NN_TCP, for tcp and ws; these hold for connections made afterwards. Milliseconds of silence after which the kernel
 /// asks a peer whether it is there, up to the next whole second, at most 32,767,000; int. 0, which it is unless set: never.
 pub const NN_TCP_KEEPALIVE_IDLE: c_int = 1001;
@@ -351,7 +355,7 @@ const fn name(with_nul: &'static str) -> &'static CStr {
 /// In the order of upstream 1.3.0, which programs see that list the symbols: 122 rows, NN_UNIX at index 32 being the one that
 /// 1.1.5 does not have. Our own come behind all of upstream's.
 #[rustfmt::skip]
-static SYMBOLS: [Symbol; 133] = [
+static SYMBOLS: [Symbol; 134] = [
     symbol!(NN_NS_NAMESPACE, NN_NS_NAMESPACE),
     symbol!(NN_NS_VERSION, NN_NS_NAMESPACE),
     symbol!(NN_NS_DOMAIN, NN_NS_NAMESPACE),
@@ -485,6 +489,7 @@ static SYMBOLS: [Symbol; 133] = [
     symbol!(NN_TCP_USER_TIMEOUT, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_MILLISECONDS),
     symbol!(NN_IPC_MODE, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_NONE),
     symbol!(NN_REQ_FAIL_FAST, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_BOOLEAN),
+    symbol!(NN_CONNECT_TIMEOUT, NN_NS_SOCKET_OPTION, NN_TYPE_INT, NN_UNIT_MILLISECONDS),
 ];
 
 #[cfg(test)]
@@ -510,6 +515,7 @@ mod tests {
             (125, c"NN_DIRECT_FD", 1001),
             (126, c"NN_ENDPOINT", -1001),
             (132, c"NN_REQ_FAIL_FAST", 1001),
+            (133, c"NN_CONNECT_TIMEOUT", 1002),
         ] {
             assert_eq!(symbol(index), Some((name, value)));
         }
@@ -533,7 +539,7 @@ mod tests {
 
     #[test]
     fn outside_of_the_table_is_nothing() {
-        for index in [-1, c_int::MIN, 133, 2000, c_int::MAX] {
+        for index in [-1, c_int::MIN, 134, 2000, c_int::MAX] {
             assert!(symbol(index).is_none() && properties(index).is_none());
         }
     }

@@ -46,6 +46,11 @@ pub(crate) fn refused() -> io::Error {
     io::Error::from_raw_os_error(libc::ECONNREFUSED)
 }
 
+/// Nobody has answered in time.
+pub(crate) fn timed_out() -> io::Error {
+    io::Error::from_raw_os_error(libc::ETIMEDOUT)
+}
+
 /// The number of an error, which NN_PRINT_ERRORS tells by its text; of one without a number that of the usual reason.
 pub(crate) fn code_of(error: &io::Error, usual: &io::Error) -> i32 {
     error.raw_os_error().or(usual.raw_os_error()).unwrap_or_default()

@@ -55,7 +55,7 @@ use simulated as imp;
 
 #[cfg(not(simulated))]
 pub(crate) use errors::is_in_progress;
-pub(crate) use errors::{code_of, concerns_only_the_peer, exhausted, is_exhausted, refused};
+pub(crate) use errors::{code_of, concerns_only_the_peer, exhausted, is_exhausted, refused, timed_out};
 use imp::forked;
 #[cfg(simulated)]
 pub(crate) use imp::{

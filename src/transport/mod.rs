@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     pub recv_buffer: Option<usize>,
     /// Of messages that name none (NN_WS_MSG_TYPE).
     pub ws_opcode: u8,
+    /// How long a connect may take (NN_CONNECT_TIMEOUT). `None`: as long as the kernel tries.
+    pub connect_timeout: Option<Duration>,
     pub keepalive: KeepAlive,
     /// Of the file that names a bound ipc socket (NN_IPC_MODE). `None`: as the process's umask says.
     pub ipc_mode: Option<u32>,

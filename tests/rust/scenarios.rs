@@ -320,6 +320,8 @@ fn options_are_read_back() {
     assert_eq!(socket.tcp_keepalive(), Ok(keepalive));
     socket.set_tcp_user_timeout(Some(MINUTE)).unwrap();
     assert_eq!(socket.tcp_user_timeout(), Ok(Some(MINUTE)));
+    socket.set_connect_timeout(Some(MINUTE)).unwrap();
+    assert_eq!(socket.connect_timeout(), Ok(Some(MINUTE)));
     assert_eq!(socket.ipc_mode(), Ok(None));
     socket.set_ipc_mode(Some(0o660)).unwrap();
     assert_eq!(socket.ipc_mode(), Ok(Some(0o660)));

@@ -238,6 +238,7 @@ scenario('options_are_read_back', here, async ({ open }) => {
     sendPriority: 3,
     name: 'a name',
     tcpNodelay: 1,
+    connectTimeout: 700,
     tcpKeepaliveIdle: 60_000,
     tcpKeepaliveInterval: 5_000,
     tcpKeepaliveCount: 3,

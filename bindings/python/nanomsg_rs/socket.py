@@ -115,6 +115,12 @@ class BaseSocket:
         "Whether new TCP connections send small messages at once.",
         symbol("NN_TCP"),
     )
+    connect_timeout = IntOption(
+        "NN_CONNECT_TIMEOUT",
+        "ms after which a connect that nobody answers has failed; 0 for when the kernel gives up.",
+        NN_SOL_SOCKET,
+        1002,
+    )
     tcp_keepalive_idle = IntOption(
         "NN_TCP_KEEPALIVE_IDLE",
         "ms of silence after which the kernel asks peers of new connections whether they are there; 0 for never.",

@@ -238,13 +238,14 @@ def test_options_are_read_back(open_socket):
         ("send_priority", 3),
         ("name", "a name"),
         ("tcp_nodelay", True),
+        ("connect_timeout", 700),
         ("tcp_keepalive_idle", 60_000),
         ("tcp_keepalive_interval", 5_000),
         ("tcp_keepalive_count", 3),
         ("tcp_user_timeout", 30_000),
         ("ipc_mode", 0o660),
     ]:
-        if name[4:8] in ("keep", "user", "mode") and "NN_ENDPOINT" not in nn.SYMBOLS:
+        if re.match("connect|tcp_keep|tcp_user|ipc", name) and "NN_ENDPOINT" not in nn.SYMBOLS:
             continue  # not with this library
         setattr(socket, name, value)
         assert getattr(socket, name) == value

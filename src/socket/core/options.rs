@@ -35,8 +35,9 @@ const WS: i32 = -4;
 
 const NAME_MAX: usize = 63;
 
-/// The number of an option of our own, far from upstream's (1 to 17).
+/// The numbers of options of our own, far from upstream's (1 to 17).
 const NN_DIRECT_FD: i32 = 1001;
+const NN_CONNECT_TIMEOUT: i32 = 1002;
 
 /// The same at the levels NN_TCP and NN_IPC.
 const NN_TCP_KEEPALIVE_IDLE: i32 = 1001;
@@ -74,6 +75,8 @@ pub(in crate::socket) struct Options {
     pub max_ttl: i32,
     /// NN_SNDFD and NN_RCVFD show the connections themselves (NN_DIRECT_FD).
     pub direct_fd: bool,
+    /// Milliseconds. Zero: as long as the kernel tries.
+    connect_timeout: i32,
     tcp_nodelay: i32,
     /// Times in milliseconds. Zero: off, or the kernel's.
     keepalive_idle: i32,
@@ -105,6 +108,7 @@ impl Options {
             recv_max: 1024 * 1024,
             max_ttl: 8,
             direct_fd: false,
+            connect_timeout: 0,
             tcp_nodelay: 0,
             keepalive_idle: 0,
             keepalive_interval: 0,
@@ -125,6 +129,7 @@ impl Options {
             recv_buffer: self.recv_buffer.map(|bytes| bytes as usize),
             // 1 or 2, as `set_stream` checks.
             ws_opcode: self.ws_message_type as u8,
+            connect_timeout: timeout(self.connect_timeout).filter(|limit| !limit.is_zero()),
             keepalive: self.keepalive(),
             ipc_mode: u32::try_from(self.ipc_mode).ok(),
         }
@@ -203,6 +208,7 @@ impl Options {
                 self.direct_fd = boolean(value)?;
                 return Ok(());
             }
+            NN_CONNECT_TIMEOUT => (&mut self.connect_timeout, value >= 0),
             16 => (&mut self.recv_max, value >= -1),
             17 => (&mut self.max_ttl, (1..=255).contains(&value)),
             _ => return Err(Error::NoSuchOption),
@@ -260,6 +266,7 @@ impl Options {
             (SOL_SOCKET, 16) => self.recv_max,
             (SOL_SOCKET, 17) => self.max_ttl,
             (SOL_SOCKET, NN_DIRECT_FD) => i32::from(self.direct_fd),
+            (SOL_SOCKET, NN_CONNECT_TIMEOUT) => self.connect_timeout,
             (IPC, 1) => return Ok(Value::Pointer(self.ipc_security)),
             (IPC, 2) => self.ipc_out_buffer,
             (IPC, 3) => self.ipc_in_buffer,

@@ -99,7 +99,8 @@ impl Driver<'_> {
                     let source = self.io.sources.vacant_entry().key();
                     match self.poller.add(&stream, Interest::WRITE, source as u64) {
                         Ok(()) => {
-                            self.io.sources.insert(Source::Connecting(endpoint, stream));
+                            self.io.sources.insert(Source::Connecting(endpoint, stream, None));
+                            self.set_deadline(source, settings.connect_timeout.map(|limit| sys::now() + limit));
                             self.io.unsettled += 1;
                             self.with(|state| state.stats.inprogress_connections += 1);
                             return;
@@ -154,10 +155,18 @@ impl Driver<'_> {
         self.io.timers.start(at, Timer::Redial(endpoint));
     }
 
+    /// A connect has taken longer than it may.
+    pub(super) fn connect_expired(&mut self, source: usize) {
+        let Some(Source::Connecting(endpoint, ..)) = self.remove(source) else { return };
+        self.connect_failed(endpoint, &sys::timed_out());
+        self.dial_next(endpoint);
+    }
+
     /// A connect has succeeded or failed.
     pub(super) fn connected(&mut self, source: usize) {
         let _whole = sys::Uncancelled::new();
-        let Some(Source::Connecting(endpoint, stream)) = self.io.sources.try_remove(source) else { return };
+        self.set_deadline(source, None);
+        let Some(Source::Connecting(endpoint, stream, _)) = self.io.sources.try_remove(source) else { return };
         self.io.unsettled -= 1;
         let _ = self.poller.remove(&stream);
         let failed = stream.take_error().unwrap_or_else(Some).or_else(|| refused_by_itself(&stream));

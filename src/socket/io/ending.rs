@@ -42,7 +42,7 @@ impl Driver<'_> {
         held.release();
         let give_up = linger.map(|linger| since + linger);
         let mine = |source: &Source| match source {
-            Source::Connecting(owner, _) => *owner == endpoint,
+            Source::Connecting(owner, ..) => *owner == endpoint,
             Source::Session(connection) => connection.endpoint == endpoint,
             Source::Listener(_) => false,
         };

@@ -65,7 +65,8 @@ enum Timer {
 
 enum Source {
     Listener(i32),
-    Connecting(i32, Stream),
+    /// And when it has taken too long, if that was asked for.
+    Connecting(i32, Stream, Option<Instant>),
     Session(Box<Connection>),
 }
 
@@ -272,7 +273,7 @@ impl Driver<'_> {
                     self.io.unsettled -= 1;
                 }
             }
-            Source::Connecting(_, stream) => {
+            Source::Connecting(_, stream, _) => {
                 let _ = self.poller.remove(stream);
                 self.io.unsettled -= 1;
                 self.with(|state| state.stats.inprogress_connections -= 1);

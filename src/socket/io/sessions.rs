@@ -187,6 +187,9 @@ impl Driver<'_> {
     }
 
     pub(super) fn source_expired(&mut self, source: usize) {
+        if matches!(self.io.sources.get(source), Some(Source::Connecting(..))) {
+            return self.connect_expired(source);
+        }
         let Some(connection) = self.connection(source) else { return };
         connection.deadline = None;
         match connection.stage {
@@ -213,8 +216,12 @@ impl Driver<'_> {
     }
 
     pub(super) fn set_deadline(&mut self, source: usize, at: Option<Instant>) {
-        let Some(connection) = self.connection(source) else { return };
-        let old = std::mem::replace(&mut connection.deadline, at);
+        let deadline = match self.io.sources.get_mut(source) {
+            Some(Source::Session(connection)) => &mut connection.deadline,
+            Some(Source::Connecting(.., deadline)) => deadline,
+            Some(Source::Listener(_)) | None => return,
+        };
+        let old = std::mem::replace(deadline, at);
         if let Some(old) = old {
             self.io.timers.stop(old, Timer::Source(source));
         }
