@@ -56,7 +56,7 @@ static void port_0(const char *scheme, const char *host)
     /* A dialler that meets a new socket at that port finds it. */
     MUST(nn_shutdown(a, first));
     ALONE(b);
-    MUST(nn_bind(a, chosen));
+    EVENTUALLY(nn_bind(a, chosen) >= 0); /* the endpoint ends in the background */
     CONNECTED(b);
     talk(b, a);
     MUST(nn_close(a));
@@ -211,6 +211,33 @@ static void permissions(void)
     umask(before);
 }
 
+/* nn_poll hears that the option was taken back. */
+static void *poll_out(void *req)
+{
+    struct nn_pollfd p = {*(int *) req, NN_POLLOUT, 0};
+    CHECK(nn_poll(&p, 1, CT_PATIENCE) == 1 && p.revents == NN_POLLOUT);
+    return NULL;
+}
+
+/* With NN_DIRECT_FD nobody lets a peer in but the calls: one that fails has looked. */
+static void fail_fast_and_direct(void)
+{
+    enum { NN_DIRECT_FD = 1001 };
+    char addr[NN_SOCKADDR_MAX], body[8];
+    int req = ct_socket(NN_REQ), rep = ct_socket(NN_REP);
+    MUST(ct_set(req, NN_DIRECT_FD, 1));
+    MUST(set(req, NN_REQ, NN_REQ_FAIL_FAST, 1));
+    struct pollfd can = {ct_get(req, NN_SOL_SOCKET, NN_SNDFD), POLLIN, 0};
+    ct_address(IPC, addr);
+    MUST(nn_bind(req, addr));
+    MUST(nn_connect(rep, addr));
+    EVENTUALLY((poll(&can, 1, 10), nn_send(req, "hello", 5, NN_DONTWAIT) == 5));
+    CHECK(nn_recv(rep, body, sizeof body, 0) == 5);
+    MUST(nn_close(rep));
+    EVENTUALLY((poll(&can, 1, 10), nn_send(req, "hello", 5, NN_DONTWAIT) == -1 && nn_errno() == EAGAIN));
+    MUST(nn_close(req));
+}
+
 static void fail_fast(void)
 {
     char body[8];
@@ -236,7 +263,13 @@ static void fail_fast(void)
     talk(req, rep);
     MUST(nn_close(rep));
     CHECK(nn_send(req, "q", 1, 0) == -1 && nn_errno() == EAGAIN);
+    pthread_t thread;
+    pthread_create(&thread, NULL, poll_out, &req);
+    BLOCKED();
     MUST(set(req, NN_REQ, NN_REQ_FAIL_FAST, 0));
+    int64_t set_at = ct_now();
+    pthread_join(thread, NULL);
+    CHECK(ct_now() - set_at < CT_PATIENCE / 2);
     CHECK(nn_send(req, "q", 1, 0) == 1);
     MUST(nn_close(req));
     MUST(nn_close(push));
@@ -270,6 +303,7 @@ int main(void)
     }
     QUIRK("NN_REQ_FAIL_FAST", "a request that nobody can take is EAGAIN at once") {
         fail_fast();
+        fail_fast_and_direct();
     }
     return 0;
 }

@@ -233,6 +233,15 @@ impl Socket {
     /// Sets [`Socket::tcp_keepalive`]; off, unless it is set. Fails with EINVAL for an `idle` or an `interval` above 32,767 seconds
     /// and for a `count` above 127.
     pub fn set_tcp_keepalive(&self, keepalive: TcpKeepalive) -> Result<()> {
+        let before = self.tcp_keepalive()?;
+        let set = self.try_set_tcp_keepalive(keepalive);
+        if set.is_err() {
+            self.try_set_tcp_keepalive(before)?;
+        }
+        set
+    }
+
+    fn try_set_tcp_keepalive(&self, keepalive: TcpKeepalive) -> Result<()> {
         self.set_some_time(NN_TCP, NN_TCP_KEEPALIVE_IDLE, keepalive.idle)?;
         self.set_some_time(NN_TCP, NN_TCP_KEEPALIVE_INTERVAL, keepalive.interval)?;
         let count = keepalive.count.map_or(0, |count| i32::try_from(count).unwrap_or(i32::MAX));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use arrayvec::ArrayVec;
 
 use super::core::{Direct, Want, Wrote};
+use super::turn::HEARING_TIME;
 use super::wait::Limit;
 use super::{Held, Socket};
 use crate::codec::Prefix;
@@ -118,6 +119,18 @@ impl Socket {
             held = self.lock();
         }
         held
+    }
+
+    /// What the caller has queued while other threads write goes out with that: it waits until it has, for a moment at most.
+    pub(super) fn wait_for_writers(&self) {
+        let mut until = None;
+        while self.with(|state| state.pipes.are_written_to()) {
+            let now = sys::now();
+            if now > *until.get_or_insert(now + HEARING_TIME) {
+                return;
+            }
+            sys::yield_now();
+        }
     }
 
     /// Writes a pipe's outbox until it is empty or the kernel is full. The caller is `Busy` with it.

@@ -316,12 +316,15 @@ impl Socket {
         let now = if timed { sys::now() } else { held.pipes.batching.now() };
         held.pipes.batching.send_begins(now);
         let mut result = self.try_send(&mut held, message, now);
-        if result == Err(Error::WouldBlock) {
-            let limit = if dont_wait { Limit::Once } else { Limit::of(held.options.send_timeout) };
+        if matches!(result, Err(Error::WouldBlock | Error::NoPeer)) {
+            // Who does not want to wait for a peer looks once whether one is there.
+            let once = dont_wait || result == Err(Error::NoPeer);
+            let limit = if once { Limit::Once } else { Limit::of(held.options.send_timeout) };
             (held, result) = self.wait_until(held, Want::Send, limit, |state| {
                 let now = sys::now();
                 state.pipes.batching.send_resumes(now);
-                self.try_send(state, message, now)
+                let sent = self.try_send(state, message, now);
+                if sent == Err(Error::NoPeer) { Err(Error::WouldBlock) } else { sent }
             });
         }
         if let Err(error) = result {
@@ -391,12 +394,19 @@ impl Socket {
     pub(crate) fn set_option(&self, level: i32, option: i32, given: Given<'_>) -> Result<()> {
         if level == i32::from(self.protocol) {
             self.enter()?.finish(|state| {
+                let could_send = state.pattern.can_send();
                 state.pattern.set_option(option, given.bytes)?;
                 state.forward(sys::now());
+                if state.pattern.can_send() != could_send {
+                    state.changed();
+                }
                 Ok::<(), Error>(())
             })?;
-            // What was written down is on its way now.
-            self.library.has_subscribed();
+            if self.protocol == pattern::SUB {
+                self.wait_for_writers();
+                // What was written down is on its way now.
+                self.library.has_subscribed();
+            }
             return Ok(());
         }
         self.enter()?.finish(|state| {

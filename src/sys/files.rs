@@ -31,6 +31,13 @@ pub(crate) fn set_mode(path: &Path, mode: u32) -> std::io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
+/// Lets the file's owner connect, if that is who we are. The mode it had before; `None`: nothing was changed.
+pub(crate) fn let_owner_in(path: &Path) -> Option<u32> {
+    let before = fs::symlink_metadata(path).ok()?;
+    let mode = before.mode() & 0o7777;
+    (before.file_type().is_socket() && set_mode(path, mode | 0o200).is_ok()).then_some(mode)
+}
+
 /// The folder of a path. As long as this lives nobody else of ours binds in there, who could remove a dead file twice: the
 /// second time it is the one that has taken its place.
 pub(crate) struct Folder(File);

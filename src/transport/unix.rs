@@ -12,7 +12,7 @@ use super::tcp::connect;
 use super::{BACKLOG, Dialer, Listener, Settings, Target, Transport};
 use crate::codec::length_prefix::LengthPrefix;
 use crate::error::{Error, Result};
-use crate::sys::files::{FileId, Folder, bytes_of, path_of, set_mode};
+use crate::sys::files::{FileId, Folder, bytes_of, let_owner_in, path_of, set_mode};
 use crate::sys::{self, AsSource, Source, Stream};
 
 /// Bytes of a path in a socket address (unix(7)), its NUL included.
@@ -140,12 +140,23 @@ fn remove_if_dead(path: &Path, name: &SockAddr) -> io::Result<()> {
     if FileId::of(path).is_none() {
         return Ok(());
     }
-    let probe = sys::stream_socket(Domain::UNIX)?;
-    let refused = probe.connect(name).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
-    if refused {
+    let mut answer = probe(name)?;
+    // NN_IPC_MODE may keep out the owner, too, who is to find out all the same.
+    if answer == Some(io::ErrorKind::PermissionDenied)
+        && let Some(mode) = let_owner_in(path)
+    {
+        answer = probe(name)?;
+        let _ = set_mode(path, mode);
+    }
+    if answer == Some(io::ErrorKind::ConnectionRefused) {
         let _ = fs::remove_file(path);
     }
     Ok(())
+}
+
+/// What keeps us from connecting. `None`: nothing.
+fn probe(name: &SockAddr) -> io::Result<Option<io::ErrorKind>> {
+    Ok(sys::stream_socket(Domain::UNIX)?.connect(name).err().map(|error| error.kind()))
 }
 
 struct UnixListener {

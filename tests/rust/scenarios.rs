@@ -318,6 +318,9 @@ fn options_are_read_back() {
     let keepalive = TcpKeepalive { idle: Some(MINUTE), interval: Some(MINUTE / 12), count: Some(3) };
     socket.set_tcp_keepalive(keepalive).unwrap();
     assert_eq!(socket.tcp_keepalive(), Ok(keepalive));
+    let too_often = TcpKeepalive { idle: None, count: Some(128), ..keepalive };
+    assert_eq!(socket.set_tcp_keepalive(too_often).unwrap_err().errno(), libc::EINVAL);
+    assert_eq!(socket.tcp_keepalive(), Ok(keepalive), "nothing has changed");
     socket.set_tcp_user_timeout(Some(MINUTE)).unwrap();
     assert_eq!(socket.tcp_user_timeout(), Ok(Some(MINUTE)));
     socket.set_connect_timeout(Some(MINUTE)).unwrap();

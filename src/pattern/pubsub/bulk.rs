@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 /// So long changes are counted, and held at most.
 const PERIOD: Duration = Duration::from_millis(1);
 
-/// So many of them are told one by one, as those few of an ordinary program are: a write each, of 2 to 3 us.
-const ALONE: u32 = 16;
+/// So many of them are told one by one, as those few of an ordinary program are: a write each, of 2 to 3 us. TCP holds back what
+/// comes behind ten small writes that the other end has not read (RFC 6928); what is held, and "everything", have to be among them.
+const ALONE: u32 = 4;
 
 #[derive(Debug, Default)]
 pub(super) struct Bulk {

@@ -332,6 +332,14 @@ impl<O: Outside> PipeTable<O> {
         }
     }
 
+    /// Whether a thread writes a pipe in which more has been queued since.
+    pub(in crate::socket) fn are_written_to(&self) -> bool {
+        self.slots.iter().any(|(_, pipe)| match &pipe.end {
+            PipeEnd::Stream(stream) => stream.writing == Writing::Busy && !stream.outbox.is_empty(),
+            PipeEnd::Inproc { .. } | PipeEnd::Remains(_) => false,
+        })
+    }
+
     /// How old gathered output may become.
     pub(in crate::socket) fn gather_age(&self, now: Instant) -> Duration {
         if !self.batching.batches_since(now.checked_sub(QUIET)) {
