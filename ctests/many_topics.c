@@ -6,6 +6,8 @@
 #include <malloc.h>
 #endif
 
+enum { NN_STAT_MESSAGES_FILTERED = 1301 }; /* of nanomsg-rs/forward.h, which the original has not */
+
 static int subscribe(int s, const char *topic, size_t size)
 {
     return nn_setsockopt(s, NN_SUB, NN_SUB_SUBSCRIBE, topic, size);
@@ -27,7 +29,8 @@ static size_t allocated(void)
 #endif
 }
 
-/* Subscribes, and publishes until it comes: now the PUB has heard all that was subscribed to before. */
+/* Subscribes, and publishes until it comes; and until what nobody wants does not go out any more: now the PUB has heard all that
+   was subscribed to before, and is not asked for everything while it does. */
 static void until_heard(int pub, int sub, const char *topic)
 {
     char buf[16];
@@ -39,6 +42,8 @@ static void until_heard(int pub, int sub, const char *topic)
         heard = nn_recv(sub, buf, sizeof buf, 0) >= 0;
     }
     CHECK(heard);
+    uint64_t withheld = ct_oracle ? 0 : nn_get_statistic(pub, NN_STAT_MESSAGES_FILTERED);
+    EVENTUALLY(ct_oracle || (nn_send(pub, "?", 1, 0) == 1 && nn_get_statistic(pub, NN_STAT_MESSAGES_FILTERED) > withheld));
     MUST(ct_set(sub, NN_RCVTIMEO, CT_PATIENCE));
 }
 
@@ -66,8 +71,8 @@ static void many_topics(const char *form, const enum ct_transport *transport)
     }
     if (connected)
         until_heard(pub, s, "GONE");
-    /* A connection has buffers of its own. */
-    CHECK(allocated() < before + (connected ? 500000 : 100000));
+    /* A connection has buffers of its own. The last ones may be on their way. */
+    EVENTUALLY(allocated() < before + (connected ? 500000 : 100000));
     MUST(nn_close(s));
     MUST(nn_close(pub));
 }
