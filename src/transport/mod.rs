@@ -59,6 +59,11 @@ pub(crate) struct KeepAlive {
     pub user_timeout: Option<Duration>,
 }
 
+/// Bytes of the kernel's receive buffer, at least. While nothing is received a peer's last words stay there, and its end behind them:
+/// where they do not fit, nobody can see that it has gone.
+#[cfg(not(simulated))]
+const LAST_WORDS: usize = 16 * 1024;
+
 #[cfg(not(simulated))]
 impl Settings {
     fn apply(self, stream: &Socket) {
@@ -67,7 +72,7 @@ impl Settings {
             let _ = stream.set_send_buffer_size(bytes);
         }
         if let Some(bytes) = self.recv_buffer {
-            let _ = stream.set_recv_buffer_size(bytes);
+            let _ = stream.set_recv_buffer_size(bytes.max(LAST_WORDS));
         }
     }
 }
