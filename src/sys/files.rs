@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -26,16 +27,37 @@ pub(crate) fn bytes_of(path: &Path) -> &[u8] {
     path.as_os_str().as_bytes()
 }
 
-/// Who may connect to the socket that the file names: the permission bits of chmod(2).
-pub(crate) fn set_mode(path: &Path, mode: u32) -> std::io::Result<()> {
+/// Who may connect to the socket that the file names: the permission bits of chmod(2). Where others may write to the folder, one
+/// of them may have put something else in its place, which keeps its own.
+pub(crate) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    let (_file, path) = reached(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
-/// Lets the file's owner connect, if that is who we are. The mode it had before; `None`: nothing was changed.
+/// Lets the file's owner connect, if that is who we are. Returns the mode before; `None`: nothing has changed.
 pub(crate) fn let_owner_in(path: &Path) -> Option<u32> {
-    let before = fs::symlink_metadata(path).ok()?;
-    let mode = before.mode() & 0o7777;
-    (before.file_type().is_socket() && set_mode(path, mode | 0o200).is_ok()).then_some(mode)
+    let before = fs::symlink_metadata(path).ok()?.mode() & 0o7777;
+    set_mode(path, before | 0o200).is_ok().then_some(before)
+}
+
+/// The file itself, open, and a path that leads to it whatever becomes of its name. It is a socket's.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn reached(path: &Path) -> io::Result<(File, PathBuf)> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_PATH | libc::O_NOFOLLOW).open(path)?;
+    if !file.metadata()?.file_type().is_socket() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd()).into();
+    Ok((file, path))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn reached(path: &Path) -> io::Result<((), &Path)> {
+    if fs::symlink_metadata(path)?.file_type().is_socket() {
+        Ok(((), path))
+    } else {
+        Err(io::ErrorKind::InvalidInput.into())
+    }
 }
 
 /// The folder of a path. As long as this lives nobody else of ours binds in there, who could remove a dead file twice: the
@@ -79,5 +101,37 @@ impl FileId {
     pub(crate) fn of(path: &Path) -> Option<Self> {
         let file = fs::symlink_metadata(path).ok()?;
         file.file_type().is_socket().then(|| Self { device: file.dev(), inode: file.ino() })
+    }
+}
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o7777
+    }
+
+    #[test]
+    fn only_a_sockets_file_changes_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let [socket, file, link, gone] = ["socket", "file", "link", "gone"].map(|name| folder.path().join(name));
+        let _listener = UnixListener::bind(&socket).unwrap();
+        set_mode(&socket, 0o601).unwrap();
+        assert_eq!(mode(&socket), 0o601);
+        fs::write(&file, "private").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        for to in [&file, &socket] {
+            symlink(to, &link).unwrap();
+            assert!(set_mode(&link, 0o666).is_err() && let_owner_in(&link).is_none());
+            fs::remove_file(&link).unwrap();
+        }
+        assert!(set_mode(&file, 0o666).is_err() && set_mode(&gone, 0o666).is_err());
+        assert_eq!((mode(&file), mode(&socket)), (0o600, 0o601), "what a name leads to elsewhere is left alone");
+        set_mode(&socket, 0o400).unwrap();
+        assert_eq!((let_owner_in(&socket), mode(&socket)), (Some(0o400), 0o600));
     }
 }

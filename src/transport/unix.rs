@@ -33,7 +33,7 @@ impl Transport for Unix {
             return listen_at(socket, path, &name, mode);
         };
         // Before anybody can connect.
-        mode.map_or(Ok(()), |mode| set_mode(&aside.0, mode))?;
+        let_in(mode, &aside.0)?;
         socket.listen(BACKLOG)?;
         let file = FileId::of(&aside.0);
         match fs::hard_link(&aside.0, &path) {
@@ -100,12 +100,17 @@ fn unconnected(settings: Settings) -> io::Result<Socket> {
     Ok(socket)
 }
 
+/// Who may connect, if that was said (NN_IPC_MODE).
+fn let_in(mode: Option<u32>, path: &Path) -> io::Result<()> {
+    mode.map_or(Ok(()), |mode| set_mode(path, mode))
+}
+
 /// Binds under the wanted name and listens a moment later. Whoever looks in between finds a file, and nobody behind it.
 fn listen_at(socket: Socket, path: PathBuf, name: &SockAddr, mode: Option<u32>) -> Result<Box<dyn Listener>> {
     socket.bind(name)?;
     let file = FileId::of(&path);
     let listener = UnixListener::new(socket, &path, file);
-    mode.map_or(Ok(()), |mode| set_mode(&path, mode))?;
+    let_in(mode, &path)?;
     listener.socket.listen(BACKLOG)?;
     Ok(Box::new(listener))
 }
