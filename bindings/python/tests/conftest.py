@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import signal
 import socket as os_socket
 import subprocess
 import sys
@@ -16,6 +17,9 @@ import pytest
 
 from nanomsg_rs import AF_SP, NanomsgError, Socket, SocketType, Statistic
 from nanomsg_rs import constants as nn
+
+# A shell without job control starts background commands with SIGINT ignored, which programs started here would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PATIENCE = 10.0  # seconds after which what must happen is taken not to happen
 _counter = itertools.count()
