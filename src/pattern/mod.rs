@@ -235,6 +235,20 @@ fn discard(pipe: PipeId, pipes: &mut dyn Pipes) {
     while pipes.recv(pipe, &mut message) == Some(true) {}
 }
 
+/// An option's value, as the caller passed it.
+fn int_option(value: &[u8]) -> Result<i32> {
+    value.try_into().map(i32::from_ne_bytes).map_err(|_| Error::Invalid)
+}
+
+/// The same, where it is 0 or 1.
+fn bool_option(value: &[u8]) -> Result<bool> {
+    match int_option(value)? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(Error::Invalid),
+    }
+}
+
 /// A time option in milliseconds; every negative value is without end.
 fn duration_option(millis: i32) -> Option<Duration> {
     u64::try_from(millis).ok().map(Duration::from_millis)

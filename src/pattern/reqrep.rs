@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use super::routing::fair_queue::FairQueue;
 use super::routing::load_balancer::LoadBalancer;
-use super::{Pattern, Pipes, Priorities, Refused, backtrace, discard, duration_option};
+use super::{Pattern, Pipes, Priorities, Refused, backtrace, bool_option, discard, duration_option, int_option};
 use crate::error::{Error, Result};
 use crate::message::{Body, Message, Outgoing};
 use crate::pipe::PipeId;
 
 const RESEND_INTERVAL: i32 = 1;
 
-/// Of our own, far from upstream's.
+/// NN_REQ_FAIL_FAST, 0 or 1: a number of our own, far from upstream's.
 const FAIL_FAST: i32 = 1001;
 
 /// Cooked: one request at a time.
@@ -182,19 +182,11 @@ impl Pattern for Req {
     }
 
     fn set_option(&mut self, option: i32, value: &[u8]) -> Result<()> {
-        let int = || value.try_into().map(i32::from_ne_bytes).map_err(|_| Error::Invalid);
         match option {
-            RESEND_INTERVAL => self.resend_interval = int()?,
-            FAIL_FAST => {
-                let value = int()?;
-                if !(0..=1).contains(&value) {
-                    return Err(Error::Invalid);
-                }
-                self.fail_fast = value == 1;
-            }
-            _ => return Err(Error::NoSuchOption),
+            RESEND_INTERVAL => int_option(value).map(|millis| self.resend_interval = millis),
+            FAIL_FAST => bool_option(value).map(|fail| self.fail_fast = fail),
+            _ => Err(Error::NoSuchOption),
         }
-        Ok(())
     }
 
     fn option(&self, option: i32) -> Result<i32> {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::routing::distributor::Distributor;
 use super::routing::fair_queue::FairQueue;
-use super::{Pattern, Pipes, Priorities, Refused, backtrace, duration_option};
+use super::{Pattern, Pipes, Priorities, Refused, backtrace, duration_option, int_option};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::pipe::PipeId;
@@ -132,7 +132,7 @@ impl Pattern for Surveyor {
         if option != DEADLINE {
             return Err(Error::NoSuchOption);
         }
-        self.deadline = value.try_into().map(i32::from_ne_bytes).map_err(|_| Error::Invalid)?;
+        self.deadline = int_option(value)?;
         Ok(())
     }
 

@@ -123,8 +123,8 @@ impl Interest {
         }
     }
 
-    /// Tells publishers what they do not know yet. Of many changes at once they are told together, and get everything until
-    /// then.
+    /// Sends publishers what they do not know yet. Many changes at once are sent together, and publishers send everything until
+    /// they have them.
     pub(super) fn tell(&mut self, pipes: &mut dyn Pipes, now: Instant) {
         if self.upstreams.is_empty() || self.bulk.is_alone(now) {
             return self.tell_held(pipes);
@@ -136,7 +136,7 @@ impl Interest {
         self.upstreams = upstreams;
     }
 
-    /// When publishers have to be told what is held.
+    /// When what is held has to be sent.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.bulk.deadline()
     }
@@ -308,7 +308,7 @@ impl Interest {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::pattern::Pattern;
     use crate::pattern::pubsub::Sub;
@@ -316,7 +316,7 @@ mod tests {
     use crate::pattern::stage::{A, Stage};
 
     /// A subscriber whose publisher A wants to know what is wanted.
-    fn teller(topics: &[&[u8]]) -> Stage<Sub> {
+    pub(in crate::pattern::pubsub) fn teller(topics: &[&[u8]]) -> Stage<Sub> {
         let mut sub = Stage::of(Sub::new(true));
         for topic in topics {
             sub.set_option(SUBSCRIBE, topic).unwrap();
@@ -325,7 +325,7 @@ mod tests {
         sub
     }
 
-    fn told(sub: &mut Stage<Sub>) -> Vec<Vec<u8>> {
+    pub(in crate::pattern::pubsub) fn told(sub: &mut Stage<Sub>) -> Vec<Vec<u8>> {
         sub.desk.sent.drain(..).map(|(_, frame)| frame).collect()
     }
 
@@ -381,88 +381,6 @@ mod tests {
         sub.desk.room.insert(A, 9);
         sub.writable(A);
         assert_eq!(told(&mut sub), [b"\x01c"]);
-    }
-
-    fn subscribe_to(sub: &mut Stage<Sub>, numbers: std::ops::Range<u32>) {
-        for number in numbers {
-            sub.set_option(SUBSCRIBE, &number.to_be_bytes()).unwrap();
-        }
-    }
-
-    /// Four are told at once; behind those a publisher is told that it shall send everything, until it knows the topics.
-    #[test]
-    fn many_changes_at_once_are_told_together() {
-        let mut sub = teller(&[b"a"]);
-        told(&mut sub);
-        subscribe_to(&mut sub, 0..4);
-        assert_eq!((told(&mut sub).len(), sub.left()), (4, None));
-        subscribe_to(&mut sub, 4..5);
-        assert_eq!((told(&mut sub), sub.left()), (vec![b"\x01".to_vec()], Some(1)));
-        subscribe_to(&mut sub, 5..100);
-        sub.set_option(UNSUBSCRIBE, b"a").unwrap();
-        assert!(told(&mut sub).is_empty());
-        sub.pass(1);
-        let mut last = told(&mut sub);
-        assert_eq!(last.split_off(96), [b"\0".to_vec(), b"\0a".to_vec()], "what is new first");
-        assert!(last.iter().all(|frame| frame[0] == 1));
-        assert_eq!((sub.left(), sub.pattern.waiting(A)), (None, 0));
-        subscribe_to(&mut sub, 100..101);
-        assert_eq!(told(&mut sub).len(), 1, "and from then on one by one");
-    }
-
-    #[test]
-    fn very_many_changes_are_told_before_their_time_is_over() {
-        let mut sub = teller(&[]);
-        told(&mut sub);
-        sub.desk.room.insert(A, usize::MAX);
-        subscribe_to(&mut sub, 0..2000);
-        assert!(sub.pattern.waiting(A) <= 512);
-        assert!(told(&mut sub).len() > 1488);
-    }
-
-    #[test]
-    fn everything_is_not_asked_for_where_that_is_known_or_nothing_is_new() {
-        let mut sub = teller(&[b""]);
-        told(&mut sub);
-        subscribe_to(&mut sub, 0..100);
-        assert_eq!(told(&mut sub).len(), 4);
-        sub.set_option(UNSUBSCRIBE, b"").unwrap();
-        assert!(told(&mut sub).is_empty(), "it has to wait for the others");
-        sub.set_option(SUBSCRIBE, b"").unwrap();
-        sub.pass(1);
-        assert!(!told(&mut sub).contains(&b"\0".to_vec()), "wanted all the time");
-        sub.pass(1);
-        for number in 0..100u32 {
-            sub.set_option(UNSUBSCRIBE, &number.to_be_bytes()).unwrap();
-        }
-        sub.set_option(UNSUBSCRIBE, b"").unwrap();
-        assert_eq!(told(&mut sub).len(), 4);
-        sub.set_option(SUBSCRIBE, b"").unwrap();
-        sub.pass(1);
-        let rest = told(&mut sub);
-        assert_eq!((rest.len(), sub.pattern.waiting(A)), (96, 0));
-        sub.set_option(UNSUBSCRIBE, b"").unwrap();
-        told(&mut sub);
-        for number in 0..20u32 {
-            sub.set_option(SUBSCRIBE, b"").unwrap();
-            sub.set_option(SUBSCRIBE, &number.to_be_bytes()).unwrap();
-            sub.set_option(UNSUBSCRIBE, b"").unwrap();
-        }
-        sub.pass(1);
-        assert_eq!(told(&mut sub).last().unwrap(), b"\0");
-    }
-
-    #[test]
-    fn a_publisher_that_takes_nothing_hears_what_was_held_when_it_does() {
-        let mut sub = teller(&[]);
-        told(&mut sub);
-        sub.desk.room.insert(A, 0);
-        subscribe_to(&mut sub, 0..100);
-        sub.pass(1);
-        assert_eq!((told(&mut sub).len(), sub.left()), (0, None));
-        sub.desk.room.insert(A, 200);
-        sub.writable(A);
-        assert_eq!((told(&mut sub).len(), sub.pattern.waiting(A)), (100, 0));
     }
 
     #[test]

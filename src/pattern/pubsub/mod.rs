@@ -20,15 +20,5 @@ pub(crate) use frame::TOPIC_MAX;
 pub(super) use publisher::Pub;
 pub(super) use subscriber::Sub;
 
-use crate::error::{Error, Result};
-
 /// NN_PUB_FORWARD and NN_SUB_FORWARD.
 const FORWARD: i32 = 1001;
-
-fn switch(value: &[u8]) -> Result<bool> {
-    match value.try_into().map(i32::from_ne_bytes) {
-        Ok(0) => Ok(false),
-        Ok(1) => Ok(true),
-        _ => Err(Error::Invalid),
-    }
-}

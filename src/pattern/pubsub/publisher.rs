@@ -3,14 +3,14 @@
 
 use std::time::Instant;
 
+use super::FORWARD;
 use super::audience::{Audience, Standing};
 use super::demand::Demand;
 use super::frame::{Frame, cut};
-use super::{FORWARD, switch};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::pattern::routing::distributor::Distributor;
-use crate::pattern::{DeviceId, Pattern, Pipes, Priorities, Refused};
+use crate::pattern::{DeviceId, Pattern, Pipes, Priorities, Refused, bool_option};
 use crate::pipe::PipeId;
 
 #[derive(Debug)]
@@ -177,7 +177,7 @@ impl Pattern for Pub {
 
     fn set_option(&mut self, option: i32, value: &[u8]) -> Result<()> {
         match option {
-            FORWARD => switch(value).map(|forward| self.forward = forward),
+            FORWARD => bool_option(value).map(|forward| self.forward = forward),
             _ => Err(Error::NoSuchOption),
         }
     }

@@ -3,13 +3,13 @@
 
 use std::time::Instant;
 
+use super::FORWARD;
 use super::demand::Demand;
 use super::interest::Interest;
-use super::{FORWARD, switch};
 use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::pattern::routing::fair_queue::FairQueue;
-use crate::pattern::{DeviceId, Pattern, Pipes, Priorities, Refused};
+use crate::pattern::{DeviceId, Pattern, Pipes, Priorities, Refused, bool_option};
 use crate::pipe::PipeId;
 
 pub(super) const SUBSCRIBE: i32 = 1;
@@ -107,7 +107,7 @@ impl Pattern for Sub {
         match option {
             SUBSCRIBE => self.interest.subscribe(value),
             UNSUBSCRIBE => self.interest.unsubscribe(value),
-            FORWARD => switch(value).map(|forward| self.forward = forward),
+            FORWARD => bool_option(value).map(|forward| self.forward = forward),
             _ => Err(Error::NoSuchOption),
         }
     }
