@@ -31,8 +31,9 @@ pub(crate) trait Driven: Send + Sync {
 /// Bytes of the thread's stack: a turn reads through a buffer of 64 KiB.
 const STACK: usize = 512 * 1024;
 
-/// Gathered output is looked after for the first time so soon, when most bursts are over, and then ever later: a sender that
-/// is still at it writes full batches itself.
+/// When gathered output is first looked at: most bursts are over then (16 messages to eight pipes take 20 us). Each further look
+/// comes after twice as long, up to `FAST_TICK`: a sender that goes on writes full batches itself, and every look disturbs it.
+/// Measured with `make bench`: 20 and 160 beside 100 and 100, a fan-out to eight 2.4, to 64 1.2, streams 1.0; 50 and 50: streams 0.8.
 const FIRST_TICK: Duration = Duration::from_micros(20);
 const FAST_TICK: Duration = Duration::from_micros(160);
 const SLOW_TICK: Duration = Duration::from_millis(1);

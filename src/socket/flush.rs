@@ -253,3 +253,61 @@ impl Direct<Stream> {
         Ok(rest)
     }
 }
+
+#[cfg(all(test, not(simulated)))]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::pattern::{PUB, SUB};
+    use crate::socket::Given;
+    use crate::socket::core::Writing;
+    use crate::socket::library::Library;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn subscribe(socket: &Socket, topic: &[u8]) {
+        socket.set_option(i32::from(SUB), 1, Given { bytes: topic, address: 0 }).unwrap();
+    }
+
+    /// Another thread writes what was held, and has not seen a new topic yet: the call that queues it returns once it is out.
+    #[test]
+    fn a_subscription_waits_for_the_thread_that_writes() {
+        let library = Arc::new(Library::new(sys::generation(), Arc::default()));
+        let [publisher, subscriber] = [PUB, SUB].map(|protocol| {
+            Socket::new(Arc::clone(&library), sys::generation(), protocol, false, "test".to_owned()).unwrap()
+        });
+        let id = publisher.bind(b"tcp://127.0.0.1:0").unwrap();
+        let address = publisher.with(|state| state.endpoints[&id].whole_address());
+        let dialled = subscriber.connect(&address).unwrap();
+        let until = Instant::now() + PATIENCE;
+        // This test is the thread that writes.
+        let pipe = loop {
+            assert!(Instant::now() < until, "there is no connection");
+            let begun = subscriber.with(|state| {
+                let pipe = *state.pipes.of_endpoint(dialled).first()?;
+                let idle = state.pipes.stream(pipe).filter(|stream| stream.writing == Writing::Idle)?;
+                idle.writing = Writing::Busy;
+                Some(pipe)
+            });
+            match begun {
+                Some(pipe) => break pipe,
+                None => std::thread::yield_now(),
+            }
+        };
+        let start = Instant::now();
+        subscribe(&subscriber, b"given up");
+        assert!(start.elapsed() >= HEARING_TIME, "not for ever, if that thread does not go on");
+        std::thread::scope(|scope| {
+            let call = scope.spawn(|| {
+                subscribe(&subscriber, b"seen");
+                subscriber.with(|state| state.pipes.stream(pipe).unwrap().outbox.is_empty())
+            });
+            subscriber.flush(pipe);
+            assert!(call.join().unwrap(), "it is still queued");
+        });
+        subscriber.close(Instant::now()).unwrap();
+        publisher.close(Instant::now()).unwrap();
+    }
+}

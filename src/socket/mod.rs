@@ -317,15 +317,18 @@ impl Socket {
         held.pipes.batching.send_begins(now);
         let mut result = self.try_send(&mut held, message, now);
         if matches!(result, Err(Error::WouldBlock | Error::NoPeer)) {
-            // Who does not want to wait for a peer looks once whether one is there.
-            let once = dont_wait || result == Err(Error::NoPeer);
-            let limit = if once { Limit::Once } else { Limit::of(held.options.send_timeout) };
+            // A caller that does not want to wait for a peer looks once whether one is there.
+            let no_peer = result == Err(Error::NoPeer);
+            let limit = if dont_wait || no_peer { Limit::Once } else { Limit::of(held.options.send_timeout) };
             (held, result) = self.wait_until(held, Want::Send, limit, |state| {
                 let now = sys::now();
                 state.pipes.batching.send_resumes(now);
                 let sent = self.try_send(state, message, now);
                 if sent == Err(Error::NoPeer) { Err(Error::WouldBlock) } else { sent }
             });
+            if no_peer && result == Err(Error::WouldBlock) {
+                result = Err(Error::NoPeer);
+            }
         }
         if let Err(error) = result {
             return held.finish(|_| Err(error));

@@ -47,7 +47,8 @@ impl Reactor {
 /// know of a subscription and to have this one publish what it asks for.
 const HEARING_PAUSE: Duration = Duration::from_micros(10);
 
-/// How long a call that does not wait otherwise waits at most for another thread that reads what has come.
+/// How long a call that does not wait otherwise waits at most for another thread that reads what has come, or writes what it has
+/// queued. A look or a write of either takes microseconds; this is for a thread that has lost its processor.
 pub(super) const HEARING_TIME: Duration = Duration::from_millis(10);
 
 impl Socket {

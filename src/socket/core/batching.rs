@@ -8,7 +8,8 @@
 
 use std::time::{Duration, Instant};
 
-/// How long a batch waits for the worker after its last message (measured: 40 to 100 us, its tick included).
+/// How long a batch waits for the worker after its last message (measured: 40 to 100 us, its tick included). With 30 us a fan-out to
+/// one pipe goes 0.4 as fast, with 60 0.9; with 150 streams go 0.7 to 0.9.
 const WAIT: Duration = Duration::from_micros(75);
 
 /// Quick sends in a row before batching begins, whatever they have cost: one slow write is no burst.

@@ -39,7 +39,7 @@ const NAME_MAX: usize = 63;
 const NN_DIRECT_FD: i32 = 1001;
 const NN_CONNECT_TIMEOUT: i32 = 1002;
 
-/// The same at the levels NN_TCP and NN_IPC.
+/// Likewise at the levels NN_TCP and NN_IPC. Names, units and ranges are in ffi/symbols.rs and nn_options(7).
 const NN_TCP_KEEPALIVE_IDLE: i32 = 1001;
 const NN_TCP_KEEPALIVE_INTERVAL: i32 = 1002;
 const NN_TCP_KEEPALIVE_COUNT: i32 = 1003;
