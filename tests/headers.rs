@@ -37,7 +37,18 @@ const HEADERS: [(&str, &str, &[&str], &[&str]); 16] = [
             "NN_TCP_USER_TIMEOUT",
             "NN_IPC_MODE",
             "NN_REQ_FAIL_FAST",
+            "NN_CONFLATE",
+            "NN_OVERFLOW",
+            "NN_WS_PING",
+            "NN_STAT_MESSAGES_OVERFLOWED",
+            "NN_STAT_MESSAGES_CONFLATED",
         ],
+        &[],
+    ),
+    (
+        "nanomsg-rs/monitor.h",
+        "what happens to a socket, which upstream does not tell",
+        &["NN_MONITOR", "NN_STATISTICS", "NN_RECV_PEER"],
         &[],
     ),
     ("nanomsg/nn.h", "what all sockets have in common", &[], &[]),
@@ -297,7 +308,7 @@ fn symbols() -> BTreeMap<String, i32> {
         symbols.insert(name.to_str().unwrap().to_owned(), value);
     }
     // Upstream 1.3.0 has 122.
-    assert_eq!(symbols.len(), 134);
+    assert_eq!(symbols.len(), 146);
     symbols
 }
 

@@ -255,6 +255,45 @@ pub const NN_IPC_MODE: c_int = 1001;
 /// unless set: the request waits for a peer; int.
 pub const NN_REQ_FAIL_FAST: c_int = 1001;
 
+/// Level NN_SOL_SOCKET, of SUB, PULL and PAIR. 1: an unread message is replaced by the next one, so that the newest is received and
+/// what was older is not; int. 0, which it is unless set: every message is kept.
+pub const NN_CONFLATE: c_int = 1003;
+/// Level NN_SOL_SOCKET, of the same. With NN_CONFLATE a message replaces only one whose first bytes, so many, are the same: the
+/// newest of each topic; int, 0 to 4,096. 0, which it is unless set: the newest of all.
+pub const NN_CONFLATE_PREFIX: c_int = 1004;
+
+/// Level NN_SOL_SOCKET, of PUB, BUS and SURVEYOR. What becomes of a message for a peer that has NN_SNDBUF bytes waiting already: one
+/// of the three below; int.
+pub const NN_OVERFLOW: c_int = 1005;
+/// The peer misses the message. So it is unless it was set.
+pub const NN_OVERFLOW_DROP_NEW: c_int = 0;
+/// The peer misses the oldest of up to NN_SNDBUF further bytes that wait for it.
+pub const NN_OVERFLOW_DROP_OLD: c_int = 1;
+/// No peer misses anything: nn_send waits until all of them take messages, for NN_SNDTIMEO at most.
+pub const NN_OVERFLOW_WAIT: c_int = 2;
+
+/// Level NN_SOL_SOCKET. 1: nn_recvmsg tells of each message which peer it came from, in a control message of this level and type
+/// whose data are the peer as a JSON object (see nn_monitor(7)); int. 0 unless set.
+pub const NN_RECV_PEER: c_int = 1006;
+
+/// Level NN_SOL_SOCKET. An address, where the socket publishes what happens to its endpoints and connections: it binds a PUB there.
+/// Text; empty, which it is unless set: nowhere. Reading it gives the address with the port that the system has chosen. See
+/// nn_monitor(7).
+pub const NN_MONITOR: c_int = 1007;
+
+/// Level NN_SOL_SOCKET; can only be read. What the socket has counted, and its endpoints and connections, as one JSON document. See
+/// nn_monitor(7).
+pub const NN_STATISTICS: c_int = 1008;
+
+/// Level NN_WS. Milliseconds after which a connection that brings nothing is asked for a sign of life (a WebSocket ping), and as
+/// many again after which it is ended if none came; int. 0, which it is unless set: never.
+pub const NN_WS_PING: c_int = 1001;
+
+/// Messages that a peer missed because it had no room, counted for each peer: of PUB, BUS and SURVEYOR.
+pub const NN_STAT_MESSAGES_OVERFLOWED: c_int = 1302;
+/// Messages that were replaced by newer ones before they were received (NN_CONFLATE).
+pub const NN_STAT_MESSAGES_CONFLATED: c_int = 1303;
+
 pub const NN_PROTO_REQREP: c_int = 3;
 /// Sends a request and receives its reply.
 pub const NN_REQ: c_int = NN_PROTO_REQREP * 16;
@@ -355,7 +394,7 @@ const fn name(with_nul: &'static str) -> &'static CStr {
 /// In the order of upstream 1.3.0, which programs see that list the symbols: 122 rows, NN_UNIX at index 32 being the one that
 /// 1.1.5 does not have. Our own come behind all of upstream's.
 #[rustfmt::skip]
-static SYMBOLS: [Symbol; 134] = [
+static SYMBOLS: [Symbol; 146] = [
     symbol!(NN_NS_NAMESPACE, NN_NS_NAMESPACE),
     symbol!(NN_NS_VERSION, NN_NS_NAMESPACE),
     symbol!(NN_NS_DOMAIN, NN_NS_NAMESPACE),
@@ -490,6 +529,18 @@ static SYMBOLS: [Symbol; 134] = [
     symbol!(NN_IPC_MODE, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_NONE),
     symbol!(NN_REQ_FAIL_FAST, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_BOOLEAN),
     symbol!(NN_CONNECT_TIMEOUT, NN_NS_SOCKET_OPTION, NN_TYPE_INT, NN_UNIT_MILLISECONDS),
+    symbol!(NN_CONFLATE, NN_NS_SOCKET_OPTION, NN_TYPE_INT, NN_UNIT_BOOLEAN),
+    symbol!(NN_CONFLATE_PREFIX, NN_NS_SOCKET_OPTION, NN_TYPE_INT, NN_UNIT_BYTES),
+    symbol!(NN_OVERFLOW, NN_NS_SOCKET_OPTION, NN_TYPE_INT, NN_UNIT_NONE),
+    symbol!(NN_OVERFLOW_DROP_NEW, NN_NS_FLAG),
+    symbol!(NN_OVERFLOW_DROP_OLD, NN_NS_FLAG),
+    symbol!(NN_OVERFLOW_WAIT, NN_NS_FLAG),
+    symbol!(NN_RECV_PEER, NN_NS_SOCKET_OPTION, NN_TYPE_INT, NN_UNIT_BOOLEAN),
+    symbol!(NN_MONITOR, NN_NS_SOCKET_OPTION, NN_TYPE_STR, NN_UNIT_NONE),
+    symbol!(NN_STATISTICS, NN_NS_SOCKET_OPTION, NN_TYPE_STR, NN_UNIT_NONE),
+    symbol!(NN_WS_PING, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_MILLISECONDS),
+    symbol!(NN_STAT_MESSAGES_OVERFLOWED, NN_NS_STATISTIC, NN_TYPE_INT, NN_UNIT_MESSAGES),
+    symbol!(NN_STAT_MESSAGES_CONFLATED, NN_NS_STATISTIC, NN_TYPE_INT, NN_UNIT_MESSAGES),
 ];
 
 #[cfg(test)]
@@ -516,6 +567,8 @@ mod tests {
             (126, c"NN_ENDPOINT", -1001),
             (132, c"NN_REQ_FAIL_FAST", 1001),
             (133, c"NN_CONNECT_TIMEOUT", 1002),
+            (143, c"NN_WS_PING", 1001),
+            (145, c"NN_STAT_MESSAGES_CONFLATED", 1303),
         ] {
             assert_eq!(symbol(index), Some((name, value)));
         }
@@ -539,7 +592,7 @@ mod tests {
 
     #[test]
     fn outside_of_the_table_is_nothing() {
-        for index in [-1, c_int::MIN, 134, 2000, c_int::MAX] {
+        for index in [-1, c_int::MIN, 146, 2000, c_int::MAX] {
             assert!(symbol(index).is_none() && properties(index).is_none());
         }
     }
