@@ -13,7 +13,7 @@ use cbindgen::{Builder, Config, ItemType};
 
 /// Every header: what it is about, the words its constants begin with, and which others it includes. All other constants
 /// are nn.h's.
-const HEADERS: [(&str, &str, &[&str], &[&str]); 16] = [
+const HEADERS: [(&str, &str, &[&str], &[&str]); 17] = [
     // Upstream does not have it: outside of its folder. Its words come before those of pubsub.h.
     (
         "nanomsg-rs/forward.h",

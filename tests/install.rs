@@ -127,7 +127,7 @@ impl Places {
             files.insert(Path::new(self.include).join(format!("nanomsg/{name}.h")), Kind::File(0o644));
         }
         files.insert(Path::new(self.include).join("nanomsg/nanomsg.hpp"), Kind::File(0o644));
-        for name in ["forward.h", "direct.h", "options.h"] {
+        for name in ["forward.h", "direct.h", "options.h", "monitor.h"] {
             files.insert(Path::new(self.include).join("nanomsg-rs").join(name), Kind::File(0o644));
         }
         files

@@ -45,4 +45,43 @@
  */
 #define NN_REQ_FAIL_FAST 1001
 
+/*
+ Level NN_SOL_SOCKET, of SUB, PULL and PAIR. 1: an unread message is replaced by the next one, so that the newest is received and
+ what was older is not; int. 0, which it is unless set: every message is kept.
+ */
+#define NN_CONFLATE 1003
+
+/*
+ Level NN_SOL_SOCKET, of the same. With NN_CONFLATE a message replaces only one whose first bytes, so many, are the same: the
+ newest of each topic; int, 0 to 4,096. 0, which it is unless set: the newest of all.
+ */
+#define NN_CONFLATE_PREFIX 1004
+
+/*
+ Level NN_SOL_SOCKET, of PUB, BUS and SURVEYOR. What becomes of a message for a peer that has NN_SNDBUF bytes waiting already: one
+ of the three below; int.
+ */
+#define NN_OVERFLOW 1005
+
+/* The peer misses the message. So it is unless it was set. */
+#define NN_OVERFLOW_DROP_NEW 0
+
+/* The peer misses the oldest of up to NN_SNDBUF further bytes that wait for it. */
+#define NN_OVERFLOW_DROP_OLD 1
+
+/* No peer misses anything: nn_send waits until all of them take messages, for NN_SNDTIMEO at most. */
+#define NN_OVERFLOW_WAIT 2
+
+/*
+ Level NN_WS. Milliseconds after which a connection that brings nothing is asked for a sign of life (a WebSocket ping), and as
+ many again after which it is ended if none came; int. 0, which it is unless set: never.
+ */
+#define NN_WS_PING 1001
+
+/* Messages that a peer missed because it had no room, counted for each peer: of PUB, BUS and SURVEYOR. */
+#define NN_STAT_MESSAGES_OVERFLOWED 1302
+
+/* Messages that were replaced by newer ones before they were received (NN_CONFLATE). */
+#define NN_STAT_MESSAGES_CONFLATED 1303
+
 #endif  /* NANOMSG_RS_OPTIONS_H_INCLUDED */
