@@ -113,7 +113,7 @@ fn settles(bytes: &[u8], answer: impl Fn(&[u8]) -> Upgrade) {
             assert!(length <= bytes.len());
             assert_eq!(answer(&bytes[..length - 1]), Upgrade::More);
         }
-        Upgrade::Refused { reply } => assert!(reply.is_empty() || reply.ends_with(b"\r\n\r\n")),
+        Upgrade::Refused { reply, .. } => assert!(reply.is_empty() || reply.ends_with(b"\r\n\r\n")),
     }
 }
 
@@ -168,6 +168,7 @@ pub fn address(bytes: &[u8]) {
             send_buffer: None,
             recv_buffer: None,
             ws_opcode: 2,
+            ws_ping: None,
             connect_timeout: None,
             keepalive: KeepAlive::default(),
             ipc_mode: None,

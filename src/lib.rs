@@ -32,6 +32,8 @@ mod transport;
 
 mod codec;
 
+mod peer;
+
 mod pipe;
 
 mod reactor;

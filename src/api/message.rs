@@ -114,14 +114,14 @@ impl Message {
         &mut self,
         call: impl FnOnce(&mut Outgoing<'_>) -> crate::error::Result<T>,
     ) -> crate::error::Result<T> {
-        let Inner { header, body, opcode } = std::mem::take(&mut self.inner);
+        let Inner { header, body, opcode, peer } = std::mem::take(&mut self.inner);
         let mut outgoing = Outgoing::owned(body);
         outgoing.header.clone_from(&header);
         outgoing.opcode = opcode;
         let result = call(&mut outgoing);
         if result.is_err() {
             let body = outgoing.into_body().unwrap_or_else(Body::empty);
-            self.inner = Inner { header, body, opcode };
+            self.inner = Inner { header, body, opcode, peer };
         }
         result
     }

@@ -47,7 +47,7 @@ impl LengthPrefix {
             Self::Typed => match bytes.split_first() {
                 None => return Ok(None),
                 Some((&MESSAGE, rest)) => rest,
-                Some(_) => return Err(Violation),
+                Some(_) => return Err(Violation("A frame is of an unknown kind.")),
             },
         };
         let Some(length) = length.first_chunk::<8>() else { return Ok(None) };
@@ -69,8 +69,8 @@ mod tests {
 
     #[test]
     fn another_type_byte_is_a_violation_at_once() {
-        assert_eq!(LengthPrefix::Typed.decode(&[2]), Err(Violation));
-        assert_eq!(LengthPrefix::Typed.decode(&[0, 0]), Err(Violation));
+        assert_eq!(LengthPrefix::Typed.decode(&[2]), Err(Violation("A frame is of an unknown kind.")));
+        assert_eq!(LengthPrefix::Typed.decode(&[0, 0]), Err(Violation("A frame is of an unknown kind.")));
     }
 
     #[test]

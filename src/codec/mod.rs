@@ -10,9 +10,9 @@ pub(crate) mod ws_upgrade;
 use length_prefix::LengthPrefix;
 use ws_frame::{Mask, Role};
 
-/// The peer broke the protocol; its connection ends.
+/// The peer broke the protocol, in which way; its connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Violation;
+pub(crate) struct Violation(pub &'static str);
 
 /// What the first bytes of a frame announce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

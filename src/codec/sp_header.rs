@@ -5,7 +5,10 @@ use super::Violation;
 
 pub(crate) const LEN: usize = 8;
 
+/// Its last byte is the version.
 const SIGNATURE: [u8; 4] = [0, b'S', b'P', 0];
+
+pub(crate) const OTHER_VERSION: Violation = Violation("It speaks another version of SP.");
 
 /// The greeting of a socket of this type: signature, version 0, type, two reserved bytes of zero.
 pub(crate) fn encode(protocol: u16) -> [u8; LEN] {
@@ -16,7 +19,10 @@ pub(crate) fn encode(protocol: u16) -> [u8; LEN] {
 /// The peer's socket type. Its reserved bytes are not looked at: libnanomsg accepts any, and so must we.
 pub(crate) fn decode(bytes: [u8; LEN]) -> Result<u16, Violation> {
     let [signature @ .., high, low, _, _] = bytes;
-    if signature == SIGNATURE { Ok(u16::from_be_bytes([high, low])) } else { Err(Violation) }
+    if signature == SIGNATURE {
+        return Ok(u16::from_be_bytes([high, low]));
+    }
+    Err(if signature[..3] == SIGNATURE[..3] { OTHER_VERSION } else { Violation("It does not greet as SP does.") })
 }
 
 #[cfg(test)]
@@ -39,7 +45,8 @@ mod tests {
         for index in 0..4 {
             let mut bytes = encode(16);
             bytes[index] ^= 1;
-            assert_eq!(decode(bytes), Err(Violation));
+            let other = decode(bytes).unwrap_err();
+            assert_eq!(other == OTHER_VERSION, index == 3);
         }
     }
 

@@ -182,6 +182,10 @@ pub(crate) fn close_frame(close: Close, mask: Option<Mask>) -> Vec<u8> {
     control(CLOSE, &payload, mask)
 }
 
+pub(crate) fn ping_frame(mask: Option<Mask>) -> Vec<u8> {
+    control(PING, b"", mask)
+}
+
 pub(crate) fn pong_frame(payload: &[u8], mask: Option<Mask>) -> Vec<u8> {
     control(PONG, payload, mask)
 }

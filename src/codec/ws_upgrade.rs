@@ -24,6 +24,8 @@ const SUFFIX: &str = ".sp.nanomsg.org";
 /// The extension by which subscriptions travel. It changes nothing about frames.
 const EXTENSION: &str = "subscriptions.sp.nanomsg.org";
 
+const WRONG_TYPE: &str = "Incompatible Socket Type";
+
 const TYPES: [&str; 10] = ["pair", "req", "rep", "pub", "sub", "surveyor", "respondent", "push", "pull", "bus"];
 
 /// What has become of the bytes so far.
@@ -35,7 +37,17 @@ pub(crate) enum Upgrade {
     /// agreed on our extension.
     Done { length: usize, reply: Vec<u8>, extended: bool },
     /// It will not be one. The server says so with `reply`.
-    Refused { reply: Vec<u8> },
+    Refused { reply: Vec<u8>, why: Refusal },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The socket types do not fit.
+    Type,
+    /// There is no room for the client.
+    Busy,
+    /// The other side has broken this rule.
+    Rule(&'static str),
 }
 
 /// How a listening socket of type `own` answers a request. Without a subprotocol, which browsers may leave out, only PAIR
@@ -77,9 +89,9 @@ pub(crate) fn answer(bytes: &[u8], own: &str, extends: bool) -> Upgrade {
     let chosen = match offers().find(|offer| names(offer, own)) {
         Some(offer) => offer,
         None if offers().next().is_none() && own == "pair" => "",
-        None if offers().next().is_none() => return refuse("Incompatible Socket Type"),
+        None if offers().next().is_none() => return refuse(WRONG_TYPE),
         None if offers().any(|offer| TYPES.iter().any(|kind| names(offer, kind))) => {
-            return refuse("Incompatible Socket Type");
+            return refuse(WRONG_TYPE);
         }
         None => return refuse("Unrecognized Socket Type"),
     };
@@ -126,14 +138,15 @@ fn parse_get<'h, 'b>(bytes: &'b [u8], headers: &'h mut [Header<'b>]) -> Option<S
 /// To a client whose request is right where there is no room for it now (RFC 9110, section 15.6.4).
 pub(crate) const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-fn refuse(reason: &str) -> Upgrade {
+fn refuse(reason: &'static str) -> Upgrade {
     let reply = format!(
         "HTTP/1.1 400 {reason}\r\n\
          Sec-WebSocket-Version: 13\r\n\
          Content-Length: 0\r\n\
          Connection: close\r\n\r\n"
     );
-    Upgrade::Refused { reply: reply.into_bytes() }
+    let why = if reason == WRONG_TYPE { Refusal::Type } else { Refusal::Rule(reason) };
+    Upgrade::Refused { reply: reply.into_bytes(), why }
 }
 
 /// Whether `answer` and `check` can say something new, which they are only asked then: of `bytes`, `kept` were there before,
@@ -163,27 +176,36 @@ pub(crate) fn request(resource: &str, host: &str, key: [u8; 16], wanted: &str, e
 
 /// What the server's response to that request means.
 pub(crate) fn check(bytes: &[u8], key: [u8; 16], wanted: &str, extends: bool) -> Upgrade {
-    let refused = Upgrade::Refused { reply: Vec::new() };
+    let refused = |why| Upgrade::Refused { reply: Vec::new(), why };
     let mut headers = [EMPTY_HEADER; HEADERS];
     let mut response = Response::new(&mut headers);
     let length = match response.parse(&bytes[..bytes.len().min(LIMIT)]) {
         Ok(Status::Complete(length)) => length,
         Ok(Status::Partial) if bytes.len() < LIMIT => return Upgrade::More,
-        _ => return refused,
+        _ => return refused(Refusal::Rule("Bad Response")),
     };
     let headers = &*response.headers;
     let expected = accept_key(&BASE64_STANDARD.encode(key));
     let named = value(headers, "Sec-WebSocket-Protocol").unwrap_or_default();
     let extension = value(headers, "Sec-WebSocket-Extensions").unwrap_or_default();
     let extended = extends && extension.eq_ignore_ascii_case(EXTENSION);
+    match (response.code, response.reason) {
+        (Some(400), Some(WRONG_TYPE)) => return refused(Refusal::Type),
+        (Some(503), _) => return refused(Refusal::Busy),
+        _ => {}
+    }
+    let fits = named.is_empty() || names(named, wanted);
     let good = response.code == Some(101)
         && response.version == Some(1)
         && has_token(headers, "Upgrade", "websocket")
         && has_token(headers, "Connection", "upgrade")
         && value(headers, "Sec-WebSocket-Accept") == Some(&expected)
-        && (named.is_empty() || names(named, wanted))
         && (extended || extension.is_empty());
-    if good { Upgrade::Done { length, reply: Vec::new(), extended } } else { refused }
+    match (good, fits) {
+        (true, true) => Upgrade::Done { length, reply: Vec::new(), extended },
+        (true, false) => refused(Refusal::Type),
+        (false, _) => refused(Refusal::Rule("Not The Upgrade That Was Asked For")),
+    }
 }
 
 /// Proves to the client that its key was read (RFC 6455, section 4.2.2).
@@ -263,7 +285,7 @@ mod tests {
     }
 
     fn refused(bytes: &[u8], own: &str) -> String {
-        let Upgrade::Refused { reply } = answer(bytes, own, false) else { panic!("not refused") };
+        let Upgrade::Refused { reply, .. } = answer(bytes, own, false) else { panic!("not refused") };
         let reply = String::from_utf8(reply).unwrap();
         assert!(reply.ends_with("\r\n\r\n") && reply.contains("Sec-WebSocket-Version: 13\r\n"));
         reply.split("\r\n").next().unwrap().strip_prefix("HTTP/1.1 400 ").unwrap().to_owned()
@@ -417,7 +439,8 @@ mod tests {
             let first = [("Upgrade", upgrade), ("Connection", connection), ("Sec-WebSocket-Accept", accept)];
             check(&text(line, &[&first[..], more].concat()), key, "rep", false)
         };
-        let refused = Upgrade::Refused { reply: Vec::new() };
+        let refused = |rule| Upgrade::Refused { reply: Vec::new(), why: Refusal::Rule(rule) };
+        let (refused, bad) = (refused("Not The Upgrade That Was Asked For"), refused("Bad Response"));
         let line = "HTTP/1.1 101 Switching Protocols";
         for more in [&[][..], &[("Sec-WebSocket-Protocol", "")], &[("Sec-WebSocket-Protocol", "rep.sp.nanomsg.org")]] {
             assert!(matches!(respond(line, "WebSocket", "keep-alive, Upgrade", &accept, more), Upgrade::Done { .. }));
@@ -427,11 +450,15 @@ mod tests {
         assert_eq!(respond(line, "h2c", "Upgrade", &accept, &[]), refused);
         assert_eq!(respond(line, "websocket", "close", &accept, &[]), refused);
         assert_eq!(respond(line, "websocket", "Upgrade", &accept.to_lowercase(), &[]), refused);
-        for more in [("Sec-WebSocket-Protocol", "pub.sp.nanomsg.org"), ("Sec-WebSocket-Extensions", "x")] {
-            assert_eq!(respond(line, "websocket", "Upgrade", &accept, &[more]), refused);
-        }
-        assert_eq!(check(b"nonsense\r\n\r\n", key, "rep", false), refused);
-        assert_eq!(check(&[b'x'; LIMIT], key, "rep", false), refused);
+        assert_eq!(respond(line, "websocket", "Upgrade", &accept, &[("Sec-WebSocket-Extensions", "x")]), refused);
+        let wrong_type = Upgrade::Refused { reply: Vec::new(), why: Refusal::Type };
+        let named = [("Sec-WebSocket-Protocol", "pub.sp.nanomsg.org")];
+        assert_eq!(respond(line, "websocket", "Upgrade", &accept, &named), wrong_type);
+        assert_eq!(respond("HTTP/1.1 400 Incompatible Socket Type", "", "", "", &[]), wrong_type);
+        let busy = Upgrade::Refused { reply: Vec::new(), why: Refusal::Busy };
+        assert_eq!(check(BUSY, key, "rep", false), busy);
+        assert_eq!(check(b"nonsense\r\n\r\n", key, "rep", false), bad);
+        assert_eq!(check(&[b'x'; LIMIT], key, "rep", false), bad);
         assert_eq!(check(b"HTTP/1.1 101 ", key, "rep", false), Upgrade::More);
     }
 
@@ -452,7 +479,7 @@ mod tests {
         };
         let reply = String::from_utf8(reply).unwrap();
         assert!(reply.ends_with("\r\nSec-WebSocket-Extensions: subscriptions.sp.nanomsg.org\r\n\r\n"), "{reply}");
-        assert_eq!(check(reply.as_bytes(), key, "pair", false), Upgrade::Refused { reply: Vec::new() });
+        assert!(matches!(check(reply.as_bytes(), key, "pair", false), Upgrade::Refused { why: Refusal::Rule(_), .. }));
     }
 
     proptest! {

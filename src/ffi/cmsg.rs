@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
 use crate::ffi::msghdr::{chunk_in, nn_msghdr};
-use crate::ffi::symbols::{NN_MSG, NN_WS, NN_WS_MSG_TYPE, PROTO_SP, SP_HDR};
+use crate::ffi::symbols::{NN_MSG, NN_RECV_PEER, NN_SOL_SOCKET, NN_WS, NN_WS_MSG_TYPE, PROTO_SP, SP_HDR};
 use crate::ffi::{args, chunk};
 use crate::message::{Header, Message};
 
@@ -144,8 +144,8 @@ pub(super) unsafe fn next_header(msghdr: *const nn_msghdr, after: *const nn_cmsg
 /// The properties that come with a received message, small enough for the stack as a rule.
 pub(super) type Block = SmallVec<[u8; 96]>;
 
-/// What nn_recvmsg tells about a message: the SP header, always, and the opcode it came with, if any. Padding is zero,
-/// and counted into cmsg_len: upstream does, and its tests compare that.
+/// What nn_recvmsg tells about a message: the SP header, always, the opcode it came with, if any, and whom it came from, if that
+/// was asked for. Padding is zero; in the former two it is counted into cmsg_len: upstream does, and its tests compare that.
 pub(super) fn block(message: &Message) -> Result<Block> {
     let header = &message.header;
     let with_header = sp_header_space(header.len());
@@ -162,6 +162,15 @@ pub(super) fn block(message: &Message) -> Result<Block> {
         put_head(&mut block, with_opcode - with_header, NN_WS, NN_WS_MSG_TYPE);
         block.push(message.opcode);
         block.resize(with_opcode, 0);
+    }
+    if let Some(peer) = &message.peer {
+        let peer = peer.to_json();
+        let space = padded(HEAD + peer.len()).ok_or(Error::NoMemory)?;
+        block.try_reserve(space).map_err(|_| Error::NoMemory)?;
+        let end = block.len() + space;
+        put_head(&mut block, HEAD + peer.len(), NN_SOL_SOCKET, NN_RECV_PEER);
+        block.extend_from_slice(&peer);
+        block.resize(end, 0);
     }
     Ok(block)
 }
@@ -203,7 +212,7 @@ pub(crate) fn examine(block: &[u8]) {
     assert_eq!(control.opcode(), opcode.copied().unwrap_or(0));
 
     let body = crate::message::Body::empty();
-    let message = Message { header: header.clone(), body, opcode: control.opcode() };
+    let message = Message { header: header.clone(), body, opcode: control.opcode(), peer: None };
     let written = self::block(&message).expect("memory");
     let again = Control { block: &written, chunk: None };
     assert_eq!((again.sp_header().expect("memory"), again.opcode()), (header, message.opcode));
@@ -213,8 +222,11 @@ pub(crate) fn examine(block: &[u8]) {
 mod tests {
     use proptest::prelude::*;
 
+    use std::sync::Arc;
+
     use super::*;
     use crate::message::Body;
+    use crate::peer::Peer;
 
     fn put(block: &mut Vec<u8>, level: c_int, kind: c_int, data: &[u8]) {
         block.extend_from_slice(&(HEAD + data.len()).to_ne_bytes());
@@ -289,7 +301,7 @@ mod tests {
     fn the_control_block_goes_back_into_a_send() {
         for length in 0..20 {
             let header = vec![0xAB; length];
-            let message = Message { header: Header::from_slice(&header), body: Body::empty(), opcode: 2 };
+            let message = Message { header: Header::from_slice(&header), body: Body::empty(), opcode: 2, peer: None };
             let block = block(&message).unwrap();
             assert_eq!(block.len(), sp_header_space(length) + HEAD + size_of::<usize>());
             assert_eq!(&control(&block).sp_header().unwrap()[..], &header[..]);
@@ -298,6 +310,19 @@ mod tests {
             assert!(padding.iter().all(|&byte| byte == 0), "what pads it is nobody's memory");
             let opcode = block.len() - size_of::<usize>();
             assert_eq!(block[opcode + 1..], [0; size_of::<usize>() - 1], "nor what pads the opcode");
+        }
+    }
+
+    #[test]
+    fn the_peer_comes_last_and_is_as_long_as_its_text() {
+        for pipe in [1, 12, 123, 1234, 12_345, 123_456, 1_234_567, 12_345_678] {
+            let peer = Arc::new(Peer { pipe, ..Peer::default() });
+            let message = Message { opcode: 1, peer: Some(Arc::clone(&peer)), ..Message::default() };
+            let block = block(&message).unwrap();
+            assert_eq!(block.len() % size_of::<usize>(), 0);
+            let read: Vec<_> = properties(&block).map(|p| (p.level, p.kind, p.data.to_vec())).collect();
+            assert_eq!(read.len(), 3);
+            assert_eq!(read[2], (NN_SOL_SOCKET, NN_RECV_PEER, peer.to_json()));
         }
     }
 

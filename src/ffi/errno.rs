@@ -6,7 +6,7 @@ use std::ptr;
 use crate::error::{Error, Result};
 use crate::ffi::symbols::{EFSM, ETERM};
 use crate::panics::{self, Place};
-use crate::sys::Uncancelled;
+use crate::sys::{self, Uncancelled};
 
 /// What a call that failed returns; errno says the rest.
 pub(super) trait Answer: Sized {
@@ -64,26 +64,9 @@ pub(super) fn guard_quick<A: Answer>(body: impl FnOnce() -> Result<A>) -> A {
 
 pub(crate) fn code(error: Error) -> c_int {
     match error {
-        Error::BadSocket => libc::EBADF,
-        Error::Broken => libc::ENOTRECOVERABLE,
         Error::Terminated => ETERM,
-        Error::WouldBlock | Error::NoPeer => libc::EAGAIN,
-        Error::TimedOut => libc::ETIMEDOUT,
-        Error::Interrupted => libc::EINTR,
         Error::WrongState => EFSM,
-        Error::NotSupported => libc::ENOTSUP,
-        Error::Invalid => libc::EINVAL,
-        Error::Fault => libc::EFAULT,
-        Error::MessageSize => libc::EMSGSIZE,
-        Error::NoSuchOption => libc::ENOPROTOOPT,
-        Error::UnknownDomain => libc::EAFNOSUPPORT,
-        Error::UnknownScheme => libc::EPROTONOSUPPORT,
-        Error::NameTooLong => libc::ENAMETOOLONG,
-        Error::NoDevice => libc::ENODEV,
-        Error::AddressInUse => libc::EADDRINUSE,
-        Error::TooMany => libc::EMFILE,
-        Error::NoMemory => libc::ENOMEM,
-        Error::Os(code) => code,
+        error => sys::number_of(error),
     }
 }
 

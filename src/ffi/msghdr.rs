@@ -300,7 +300,7 @@ mod tests {
     use crate::message::Header;
 
     fn message(header: &[u8], body: &[u8], opcode: u8) -> Message {
-        Message { header: Header::from_slice(header), body: Body::copy_of(body).unwrap(), opcode }
+        Message { header: Header::from_slice(header), body: Body::copy_of(body).unwrap(), opcode, peer: None }
     }
 
     fn iovec(bytes: &mut [u8]) -> nn_iovec {

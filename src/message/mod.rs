@@ -11,6 +11,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
+use crate::peer::Peer;
 
 /// The routing header: usually empty, one request id, or a short backtrace.
 pub(crate) type Header = SmallVec<[u8; 16]>;
@@ -278,11 +279,13 @@ pub(crate) struct Message {
     pub body: Body,
     /// The WebSocket opcode it came with; 0 on every other transport.
     pub opcode: u8,
+    /// Whom it came from, where that was asked for (NN_RECV_PEER).
+    pub peer: Option<Arc<Peer>>,
 }
 
 impl Default for Message {
     fn default() -> Self {
-        Self { header: Header::new(), body: Body::empty(), opcode: 0 }
+        Self { header: Header::new(), body: Body::empty(), opcode: 0, peer: None }
     }
 }
 

@@ -94,7 +94,7 @@ mod tests {
         for round in 1..100 {
             let freed = spare.keep(vec![0; 1024 * 1024]);
             assert_eq!(freed.len(), usize::from(round > 4));
-            assert!(spare.bytes <= MOST && spare.bytes == spare.blocks.iter().map(Vec::capacity).sum());
+            assert!(spare.bytes <= MOST && spare.bytes == spare.blocks.iter().map(Vec::capacity).sum::<usize>());
         }
         assert_eq!(spare.keep(vec![0; MOST]).len(), 4, "the older ones go");
     }

@@ -51,6 +51,7 @@ impl Socket {
         std::mem::forget(claim);
         held.release();
         self.events.close();
+        self.end_monitor();
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::Command;
 use super::Socket;
-use super::core::Kind;
+use super::core::{Happening, Kind, Subject};
 use super::io::Beginning;
 use crate::error::Result;
 use crate::sys;
@@ -19,8 +19,12 @@ impl Socket {
     pub(crate) fn bind(&self, address: &[u8]) -> Result<i32> {
         let _whole = sys::Uncancelled::new();
         let bound = self.try_bind(address);
-        if bound.is_err() {
-            self.with(|state| state.stats.bind_errors += 1);
+        if let Err(error) = bound {
+            self.with(|state| {
+                state.stats.bind_errors += 1;
+                let subject = Subject { id: None, address: address.to_vec(), binds: true };
+                state.write_down(Some(subject), None, Happening::BindFailed(sys::number_of(error)));
+            });
         }
         bound
     }
@@ -33,7 +37,7 @@ impl Socket {
             Scheme::Stream(transport) => {
                 let listener = transport.bind(rest, settings)?;
                 let bound = with_chosen_port(rest, listener.port());
-                self.add_network(scheme, &bound, Beginning::Listen(listener))
+                self.add_network(scheme, &bound, true, Beginning::Listen(listener))
             }
         }
     }
@@ -52,15 +56,15 @@ impl Socket {
             Scheme::Inproc => self.add_neighbour(scheme, rest, Kind::InprocConnect),
             Scheme::Stream(transport) => {
                 let dialer = transport.connect(rest, settings)?;
-                self.add_network(scheme, rest, Beginning::Dial(dialer, backoff))
+                self.add_network(scheme, rest, false, Beginning::Dial(dialer, backoff))
             }
         }
     }
 
-    fn add_network(&self, scheme: &[u8], address: &[u8], beginning: Beginning) -> Result<i32> {
+    fn add_network(&self, scheme: &[u8], address: &[u8], binds: bool, beginning: Beginning) -> Result<i32> {
         self.ensure_reactor()?;
         self.enter()?.finish(|state| {
-            let id = state.add_endpoint(scheme, address, Kind::Network);
+            let id = state.add_endpoint(scheme, address, Kind::Network, binds);
             state.network += 1;
             // Callers that slept on their own have something to drive now.
             state.waiters.wake_all(&mut state.pipes.after().wakes);
@@ -79,7 +83,7 @@ impl Socket {
                 Kind::InprocBind => names.bind(name, party)?,
                 _ => names.connect(name, party),
             };
-            state.add_endpoint(scheme, name, kind);
+            state.add_endpoint(scheme, name, kind, kind == Kind::InprocBind);
             if kind == Kind::InprocConnect {
                 state.stats.inprogress_connections += 1;
             }

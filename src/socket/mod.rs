@@ -12,6 +12,7 @@ mod inspect;
 mod io;
 pub(crate) mod library;
 mod mailbox;
+mod monitor;
 mod neighbours;
 pub(crate) mod poll;
 mod presence;
@@ -39,12 +40,17 @@ use crate::sys;
 use crate::transport::inproc::Note;
 use library::Library;
 use mailbox::Mailbox;
+use monitor::Monitor;
 use spin::Spin;
 use turn::Reactor;
 use wait::Limit;
 
 /// The level of options that are read of an endpoint, far from upstream's (0 to -4).
 const NN_ENDPOINT: i32 = -1001;
+
+/// At NN_SOL_SOCKET, far from upstream's (1 to 17).
+const NN_MONITOR: i32 = 1007;
+const NN_STATISTICS: i32 = 1008;
 
 /// The core's world outside.
 enum World {}
@@ -81,6 +87,8 @@ pub(crate) struct Socket {
     /// A copy of NN_RCVMAXSIZE for the driver, who reads without the lock.
     recv_max: AtomicI32,
     events: ready::EventFds,
+    /// Held while something is published.
+    monitor: Mutex<Option<Monitor>>,
 }
 
 /// The socket's lock, held. It ends by [`Held::release`], which carries out what was noted meanwhile: a function that has it
@@ -191,6 +199,7 @@ impl Socket {
                 has_neighbours: AtomicBool::new(false),
                 recv_max,
                 events: ready::EventFds::default(),
+                monitor: Mutex::default(),
             }
         }))
     }
@@ -286,6 +295,9 @@ impl Socket {
         self.tell_worker(&mut after.worker);
         if after.readiness {
             self.show_readiness();
+        }
+        if after.events {
+            self.publish_events();
         }
     }
 
@@ -412,17 +424,26 @@ impl Socket {
             }
             return Ok(());
         }
+        if (level, option) == (0, NN_MONITOR) {
+            return self.watch(given.bytes);
+        }
         self.enter()?.finish(|state| {
             state.options.set(level, option, given)?;
             state.pattern.set_max_hops(state.options.max_hops());
             self.recv_max.store(recv_max(self.protocol, &state.options), Ordering::Relaxed);
             state.pipes.send_buffer = state.options.send_buffer() as usize;
             state.pipes.recv_buffer = state.options.recv_buffer() as usize;
+            state.pipes.tells_peers = state.options.recv_peer;
             Ok(())
         })
     }
 
     pub(crate) fn option(&self, level: i32, option: i32) -> Result<Value> {
+        match (level, option) {
+            (0, NN_MONITOR) => return self.monitor_address(),
+            (0, NN_STATISTICS) => return self.statistics(),
+            _ => {}
+        }
         let held = self.enter()?;
         match (level, option) {
             (0, 10) => self.event_fd(held, Want::Send).map(Value::Int),
@@ -458,7 +479,6 @@ fn recv_max(protocol: Protocol, options: &Options) -> i32 {
 fn print(report: &Report) {
     let name = String::from_utf8_lossy(&report.socket);
     let address = String::from_utf8_lossy(&report.address);
-    let text = std::io::Error::from_raw_os_error(report.code).to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
+    let text = sys::text_of(report.code);
     sys::tell(format!("nanomsg: socket.{name}[{address}]: Error: {text}\n").as_bytes());
 }

@@ -3,6 +3,8 @@
 
 use std::io;
 
+use crate::error::Error;
+
 /// The machine is not on the network: an error of Linux's own.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const ENONET: i32 = libc::ENONET;
@@ -41,9 +43,54 @@ pub(crate) fn is_in_progress(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EINPROGRESS)
 }
 
+/// The peer has ended the connection without order.
+pub(crate) fn reset() -> io::Error {
+    io::Error::from_raw_os_error(libc::ECONNRESET)
+}
+
+/// There is no such host.
+pub(crate) fn unreachable() -> io::Error {
+    io::Error::from_raw_os_error(libc::EHOSTUNREACH)
+}
+
 /// Nobody listens there.
 pub(crate) fn refused() -> io::Error {
     io::Error::from_raw_os_error(libc::ECONNREFUSED)
+}
+
+/// The errno of one of our errors. Two that systems do not have are `ffi`'s own.
+pub(crate) fn number_of(error: Error) -> i32 {
+    match error {
+        Error::BadSocket | Error::Terminated => libc::EBADF,
+        Error::Broken => libc::ENOTRECOVERABLE,
+        Error::WouldBlock | Error::NoPeer | Error::WrongState => libc::EAGAIN,
+        Error::TimedOut => libc::ETIMEDOUT,
+        Error::Interrupted => libc::EINTR,
+        Error::NotSupported => libc::ENOTSUP,
+        Error::Invalid => libc::EINVAL,
+        Error::Fault => libc::EFAULT,
+        Error::MessageSize => libc::EMSGSIZE,
+        Error::NoSuchOption => libc::ENOPROTOOPT,
+        Error::UnknownDomain => libc::EAFNOSUPPORT,
+        Error::UnknownScheme => libc::EPROTONOSUPPORT,
+        Error::NameTooLong => libc::ENAMETOOLONG,
+        Error::NoDevice => libc::ENODEV,
+        Error::AddressInUse => libc::EADDRINUSE,
+        Error::TooMany => libc::EMFILE,
+        Error::NoMemory => libc::ENOMEM,
+        Error::Os(number) => number,
+    }
+}
+
+/// An errno in words, as strerror(3) has them.
+pub(crate) fn text_of(number: i32) -> String {
+    let text = io::Error::from_raw_os_error(number).to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+/// Whether an errno says that the other side was silent for too long.
+pub(crate) fn is_timeout(number: i32) -> bool {
+    number == libc::ETIMEDOUT
 }
 
 /// Nobody has answered in time.

@@ -12,6 +12,7 @@
 //! | [`WaitSet`] | several pollers and a parker that one thread waits for: a wait costs what is ready |
 //! | [`Stream`], [`recv`], [`fill`], [`send`], [`send_vectored`] | a non-blocking byte stream; no SIGPIPE, no cancellation point |
 //! | [`pending_out`], [`end_unacknowledged`] | bytes the peer does not have yet, and a limit to how long that may last, where the system tells and can |
+//! | [`ends_of`], [`round_trip_time`], [`timestamps`] | what is told of a connection: addresses, the process, the way there and back; and when |
 //! | [`files`] | files that name sockets: whose they are, and a lock on their folder |
 //! | [`Readiness`] | a descriptor that a program can wait for; where the system can, also one in which a poller is |
 //! | [`Tripwire`] | ends the waits of a process that has closed our descriptors |
@@ -55,12 +56,15 @@ use simulated as imp;
 
 #[cfg(not(simulated))]
 pub(crate) use errors::is_in_progress;
-pub(crate) use errors::{code_of, concerns_only_the_peer, exhausted, is_exhausted, refused, timed_out};
+pub(crate) use errors::{
+    code_of, concerns_only_the_peer, exhausted, is_exhausted, is_timeout, number_of, refused, reset, text_of,
+    timed_out, unreachable,
+};
 use imp::forked;
 #[cfg(simulated)]
 pub(crate) use imp::{
-    AsSource, Condvar, HashMap, JoinHandle, Mutex, MutexGuard, RawSource, Source, Stream, at_exit, has_many_cpus, nap,
-    now, pending_out, random, spawn, yield_now,
+    AsSource, Condvar, HashMap, JoinHandle, Mutex, MutexGuard, RawSource, Source, Stream, at_exit, ends_of,
+    has_many_cpus, nap, now, pending_out, random, round_trip_time, spawn, timestamps, yield_now,
 };
 pub(crate) use imp::{Events, Hub, Parker, Poller, Readiness, Tripwire, WaitSet, fill, recv, send, send_vectored};
 pub(crate) use interest::Interest;
@@ -72,7 +76,7 @@ pub(crate) use random::random;
 #[cfg(not(simulated))]
 pub(crate) use sync::{Condvar, Mutex, MutexGuard};
 #[cfg(not(simulated))]
-pub(crate) use system::{end_unacknowledged, pending_out, stream_socket};
+pub(crate) use system::{end_unacknowledged, ends_of, pending_out, round_trip_time, stream_socket, timestamps};
 pub(crate) use system::{interface_index, tell};
 pub(crate) use threads::{current_parker, forget_parker};
 pub(crate) use unparked::Unparked;

@@ -5,9 +5,11 @@ use std::ffi::CString;
 use std::os::fd::AsRawFd;
 
 #[cfg(not(simulated))]
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::Uncancelled;
+#[cfg(not(simulated))]
+use crate::peer::{Ends, Process};
 
 /// The flag of a write that raises no SIGPIPE. Apple's systems have none: socket2 makes sockets there that raise none.
 #[cfg(portable_sys)]
@@ -72,4 +74,75 @@ pub(crate) fn pending_out(socket: &Socket) -> Option<usize> {
     // SAFETY: SIOCOUTQ (TIOCOUTQ) writes one int, and `count` is one.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
     if result < 0 { None } else { usize::try_from(count).ok() }
+}
+
+/// What the system tells of both ends of a stream.
+#[cfg(not(simulated))]
+pub(crate) fn ends_of(stream: &Socket) -> Ends {
+    let text = |address: std::io::Result<SockAddr>| address.ok().and_then(|address| text_of(&address));
+    Ends { address: text(stream.peer_addr()), local: text(stream.local_addr()), process: process_of(stream) }
+}
+
+/// IP address and port. A Unix socket is known by its process: those that dial have no name, and ours listen under another one than
+/// they are dialled by.
+#[cfg(not(simulated))]
+fn text_of(address: &SockAddr) -> Option<Box<str>> {
+    address.as_socket().map(|address| address.to_string().into())
+}
+
+/// The process at the other end of a Unix socket (SO_PEERCRED, unix(7)).
+#[cfg(all(not(simulated), any(target_os = "linux", target_os = "android")))]
+fn process_of(stream: &Socket) -> Option<Process> {
+    if stream.domain().ok()? != Domain::UNIX {
+        return None;
+    }
+    // SAFETY: all zeros is a valid ucred.
+    let mut found: libc::ucred = unsafe { std::mem::zeroed() };
+    let mut size = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: `size` is the size of `found`, which the system fills.
+    let result = unsafe {
+        libc::getsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut found).cast(),
+            &raw mut size,
+        )
+    };
+    // Of a socket that a process elsewhere has (another namespace) there is no number.
+    (result == 0 && found.pid > 0).then_some(Process { pid: found.pid, uid: found.uid, gid: found.gid })
+}
+
+#[cfg(all(not(simulated), not(any(target_os = "linux", target_os = "android"))))]
+fn process_of(_stream: &Socket) -> Option<Process> {
+    None
+}
+
+/// The smoothed round-trip time of a TCP connection in microseconds (tcpi_rtt, tcp(7)).
+#[cfg(all(not(simulated), any(target_os = "linux", target_os = "android")))]
+pub(crate) fn round_trip_time(stream: &Socket) -> Option<u32> {
+    // SAFETY: all zeros is a valid tcp_info.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut size = size_of::<libc::tcp_info>() as libc::socklen_t;
+    // SAFETY: `size` is the size of `info`, of which the system fills as much as it knows.
+    let result = unsafe {
+        libc::getsockopt(stream.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &raw mut size)
+    };
+    (result == 0 && size as usize >= std::mem::offset_of!(libc::tcp_info, tcpi_rttvar) && info.tcpi_rtt > 0)
+        .then_some(info.tcpi_rtt)
+}
+
+#[cfg(all(not(simulated), not(any(target_os = "linux", target_os = "android"))))]
+pub(crate) fn round_trip_time(_stream: &Socket) -> Option<u32> {
+    None
+}
+
+/// The wall clock, in nanoseconds since 1970, and a clock that is never set: CLOCK_MONOTONIC, which programs can read too.
+#[cfg(not(simulated))]
+pub(crate) fn timestamps() -> (u64, u64) {
+    let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is the system's to fill.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    (wall.as_nanos() as u64, time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }

@@ -222,6 +222,17 @@ impl Link {
         queue.slot.is_none() && !queue.closed
     }
 
+    /// Bytes that wait for a side to take them over.
+    pub(crate) fn unread(&self, side: Side) -> usize {
+        let queue = self.end(side).incoming.queue.lock();
+        queue.messages.weight() + queue.slot.as_ref().map_or(0, |body| body.len())
+    }
+
+    /// Bytes that a side has sent, and the other has not taken over.
+    pub(crate) fn unread_by_peer(&self, side: Side) -> usize {
+        self.unread(side.other())
+    }
+
     /// Moves a message over. On an error (no room, no memory) the message is as it was.
     pub(crate) fn send(&self, from: Side, outgoing: &mut Outgoing<'_>, last: bool) -> Result<Sent> {
         let incoming = &self.end(from.other()).incoming;

@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     pub recv_buffer: Option<usize>,
     /// Of messages that name none (NN_WS_MSG_TYPE).
     pub ws_opcode: u8,
+    /// How long a WebSocket's peer may be silent before it is asked for a sign of life (NN_WS_PING). `None`: for ever.
+    pub ws_ping: Option<Duration>,
     /// How long a connect may take (NN_CONNECT_TIMEOUT). `None`: as long as the kernel tries.
     pub connect_timeout: Option<Duration>,
     pub keepalive: KeepAlive,
@@ -163,6 +165,7 @@ mod tests {
             send_buffer: None,
             recv_buffer: None,
             ws_opcode: 2,
+            ws_ping: None,
             connect_timeout: None,
             keepalive: KeepAlive::default(),
             ipc_mode: None,

@@ -9,6 +9,7 @@
 mod batching;
 mod driving;
 mod endpoints;
+mod events;
 mod options;
 mod peers;
 mod pipes;
@@ -23,13 +24,16 @@ use std::time::Instant;
 use crate::error::Error;
 use crate::message::Message;
 use crate::pattern::{self, Pattern, Priorities, Protocol};
+use crate::peer::Peer;
 use crate::pipe::PipeId;
 use crate::reactor::lease::Lease;
 use crate::transport::inproc::{Note, Party, PipeEvents, Registry};
+use crate::transport::session::Cause;
 pub(in crate::socket) use endpoints::{Endpoint, Kind};
+pub(in crate::socket) use events::{Event, Happening, Journal, Subject};
 pub(crate) use options::{Given, Value};
 pub(in crate::socket) use options::{Options, timeout};
-pub(in crate::socket) use pipes::{After, Direct, ForWorker, PipeEnd, PipeTable, StreamEnd, Writing, Wrote};
+pub(in crate::socket) use pipes::{After, Direct, ForWorker, PipeEnd, PipeTable, StreamEnd, Traffic, Writing, Wrote};
 pub(in crate::socket) use stats::Stats;
 pub(in crate::socket) use waiters::{Waiters, Want};
 
@@ -121,6 +125,9 @@ pub(in crate::socket) struct State<O: Outside> {
     pub stats: Stats,
     pub endpoints: BTreeMap<i32, Endpoint>,
     pub last_endpoint: i32,
+    pub last_connection: u64,
+    /// `None`: nobody watches.
+    pub journal: Option<Journal>,
     pub lease: Lease,
     pub waiters: Waiters<O::Thread>,
     /// For whoever drives next.
@@ -176,6 +183,8 @@ impl<O: Outside> State<O> {
             stats: Stats::default(),
             endpoints: BTreeMap::new(),
             last_endpoint: 0,
+            last_connection: 0,
+            journal: None,
             lease: Lease::new(),
             waiters: Waiters::default(),
             commands: Vec::new(),
@@ -224,13 +233,14 @@ impl<O: Outside> State<O> {
         &mut self,
         endpoint: i32,
         end: PipeEnd<O::Stream>,
+        peer: Arc<Peer>,
         forwards: bool,
     ) -> Option<PipeId> {
         let priorities = self.endpoints.get(&endpoint)?.priorities;
         if self.is_closing() {
             return None;
         }
-        let id = self.pipes.insert(endpoint, end);
+        let id = self.pipes.insert(endpoint, end, peer);
         if self.pattern.add(id, priorities).is_err() {
             self.pipes.remove(id);
             return None;
@@ -254,7 +264,9 @@ impl<O: Outside> State<O> {
     pub(in crate::socket) fn pipe_writable(&mut self, now: Instant, id: PipeId) {
         let Some(pipe) = self.pipes.get(id).filter(|pipe| pipe.attached && !pipe.has_ended()) else { return };
         pipe.full = false;
-        pipe.confirmed = true;
+        if !std::mem::replace(&mut pipe.confirmed, true) {
+            self.connected(id);
+        }
         self.pattern.writable(id, &mut self.pipes, now);
         self.settle(now);
         self.changed();
@@ -271,7 +283,8 @@ impl<O: Outside> State<O> {
 
     /// The peer has gone. What it sent can still be received, and holds no place: not the pattern's, not an endpoint's, not
     /// one in a statistic.
-    pub(in crate::socket) fn end_pipe(&mut self, now: Instant, id: PipeId) {
+    pub(in crate::socket) fn end_pipe(&mut self, now: Instant, id: PipeId, cause: Cause) {
+        self.disconnected(id, cause);
         let Some(pipe) = self.pipes.get(id).filter(|pipe| !pipe.has_ended()) else { return };
         let (endpoint, attached, confirmed) = (pipe.endpoint, pipe.attached, pipe.confirmed);
         let unread = self.pipes.end(id);
@@ -315,6 +328,7 @@ impl<O: Outside> State<O> {
 
     pub(in crate::socket) fn remove_pipe(&mut self, now: Instant, id: PipeId) {
         self.detach_pipe(now, id);
+        self.disconnected(id, Cause::Shutdown);
         let Some(pipe) = self.pipes.remove(id) else { return };
         self.wake_writer(id);
         match pipe.end {

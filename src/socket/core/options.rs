@@ -45,6 +45,8 @@ const NN_TCP_KEEPALIVE_INTERVAL: i32 = 1002;
 const NN_TCP_KEEPALIVE_COUNT: i32 = 1003;
 const NN_TCP_USER_TIMEOUT: i32 = 1004;
 const NN_IPC_MODE: i32 = 1001;
+const NN_WS_PING: i32 = 1001;
+const NN_RECV_PEER: i32 = 1006;
 
 /// The permission bits that there are (chmod(2)).
 const MODE_MAX: i32 = 0o777;
@@ -84,6 +86,10 @@ pub(in crate::socket) struct Options {
     keepalive_count: i32,
     user_timeout: i32,
     ws_message_type: i32,
+    /// Milliseconds. Zero: never.
+    ws_ping: i32,
+    /// Messages say which peer they came from.
+    pub recv_peer: bool,
     /// Negative: as the umask says.
     ipc_mode: i32,
     ipc_security: usize,
@@ -115,6 +121,8 @@ impl Options {
             keepalive_count: 0,
             user_timeout: 0,
             ws_message_type: 2,
+            ws_ping: 0,
+            recv_peer: false,
             ipc_mode: -1,
             ipc_security: 0,
             ipc_out_buffer: 4096,
@@ -129,7 +137,8 @@ impl Options {
             recv_buffer: self.recv_buffer.map(|bytes| bytes as usize),
             // 1 or 2, as `set_stream` checks.
             ws_opcode: self.ws_message_type as u8,
-            connect_timeout: timeout(self.connect_timeout).filter(|limit| !limit.is_zero()),
+            ws_ping: some_time(self.ws_ping),
+            connect_timeout: some_time(self.connect_timeout),
             keepalive: self.keepalive(),
             ipc_mode: u32::try_from(self.ipc_mode).ok(),
         }
@@ -208,6 +217,10 @@ impl Options {
                 self.direct_fd = boolean(value)?;
                 return Ok(());
             }
+            NN_RECV_PEER => {
+                self.recv_peer = boolean(value)?;
+                return Ok(());
+            }
             NN_CONNECT_TIMEOUT => (&mut self.connect_timeout, value >= 0),
             16 => (&mut self.recv_max, value >= -1),
             17 => (&mut self.max_ttl, (1..=255).contains(&value)),
@@ -228,6 +241,7 @@ impl Options {
             (TCP, NN_TCP_KEEPALIVE_INTERVAL) => self.keepalive_interval = within(value, 0..=KEEPALIVE_TIME_MAX)?,
             (TCP, NN_TCP_KEEPALIVE_COUNT) => self.keepalive_count = within(value, 0..=KEEPALIVE_COUNT_MAX)?,
             (TCP, NN_TCP_USER_TIMEOUT) => self.user_timeout = within(value, 0..=i32::MAX)?,
+            (WS, NN_WS_PING) => self.ws_ping = within(value, 0..=i32::MAX)?,
             (WS, 1) if (1..=2).contains(&value) => self.ws_message_type = value,
             (WS, 1) => return Err(Error::Invalid),
             _ => return Err(Error::NoSuchOption),
@@ -266,6 +280,7 @@ impl Options {
             (SOL_SOCKET, 16) => self.recv_max,
             (SOL_SOCKET, 17) => self.max_ttl,
             (SOL_SOCKET, NN_DIRECT_FD) => i32::from(self.direct_fd),
+            (SOL_SOCKET, NN_RECV_PEER) => i32::from(self.recv_peer),
             (SOL_SOCKET, NN_CONNECT_TIMEOUT) => self.connect_timeout,
             (IPC, 1) => return Ok(Value::Pointer(self.ipc_security)),
             (IPC, 2) => self.ipc_out_buffer,
@@ -277,10 +292,16 @@ impl Options {
             (TCP, NN_TCP_USER_TIMEOUT) => self.user_timeout,
             (IPC, NN_IPC_MODE) => self.ipc_mode,
             (WS, 1) => self.ws_message_type,
+            (WS, NN_WS_PING) => self.ws_ping,
             _ => return Err(Error::NoSuchOption),
         };
         Ok(Value::Int(value))
     }
+}
+
+/// A time in milliseconds; zero is none.
+fn some_time(millis: i32) -> Option<Duration> {
+    timeout(millis).filter(|time| !time.is_zero())
 }
 
 /// A time limit in milliseconds; every negative value is none.

@@ -7,8 +7,11 @@ use std::time::Instant;
 use super::endpoints::Endpoint;
 use super::pipes::PipeEnd;
 use super::{Outside, State};
+use crate::pattern;
+use crate::peer::Peer;
 use crate::pipe::{Inbox, PipeId};
 use crate::transport::inproc::{Link, Note, Side};
+use crate::transport::session::Cause;
 
 /// How a side has taken a link.
 enum Attached {
@@ -33,13 +36,20 @@ impl<O: Outside> State<O> {
                 }
             }
             Note::Readable(pipe) => self.pipe_readable(now, pipe),
-            Note::Gone(pipe) => self.end_pipe(now, pipe),
+            Note::Gone(pipe) => self.end_pipe(now, pipe, Cause::Closed),
         }
     }
 
     fn attach(&mut self, link: &Arc<Link>, side: Side) -> Attached {
         let end = PipeEnd::Inproc { link: Arc::clone(link), side, taken: Inbox::default() };
-        let Some(id) = self.add_pipe(link.endpoint(side), end, link.forwards()) else { return Attached::Refused };
+        let peer = Peer {
+            pipe: self.number_connection(),
+            protocol: Some(pattern::peer_of(self.own.protocol)),
+            ..Peer::default()
+        };
+        let Some(id) = self.add_pipe(link.endpoint(side), end, Arc::new(peer), link.forwards()) else {
+            return Attached::Refused;
+        };
         if link.attach(side, id, self.options.recv_buffer() as usize) { Attached::As(id) } else { Attached::Left(id) }
     }
 

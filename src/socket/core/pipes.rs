@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use slab::Slab;
 use smallvec::SmallVec;
 
@@ -15,6 +16,7 @@ use crate::codec::{Framing, Prefix};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::pattern;
+use crate::peer::Peer;
 use crate::pipe::{Inbox, Outbox, PipeId};
 use crate::transport::inproc::{Link, Note, Post, Side};
 
@@ -32,6 +34,8 @@ pub(in crate::socket) struct After<O: Outside> {
     pub readiness: bool,
     /// For stderr.
     pub reports: Vec<Report>,
+    /// Something waits to be published (NN_MONITOR).
+    pub events: bool,
     pub worker: ForWorker,
 }
 
@@ -44,6 +48,7 @@ impl<O: Outside> Default for After<O> {
             notify: false,
             readiness: false,
             reports: Vec::new(),
+            events: false,
             worker: ForWorker::default(),
         }
     }
@@ -87,6 +92,10 @@ pub(in crate::socket) struct Pipe<S> {
     pub attached: bool,
     /// It was usable at some time: both sides have accepted it.
     pub confirmed: bool,
+    /// Its beginning was told, and its end was not.
+    pub announced: bool,
+    pub peer: Arc<Peer>,
+    pub traffic: Traffic,
     /// The pattern was told that this pipe takes nothing, and waits for the opposite.
     pub full: bool,
     pub end: PipeEnd<S>,
@@ -114,6 +123,15 @@ pub(in crate::socket) struct StreamEnd<S> {
     pub writing: Writing,
     /// Reading is suspended until the application has caught up.
     pub paused: bool,
+}
+
+/// What has gone through a pipe: messages, and their bytes with SP headers.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub(in crate::socket) struct Traffic {
+    pub messages_sent: u64,
+    pub bytes_sent: u64,
+    pub messages_received: u64,
+    pub bytes_received: u64,
 }
 
 /// Who writes a pipe's outbox, and when.
@@ -182,6 +200,8 @@ pub(in crate::socket) struct PipeTable<O: Outside> {
     pub remains: usize,
     /// Pipes whose reading can go on, and their sources.
     pub resumed: Vec<(usize, PipeId)>,
+    /// Messages say which peer they came from (NN_RECV_PEER).
+    pub tells_peers: bool,
     /// Masks for WebSocket frames.
     random: fn() -> [u8; 4],
 }
@@ -204,6 +224,7 @@ impl<O: Outside> PipeTable<O> {
             drained: Vec::new(),
             remains: 0,
             resumed: Vec::new(),
+            tells_peers: false,
             random,
         }
     }
@@ -232,10 +253,20 @@ impl<O: Outside> PipeTable<O> {
         }
     }
 
-    pub(in crate::socket) fn insert(&mut self, endpoint: i32, end: PipeEnd<O::Stream>) -> PipeId {
+    pub(in crate::socket) fn insert(&mut self, endpoint: i32, end: PipeEnd<O::Stream>, peer: Arc<Peer>) -> PipeId {
         let serial = self.next_serial;
         self.next_serial = serial.wrapping_add(1);
-        let pipe = Pipe { serial, endpoint, attached: false, confirmed: false, full: true, end };
+        let pipe = Pipe {
+            serial,
+            endpoint,
+            attached: false,
+            confirmed: false,
+            announced: false,
+            peer,
+            traffic: Traffic::default(),
+            full: true,
+            end,
+        };
         PipeId { slot: self.slots.insert(pipe) as u32, serial }
     }
 
@@ -455,6 +486,7 @@ impl<O: Outside> pattern::Pipes for PipeTable<O> {
     fn send(&mut self, id: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<bool> {
         // Whoever is written to directly needs the body until then.
         let last = last && self.direct.is_empty();
+        let size = message.size() as u64;
         let Some(pipe) = self.get(id) else { return Err(Error::WouldBlock) };
         let sent = match &pipe.end {
             PipeEnd::Remains(_) => return Err(Error::WouldBlock),
@@ -470,15 +502,33 @@ impl<O: Outside> pattern::Pipes for PipeTable<O> {
                 Err(error) => Err(error),
             },
         };
-        if matches!(sent, Ok(false) | Err(Error::WouldBlock))
-            && let Some(pipe) = self.get(id)
-        {
-            pipe.full = true;
+        if let Some(pipe) = self.get(id) {
+            if sent.is_ok() {
+                pipe.traffic.messages_sent += 1;
+                pipe.traffic.bytes_sent += size;
+            }
+            pipe.full |= matches!(sent, Ok(false) | Err(Error::WouldBlock));
         }
         sent
     }
 
     fn recv(&mut self, id: PipeId, message: &mut Message) -> Option<bool> {
+        let more = self.recv_from(id, message)?;
+        let tells = self.tells_peers;
+        if let Some(pipe) = self.get(id) {
+            pipe.traffic.messages_received += 1;
+            pipe.traffic.bytes_received += message.body.len() as u64;
+            if tells {
+                message.peer = Some(Arc::clone(&pipe.peer));
+            }
+        }
+        Some(more)
+    }
+}
+
+impl<O: Outside> PipeTable<O> {
+    #[inline]
+    fn recv_from(&mut self, id: PipeId, message: &mut Message) -> Option<bool> {
         let resume_below = self.recv_buffer / 2;
         let pipe = self.get(id)?;
         match &mut pipe.end {

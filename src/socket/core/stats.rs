@@ -1,10 +1,12 @@
 //! Counters, kept under the lock that is held anyway.
 #![forbid(unsafe_code)]
 
+use serde::Serialize;
+
 use crate::error::{Error, Result};
 use crate::pattern::Pattern;
 
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy, Serialize)]
 pub(in crate::socket) struct Stats {
     pub established_connections: u64,
     pub accepted_connections: u64,
@@ -15,6 +17,7 @@ pub(in crate::socket) struct Stats {
     pub accept_errors: u64,
     pub current_connections: u64,
     pub inprogress_connections: u64,
+    #[serde(rename = "current_ep_errors")]
     pub current_endpoint_errors: u64,
     pub messages_sent: u64,
     pub messages_received: u64,

@@ -10,8 +10,10 @@ use socket2::SockAddr;
 
 use super::{Beginning, Command, Driver, Point, Source, Timer};
 use crate::pattern;
+use crate::socket::core::Happening;
 use crate::sys::{self, Interest, Stream};
 use crate::transport::backoff::Backoff;
+use crate::transport::session::Cause;
 use crate::transport::{Dialer, Target};
 
 pub(super) struct DialPoint {
@@ -84,17 +86,24 @@ impl Driver<'_> {
         let _whole = sys::Uncancelled::new();
         let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
         point.addresses = addresses.into_iter().map(Into::into).collect();
+        if point.addresses.is_empty() {
+            let pause = self.redial_later(endpoint);
+            let code = sys::code_of(&sys::unreachable(), &sys::refused());
+            return self.with(|state| state.happened(endpoint, None, Happening::ConnectFailed(code, pause)));
+        }
         self.dial_next(endpoint);
     }
 
-    /// Tries the address in front, and those behind it, or waits before starting over.
+    /// Tries the address in front, and those behind it.
     fn dial_next(&mut self, endpoint: i32) {
         let _whole = sys::Uncancelled::new();
         let settings = self.settings();
         loop {
             let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
-            let Some(address) = point.addresses.front() else { return self.redial_later(endpoint) };
-            match point.dialer.dial(address, settings) {
+            let Some(address) = point.addresses.front() else { return };
+            let dialled = point.dialer.dial(address, settings);
+            self.with(|state| state.happened(endpoint, None, Happening::Connecting));
+            match dialled {
                 Ok(stream) => {
                     let source = self.io.sources.vacant_entry().key();
                     match self.poller.add(&stream, Interest::WRITE, source as u64) {
@@ -106,7 +115,7 @@ impl Driver<'_> {
                             return;
                         }
                         Err(error) => self.connect_failed(endpoint, &error),
-                    }
+                    };
                 }
                 Err(error) => self.connect_failed(endpoint, &error),
             }
@@ -126,19 +135,25 @@ impl Driver<'_> {
         self.dial_next(endpoint);
     }
 
-    /// The address in front was tried in vain.
+    /// The address in front was tried in vain. Behind the last one there is a pause.
     fn connect_failed(&mut self, endpoint: i32, error: &io::Error) {
-        if let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) {
-            point.addresses.pop_front();
-        }
+        let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
+        point.addresses.pop_front();
+        let pause = if point.addresses.is_empty() { self.redial_later(endpoint) } else { Duration::ZERO };
+        let code = sys::code_of(error, &sys::refused());
         self.with(|state| {
             state.stats.connect_errors += 1;
-            state.endpoint_error(endpoint, sys::code_of(error, &sys::refused()));
+            state.endpoint_error(endpoint, code);
+            if let Some(endpoint) = state.endpoints.get_mut(&endpoint) {
+                endpoint.failed += 1;
+            }
+            state.happened(endpoint, None, Happening::ConnectFailed(code, pause));
         });
     }
 
-    pub(super) fn redial_later(&mut self, endpoint: i32) {
-        let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
+    /// Dials again after a pause, which it returns.
+    pub(super) fn redial_later(&mut self, endpoint: i32) -> Duration {
+        let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return Duration::ZERO };
         if point.manner == Manner::Yielding {
             // It was not our offer that was wrong.
             point.manner = Manner::Offering;
@@ -153,6 +168,7 @@ impl Driver<'_> {
             self.io.timers.stop(old, Timer::Redial(endpoint));
         }
         self.io.timers.start(at, Timer::Redial(endpoint));
+        delay
     }
 
     /// A connect has taken longer than it may.
@@ -189,6 +205,7 @@ impl Driver<'_> {
                 if !room {
                     // Not greeted, so the peer takes nothing for sent.
                     drop(stream);
+                    self.with(|state| state.happened(endpoint, None, Happening::HandshakeFailed(Cause::Refused)));
                     return self.lost(endpoint, sys::now());
                 }
                 // Present: closing an endpoint ends what it has under way.

@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use socket2::Domain;
 
-use super::sessions::{Stage, with_scratch};
+use super::sessions::{Stage, failed, with_scratch};
 use super::{Driver, Point, Source, Timer};
+use crate::socket::core::Happening;
 use crate::sys;
+use crate::transport::session::Cause;
 
 /// First and longest pause between two looks at a connection that is being ended.
 const ENDING: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(16));
@@ -51,6 +53,7 @@ impl Driver<'_> {
         for source in sources {
             self.begin_ending(source, give_up);
         }
+        self.with(|state| state.has_left(endpoint));
     }
 
     fn begin_ending(&mut self, source: usize, give_up: Option<Instant>) {
@@ -68,7 +71,11 @@ impl Driver<'_> {
                 self.set_interest(source, |interest| interest.read = true);
             }
             Stage::Greeting => {
-                self.with(|state| state.stats.dropped_connections += 1);
+                let (endpoint, peer) = (connection.endpoint, Arc::clone(&connection.peer));
+                self.with(|state| {
+                    state.stats.dropped_connections += 1;
+                    state.happened(endpoint, Some(&peer), Happening::HandshakeFailed(Cause::Shutdown));
+                });
                 self.remove(source);
             }
             Stage::Ending { .. } | Stage::Parting => {}
@@ -93,7 +100,7 @@ impl Driver<'_> {
         }
         let now = sys::now();
         if (written && sys::pending_out(&stream) == Some(0)) || give_up.is_some_and(|at| at <= now) {
-            return self.end(source);
+            return self.end(source, Cause::Shutdown);
         }
         let next = give_up.map_or(now + pause, |at| at.min(now + pause));
         let Some(connection) = self.connection(source) else { return };
@@ -108,8 +115,8 @@ impl Driver<'_> {
         let stream = Arc::clone(connection.session.stream());
         let outcome = with_scratch(|scratch| sys::recv(&stream, scratch));
         match outcome {
-            Ok(0) => self.end(source),
-            Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => self.end(source),
+            Ok(0) => self.end(source, Cause::Closed),
+            Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => self.end(source, failed(&error)),
             _ => {}
         }
     }

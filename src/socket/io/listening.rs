@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::{Driver, Point, Source, Timer};
+use crate::socket::core::Happening;
 use crate::sys::{self, Interest, concerns_only_the_peer, is_exhausted};
 
 /// Peers taken from one listener before others have their turn.
@@ -41,9 +42,14 @@ impl Driver<'_> {
                     if error.kind() != std::io::ErrorKind::ConnectionAborted {
                         held.stats.accept_errors += 1;
                     }
+                    let code = sys::code_of(&error, &sys::exhausted());
                     if is_exhausted(&error) {
-                        held.endpoint_error(endpoint, sys::code_of(&error, &sys::exhausted()));
+                        held.endpoint_error(endpoint, code);
                     }
+                    if let Some(endpoint) = held.endpoints.get_mut(&endpoint) {
+                        endpoint.failed += 1;
+                    }
+                    held.happened(endpoint, None, Happening::AcceptFailed(code));
                     held.release();
                     if !concerns_only_the_peer(&error) {
                         return self.stop_accepting(endpoint);

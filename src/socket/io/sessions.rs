@@ -8,11 +8,15 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{Driver, Io, Point, Source, Timer};
+use crate::codec::Framing;
 use crate::pattern;
+use crate::peer::Peer;
 use crate::pipe::{Inbox, Outbox, PipeId};
-use crate::socket::core::{PipeEnd, StreamEnd, Writing};
+use crate::socket::core::{Happening, PipeEnd, StreamEnd, Writing};
 use crate::sys::{self, Interest, Stream};
-use crate::transport::session::{End, Forwarding, Greeting, Peer, Progress, Protocols, SCRATCH, Session};
+use crate::transport::session::{
+    Cause, End, Forwarding, Greeting, Introduction, Progress, Protocols, SCRATCH, Session,
+};
 
 /// How long a peer that we part with may take to read why.
 const PARTING: Duration = Duration::from_secs(1);
@@ -33,6 +37,19 @@ pub(super) struct Connection {
     pub since: Instant,
     /// The pattern's place is kept for it while it greets.
     pub promised: bool,
+    pub peer: Arc<Peer>,
+    pub ping: Option<Ping>,
+}
+
+/// Signs of life that a WebSocket's peer is asked for (NN_WS_PING).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ping {
+    /// Between two looks.
+    every: Duration,
+    /// Something has come since the last look.
+    heard: bool,
+    /// It was asked.
+    asked: bool,
 }
 
 pub(super) enum Stage {
@@ -73,9 +90,9 @@ impl Driver<'_> {
             None => poller.add(&**stream, new, source as u64),
             Some(_) => poller.modify(&**stream, new, source as u64),
         };
-        if result.is_err() {
+        if let Err(error) = result {
             // No memory in the kernel for the registration: a connection nobody watches is a broken one.
-            self.end(source);
+            self.end(source, failed(&error));
         }
     }
 
@@ -89,11 +106,24 @@ impl Driver<'_> {
     pub(super) fn start(&mut self, endpoint: i32, stream: Stream, greeting: Greeting, promised: bool) {
         let now = sys::now();
         let protocols = self.protocols(endpoint);
-        let Ok(session) = Session::start(stream, greeting, protocols) else {
-            if promised {
-                self.with(|state| state.promised = false);
+        let ends = sys::ends_of(&stream);
+        let accepted = matches!(self.io.endpoints.get(&endpoint), Some(Point::Listener { .. }));
+        let peer = self.with(|state| {
+            let peer = Arc::new(Peer { pipe: state.number_connection(), protocol: None, ends });
+            if accepted {
+                state.happened(endpoint, Some(&peer), Happening::Accepted);
             }
-            return self.lost(endpoint, now);
+            peer
+        });
+        let session = match Session::start(stream, greeting, protocols) {
+            Ok(session) => session,
+            Err(end) => {
+                self.with(|state| {
+                    state.promised &= !promised;
+                    state.happened(endpoint, Some(&peer), Happening::HandshakeFailed(end.cause()));
+                });
+                return self.lost(endpoint, now);
+            }
         };
         let greeting_time = session.greeting_time();
         let connection = Connection {
@@ -104,6 +134,8 @@ impl Driver<'_> {
             interest: None,
             since: now,
             promised,
+            peer,
+            ping: None,
         };
         let source = self.io.sources.insert(Source::Session(Box::new(connection)));
         self.io.unsettled += 1;
@@ -129,11 +161,15 @@ impl Driver<'_> {
     }
 
     /// The connection is over. A dialer tries again.
-    pub(super) fn end(&mut self, source: usize) {
+    pub(super) fn end(&mut self, source: usize, cause: Cause) {
         let _whole = sys::Uncancelled::new();
         let Some(Source::Session(connection)) = self.remove(source) else { return };
         match connection.stage {
             Stage::Greeting => {
+                self.with(|state| {
+                    let what = Happening::HandshakeFailed(cause);
+                    state.happened(connection.endpoint, Some(&connection.peer), what);
+                });
                 if connection.promised
                     && let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&connection.endpoint)
                 {
@@ -142,7 +178,7 @@ impl Driver<'_> {
                 self.lost(connection.endpoint, connection.since);
             }
             Stage::Open(pipe) => {
-                self.with(|state| state.end_pipe(sys::now(), pipe));
+                self.with(|state| state.end_pipe(sys::now(), pipe, cause));
                 self.lost(connection.endpoint, connection.since);
             }
             Stage::Ending { pipe, .. } => {
@@ -153,7 +189,7 @@ impl Driver<'_> {
     }
 
     /// The connection is over for us, and the peer shall know why. A dialer tries again.
-    fn part(&mut self, source: usize, farewell: &[u8]) {
+    fn part(&mut self, source: usize, farewell: &[u8], cause: Cause) {
         let _whole = sys::Uncancelled::new();
         let Some(connection) = self.connection(source) else { return };
         let (stage, endpoint, since) = (&connection.stage, connection.endpoint, connection.since);
@@ -163,12 +199,16 @@ impl Driver<'_> {
         }
         let Some(connection) = self.connection(source) else { return };
         let stream = Arc::clone(connection.session.stream());
+        let peer = Arc::clone(&connection.peer);
         let mut quiet = true;
+        if pipe.is_none() {
+            self.with(|state| state.happened(endpoint, Some(&peer), Happening::HandshakeFailed(cause)));
+        }
         if let Some(pipe) = pipe {
             self.with(|state| {
                 // In the middle of another frame it would not be understood.
                 quiet = state.pipes.stream(pipe).is_none_or(|stream| stream.is_written());
-                state.end_pipe(sys::now(), pipe);
+                state.end_pipe(sys::now(), pipe, cause);
             });
         }
         if !quiet || sys::send(&stream, farewell).is_err() {
@@ -201,12 +241,12 @@ impl Driver<'_> {
                     let more = if self.with(|state| state.has_room()) { self.go_on(source) } else { None };
                     match more {
                         Some(time) => self.set_deadline(source, Some(sys::now() + time)),
-                        None => self.end(source),
+                        None => self.end(source, Cause::Timeout),
                     }
                 }
             }
-            Stage::Parting => self.end(source),
-            Stage::Open(_) => {}
+            Stage::Parting => self.end(source, Cause::Timeout),
+            Stage::Open(pipe) => self.look_for_life(source, pipe),
             Stage::Ending { .. } => self.go_on_ending(source),
         }
     }
@@ -236,7 +276,8 @@ impl Driver<'_> {
         if let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) {
             point.backoff.connected_for(sys::now().saturating_duration_since(since));
             point.addresses.clear();
-            self.redial_later(endpoint);
+            let pause = self.redial_later(endpoint);
+            self.with(|state| state.happened(endpoint, None, Happening::Retrying(pause)));
         }
     }
 
@@ -250,6 +291,9 @@ impl Driver<'_> {
         }
         let Progress { greeted, replies, end } =
             with_scratch(|scratch| connection.session.read(scratch, limit, frames));
+        if let Some(ping) = &mut connection.ping {
+            ping.heard = true;
+        }
         let fits = greeted.is_none_or(|peer| self.open(source, &peer));
         if fits {
             self.deliver(source);
@@ -265,8 +309,8 @@ impl Driver<'_> {
         match end {
             None => {}
             Some(End::Declined) => self.declined(source),
-            Some(End::Parted(farewell)) => self.part(source, &farewell),
-            Some(End::Closed | End::Broken) => self.end(source),
+            Some(End::Parted(farewell, cause)) => self.part(source, &farewell, cause),
+            Some(end) => self.end(source, end.cause()),
         }
     }
 
@@ -286,11 +330,14 @@ impl Driver<'_> {
 
     /// The peer has told its type, and whether subscriptions travel: the pattern decides. Only then does a peer that has
     /// dialled hear that we agree, and what it sends from then on is not lost.
-    fn open(&mut self, source: usize, peer: &Peer) -> bool {
+    fn open(&mut self, source: usize, peer: &Introduction) -> bool {
         self.set_deadline(source, None);
         let fits = pattern::compatible(self.socket.protocol, peer.protocol);
         let Some(connection) = self.connection(source) else { return false };
         let promised = std::mem::take(&mut connection.promised);
+        let introduced = Peer { protocol: Some(peer.protocol), ..(*connection.peer).clone() };
+        connection.peer = Arc::new(introduced);
+        let known = Arc::clone(&connection.peer);
         let stream = Arc::clone(connection.session.stream());
         let end = StreamEnd {
             stream: Arc::clone(&stream),
@@ -305,7 +352,7 @@ impl Driver<'_> {
         let mut held = self.lock();
         held.promised &= !promised;
         let taken = fits && held.has_room();
-        let pipe = taken.then(|| held.add_pipe(endpoint, PipeEnd::Stream(end), peer.forwards)).flatten();
+        let pipe = taken.then(|| held.add_pipe(endpoint, PipeEnd::Stream(end), known, peer.forwards)).flatten();
         // One of another type learns ours. One that there is no room for does not: it dials again. Under the lock, because
         // nobody may find a pipe that takes no messages yet, and nothing may go out before this.
         let answered = (!fits || pipe.is_some()) && answer(&stream, &peer.answer);
@@ -315,9 +362,9 @@ impl Driver<'_> {
         held.release();
         let Some(pipe) = pipe else {
             if fits && !peer.refusal.is_empty() {
-                self.part(source, peer.refusal);
+                self.part(source, peer.refusal, Cause::Refused);
             } else {
-                self.end(source);
+                self.end(source, if fits { Cause::Refused } else { Cause::Type });
             }
             return false;
         };
@@ -326,13 +373,52 @@ impl Driver<'_> {
             self.io.unsettled -= 1;
         }
         if !answered {
-            self.end(source);
+            let peer = self.connection(source).map(|connection| Arc::clone(&connection.peer));
+            let cause = Cause::Closed;
+            self.with(|state| state.happened(endpoint, peer.as_ref(), Happening::HandshakeFailed(cause)));
+            self.end(source, cause);
             return false;
         }
+        self.expect_life(source);
         if let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) {
             point.opened();
         }
         true
+    }
+
+    /// A WebSocket was opened whose peer shall show signs of life.
+    fn expect_life(&mut self, source: usize) {
+        let Some(every) = self.settings().ws_ping else { return };
+        let Some(connection) = self.connection(source) else { return };
+        if matches!(connection.session.framing(), Framing::WebSocket(..)) {
+            connection.ping = Some(Ping { every, heard: false, asked: false });
+            self.set_deadline(source, Some(sys::now() + every));
+        }
+    }
+
+    /// Whether something has come since the last look. A peer that was silent is asked, and one that was asked is gone.
+    fn look_for_life(&mut self, source: usize, pipe: PipeId) {
+        let Some(connection) = self.connection(source) else { return };
+        let Some(mut ping) = connection.ping else { return };
+        if !ping.heard && ping.asked {
+            return self.end(source, Cause::Timeout);
+        }
+        let question = connection.session.ping();
+        let room = self.with(|state| {
+            let limit = state.pipes.send_buffer;
+            let unread = state.pipes.stream(pipe).is_some_and(|stream| stream.paused);
+            // Where we do not read, nothing can come. Where the peer does not, the question would not reach it.
+            !unread && state.pipes.stream(pipe).is_some_and(|stream| stream.outbox.bytes() < limit)
+        });
+        let asks = !ping.heard && room;
+        if asks {
+            self.reply(source, &question);
+        }
+        ping = Ping { heard: false, asked: asks, ..ping };
+        if let Some(connection) = self.connection(source) {
+            connection.ping = Some(ping);
+        }
+        self.set_deadline(source, Some(sys::now() + ping.every));
     }
 
     /// Hands what was read to the pattern.
@@ -385,6 +471,11 @@ impl Connection {
             Stage::Greeting | Stage::Parting => false,
         }
     }
+}
+
+/// A connection that the system has given up.
+pub(super) fn failed(error: &std::io::Error) -> Cause {
+    Cause::Failed(sys::code_of(error, &sys::reset()))
 }
 
 /// A connection that is greeted has room for the answer.

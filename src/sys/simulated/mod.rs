@@ -23,7 +23,9 @@ pub(crate) use scheduler::{
     Given, Leftovers, Rng, begin, digest, elapsed, fail, has_many_cpus, leftovers, losses, me, nap, note, now,
     progress, random, spawn, steps, unseen, yield_now,
 };
-pub(crate) use stream::{AsSource, Source, Stream, fill, pending_out, recv, send, send_vectored};
+pub(crate) use stream::{
+    AsSource, Source, Stream, ends_of, fill, pending_out, recv, round_trip_time, send, send_vectored,
+};
 pub(crate) use sync::{Condvar, Mutex, MutexGuard};
 
 pub(crate) use scheduler::JoinHandle;
@@ -47,6 +49,12 @@ pub(crate) fn exit() {
     if let Some(action) = AT_EXIT.get() {
         action();
     }
+}
+
+/// Wall clock and monotonic clock are the same one.
+pub(crate) fn timestamps() -> (u64, u64) {
+    let time = elapsed().as_nanos() as u64;
+    (time, time)
 }
 
 /// Nobody forks here.

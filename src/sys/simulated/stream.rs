@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::net::Shutdown;
 use std::time::Duration;
 
+use crate::peer::Ends;
 use socket2::{Domain, SockAddr};
 
 use super::history::NONE;
@@ -192,4 +193,13 @@ pub(crate) fn fill(
 pub(crate) fn pending_out(stream: &Stream) -> Option<usize> {
     point(2);
     Some(with(|world| world.network.pending_out(stream.id)))
+}
+
+/// There are no addresses.
+pub(crate) fn ends_of(_stream: &Stream) -> Ends {
+    Ends::default()
+}
+
+pub(crate) fn round_trip_time(_stream: &Stream) -> Option<u32> {
+    None
 }

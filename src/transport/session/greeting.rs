@@ -4,11 +4,12 @@
 use std::io;
 use std::time::Duration;
 
-use super::End;
+use super::{Cause, End};
 use crate::codec::length_prefix::LengthPrefix;
 use crate::codec::ws_frame::Role;
-use crate::codec::ws_upgrade::{self, Upgrade};
+use crate::codec::ws_upgrade::{self, Refusal, Upgrade};
 use crate::codec::{Framing, sp_header};
+use crate::peer::type_name;
 use crate::sys::{self, Stream};
 
 /// The socket types at both ends.
@@ -48,22 +49,6 @@ pub(crate) enum Greeting {
     WsServer { opcode: u8 },
     /// We ask for the upgrade.
     WsClient { resource: String, host: String, opcode: u8 },
-}
-
-/// The socket type in a WebSocket's subprotocol.
-fn type_name(protocol: u16) -> &'static str {
-    match protocol {
-        16 => "pair",
-        32 => "pub",
-        33 => "sub",
-        48 => "req",
-        49 => "rep",
-        80 => "push",
-        81 => "pull",
-        98 => "surveyor",
-        99 => "respondent",
-        _ => "bus",
-    }
 }
 
 impl Greeting {
@@ -107,7 +92,8 @@ fn introduce(stream: &Stream, own: u16) -> Result<Awaited, End> {
 fn say(stream: &Stream, bytes: &[u8]) -> Result<(), End> {
     match sys::send(stream, bytes) {
         Ok(sent) if sent == bytes.len() => Ok(()),
-        _ => Err(End::Broken),
+        Ok(_) => Err(End::Closed),
+        Err(error) => Err(End::failed(&error)),
     }
 }
 
@@ -207,7 +193,14 @@ impl Awaited {
             Upgrade::Done { length, reply, extended } => {
                 Ok(Some(Greeted { peer, forwards: extended, length, answer: reply }))
             }
-            Upgrade::Refused { reply } => Err(End::Parted(reply)),
+            Upgrade::Refused { reply, why } => {
+                let cause = match why {
+                    Refusal::Type => Cause::Type,
+                    Refusal::Busy => Cause::Refused,
+                    Refusal::Rule(rule) => Cause::Violation(rule),
+                };
+                Err(End::Parted(reply, cause))
+            }
         }
     }
 }

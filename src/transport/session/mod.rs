@@ -8,6 +8,7 @@
 mod greeting;
 mod websocket;
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ pub(crate) use greeting::{Forwarding, Greeting, Protocols};
 
 use crate::codec::length_prefix::LengthPrefix;
 use crate::codec::ws_frame::{self, Head};
-use crate::codec::{Framing, Violation};
+use crate::codec::{Framing, Violation, sp_header};
 use crate::message::{Chunk, INLINE_MAX, stack_length};
 use crate::pipe::Inbox;
 use crate::sys::{self, Stream};
@@ -43,24 +44,62 @@ pub(crate) enum End {
     /// The peer closed its side.
     Closed,
     /// The connection failed, or the peer broke the protocol.
-    Broken,
+    Broken(Cause),
     /// The peer does not take our offer that subscriptions travel. It may be dialled again without.
     Declined,
     /// We part with the peer, and tell it why with these bytes.
-    Parted(Vec<u8>),
+    Parted(Vec<u8>, Cause),
+}
+
+/// Why a connection has ended, as a program is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The peer has ended it in order.
+    Closed,
+    /// The system tells this error.
+    Failed(i32),
+    /// The peer broke the protocol: which rule.
+    Violation(&'static str),
+    /// Its greeting is of another version of SP.
+    Version,
+    /// Its socket type does not fit ours.
+    Type,
+    /// It has shown no sign of life.
+    Timeout,
+    /// Our pattern has no room for it.
+    Refused,
+    /// nn_shutdown or nn_close.
+    Shutdown,
 }
 
 impl From<Violation> for End {
-    fn from(_: Violation) -> Self {
-        Self::Broken
+    fn from(violation: Violation) -> Self {
+        let Violation(rule) = violation;
+        Self::Broken(if violation == sp_header::OTHER_VERSION { Cause::Version } else { Cause::Violation(rule) })
     }
+}
+
+impl End {
+    pub(crate) fn cause(&self) -> Cause {
+        match self {
+            Self::Closed | Self::Declined => Cause::Closed,
+            Self::Broken(cause) | Self::Parted(_, cause) => *cause,
+        }
+    }
+
+    fn failed(error: &io::Error) -> Self {
+        Self::Broken(Cause::Failed(sys::code_of(error, &sys::reset())))
+    }
+
+    const NO_MEMORY: Self = Self::Broken(Cause::Violation("There is no memory for its message."));
+    const TOO_LARGE: Self = Self::Broken(Cause::Violation("A message exceeds NN_RCVMAXSIZE."));
 }
 
 /// What one read brought, besides frames: all may come at once.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
     /// The peer's greeting is complete.
-    pub greeted: Option<Peer>,
+    pub greeted: Option<Introduction>,
     /// Whole control frames that have to go out.
     pub replies: Vec<u8>,
     /// The connection ends here.
@@ -69,7 +108,7 @@ pub(crate) struct Progress {
 
 /// What a peer's greeting has told.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Peer {
+pub(crate) struct Introduction {
     /// Its socket type.
     pub protocol: u16,
     /// Subscriptions travel.
@@ -120,7 +159,7 @@ impl Large {
             return Ok(());
         }
         let step = self.chunk.len().max(FIRST_RESERVE).max(proven.saturating_sub(self.chunk.len()));
-        self.chunk.reserve(self.missing.min(step)).map_err(|_| End::Broken)
+        self.chunk.reserve(self.missing.min(step)).map_err(|_| End::NO_MEMORY)
     }
 }
 
@@ -162,6 +201,14 @@ impl Session {
 
     pub(crate) fn framing(&self) -> Framing {
         self.framing
+    }
+
+    /// What asks the peer of a WebSocket for a sign of life; nothing on other streams.
+    pub(crate) fn ping(&self) -> Vec<u8> {
+        match self.framing {
+            Framing::WebSocket(role, _) => websocket::ping(role),
+            Framing::Prefixed(_) => Vec::new(),
+        }
     }
 
     /// Reads once. Whole frames go to `frames`; one of more than `limit` bytes (if there is a limit) ends the connection.
@@ -208,7 +255,7 @@ impl Session {
                         behind
                     }
                     Err(error) if is_for_later(&error) => return Ok(()),
-                    Err(_) => return Err(End::Broken),
+                    Err(error) => return Err(End::failed(&error)),
                 }
             }
             None => {
@@ -220,7 +267,7 @@ impl Session {
                     Err(error) if is_for_later(&error) => return Ok(()),
                     Ok(_) | Err(_) if self.awaited.is_some_and(Awaited::is_answer) => return Err(End::Declined),
                     Ok(_) => return Err(End::Closed),
-                    Err(_) => return Err(End::Broken),
+                    Err(error) => return Err(End::failed(&error)),
                 }
             }
         };
@@ -245,7 +292,7 @@ impl Session {
                 self.keep(bytes);
                 return Ok(());
             };
-            progress.greeted = Some(Peer { protocol: peer, forwards, answer, refusal });
+            progress.greeted = Some(Introduction { protocol: peer, forwards, answer, refusal });
             self.awaited = None;
             bytes = &mut bytes[length..];
         }
@@ -268,9 +315,9 @@ impl Session {
         }
         while let Some(frame) = framing.decode(bytes)? {
             if limit.is_some_and(|limit| frame.payload > limit) {
-                return Err(End::Broken);
+                return Err(End::TOO_LARGE);
             }
-            let payload = usize::try_from(frame.payload).map_err(|_| End::Broken)?;
+            let payload = usize::try_from(frame.payload).map_err(|_| End::TOO_LARGE)?;
             let arrived = &bytes[frame.head..];
             self.expects(payload, frame.head);
             match arrived.split_at_checked(payload) {
@@ -280,7 +327,7 @@ impl Session {
                 }
                 Some((body, rest)) => {
                     let chunk = Chunk::copy_headed(self.ahead(body, None), body);
-                    frames.push_large(0, chunk.map_err(|_| End::Broken)?.into());
+                    frames.push_large(0, chunk.map_err(|_| End::NO_MEMORY)?.into());
                     bytes = rest;
                 }
                 None => {
@@ -317,14 +364,14 @@ impl Session {
     /// The rest of a large body is read straight into its own memory. False: it is not that large.
     fn begin_large(&mut self, payload: usize, arrived: &[u8], head: Option<Head>) -> Result<bool, End> {
         if payload > ABSURD && Chunk::with_capacity(payload).is_err() {
-            return Err(End::Broken);
+            return Err(End::NO_MEMORY);
         }
         if payload <= LARGE {
             return Ok(false);
         }
         let room = payload.min(FIRST_RESERVE.max(self.proven));
         let ahead = self.ahead(arrived, head);
-        let mut chunk = Chunk::headed(ahead, room.max(arrived.len())).map_err(|_| End::Broken)?;
+        let mut chunk = Chunk::headed(ahead, room.max(arrived.len())).map_err(|_| End::NO_MEMORY)?;
         chunk.extend(arrived);
         self.large = Some(Box::new(Large { chunk, missing: payload - arrived.len(), head }));
         Ok(true)

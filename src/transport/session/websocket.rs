@@ -1,7 +1,7 @@
 //! From WebSocket frames to messages: masks off, pieces joined, pings answered.
 #![forbid(unsafe_code)]
 
-use super::{End, Session};
+use super::{Cause, End, Session};
 use crate::codec::ws_frame::{self, Close, Conversation, Event, Head, Mask, Role};
 use crate::message::{Body, Chunk, INLINE_MAX};
 use crate::pipe::Inbox;
@@ -41,9 +41,20 @@ impl Payload<'_> {
     }
 }
 
+/// We close, because of what the peer has done, or in answer to its own close, which names no reason of ours.
+fn goodbye(close: Close, role: Role) -> End {
+    let cause = if close.reason.is_empty() { Cause::Closed } else { Cause::Violation(close.reason) };
+    End::Parted(ws_frame::close_frame(close, own_mask(role)), cause)
+}
+
 /// Our own control frames are masked like all we send.
 fn own_mask(role: Role) -> Option<Mask> {
     (role == Role::Client).then(sys::random)
+}
+
+/// A question whose answer is a pong.
+pub(super) fn ping(role: Role) -> Vec<u8> {
+    ws_frame::ping_frame(own_mask(role))
 }
 
 impl Talk {
@@ -100,7 +111,7 @@ impl Session {
         frames: &mut Inbox,
         replies: &mut Vec<u8>,
     ) -> Result<(), End> {
-        let goodbye = |close| End::Parted(ws_frame::close_frame(close, own_mask(role)));
+        let goodbye = |close| goodbye(close, role);
         let mut at = 0;
         while let Some(head) = ws_frame::decode(&bytes[at..], role).map_err(goodbye)? {
             let payload = self.talk.begins(head, limit).map_err(goodbye)?;
@@ -132,6 +143,6 @@ impl Session {
         replies: &mut Vec<u8>,
     ) -> Result<(), End> {
         let taken = self.talk.takes(head, Payload::Own(chunk), role, frames, replies);
-        taken.map_err(|close| End::Parted(ws_frame::close_frame(close, own_mask(role))))
+        taken.map_err(|close| goodbye(close, role))
     }
 }

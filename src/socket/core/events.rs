@@ -1,0 +1,150 @@
+//! What happens to endpoints and connections, written down for whoever watches the socket (NN_MONITOR).
+#![forbid(unsafe_code)]
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::endpoints::Endpoint;
+use super::{Outside, State};
+use crate::peer::Peer;
+use crate::pipe::PipeId;
+use crate::transport::session::Cause;
+
+/// Events that wait to be published. It is a moment as a rule; were it ever more, the oldest give way.
+const WAITING_MAX: usize = 1024;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::socket) enum Happening {
+    Listening,
+    BindFailed(i32),
+    Connecting,
+    /// With this error. The next try comes after so long.
+    ConnectFailed(i32, Duration),
+    Accepted,
+    AcceptFailed(i32),
+    HandshakeFailed(Cause),
+    Connected,
+    Disconnected(Cause),
+    /// A connection was lost. It is made again after so long.
+    Retrying(Duration),
+    Closed,
+    /// So many messages have found no room since the last time.
+    Overflow(u64),
+    MonitorStopped,
+}
+
+#[derive(Debug, Clone)]
+pub(in crate::socket) struct Event {
+    /// One more with each event of the monitor.
+    pub number: u64,
+    pub what: Happening,
+    pub endpoint: Option<Subject>,
+    pub peer: Option<Arc<Peer>>,
+}
+
+/// An endpoint, which may have gone since.
+#[derive(Debug, Clone)]
+pub(in crate::socket) struct Subject {
+    /// `None`: it never came to be.
+    pub id: Option<i32>,
+    pub address: Vec<u8>,
+    pub binds: bool,
+}
+
+#[derive(Debug, Default)]
+pub(in crate::socket) struct Journal {
+    waiting: VecDeque<Event>,
+    last: u64,
+    /// Endpoints that are closing: their last events are still to come.
+    leaving: Vec<Subject>,
+}
+
+impl Subject {
+    pub(in crate::socket) fn of(id: i32, endpoint: &Endpoint) -> Self {
+        Self { id: Some(id), address: endpoint.whole_address(), binds: endpoint.binds }
+    }
+}
+
+impl<O: Outside> State<O> {
+    /// Writes down what has happened, if anybody wants to know.
+    #[inline]
+    pub(in crate::socket) fn happened(&mut self, endpoint: i32, peer: Option<&Arc<Peer>>, what: Happening) {
+        if self.journal.is_some() {
+            self.write_down(self.subject(endpoint), peer.cloned(), what);
+        }
+    }
+
+    fn subject(&self, id: i32) -> Option<Subject> {
+        let leaving = || self.journal.as_ref()?.leaving.iter().find(|subject| subject.id == Some(id)).cloned();
+        self.endpoints.get(&id).map(|endpoint| Subject::of(id, endpoint)).or_else(leaving)
+    }
+
+    pub(in crate::socket) fn write_down(
+        &mut self,
+        endpoint: Option<Subject>,
+        peer: Option<Arc<Peer>>,
+        what: Happening,
+    ) {
+        let Some(journal) = &mut self.journal else { return };
+        journal.last += 1;
+        if journal.waiting.len() >= WAITING_MAX {
+            journal.waiting.pop_front();
+        }
+        journal.waiting.push_back(Event { number: journal.last, what, endpoint, peer });
+        self.pipes.after().events = true;
+    }
+
+    /// The endpoint is no longer the program's, but something may still happen to its connections.
+    pub(super) fn begins_to_leave(&mut self, id: i32, endpoint: &Endpoint) {
+        if let Some(journal) = &mut self.journal {
+            journal.leaving.push(Subject::of(id, endpoint));
+        }
+    }
+
+    /// Nothing will happen to the endpoint any more.
+    pub(in crate::socket) fn has_left(&mut self, id: i32) {
+        let Some(journal) = &mut self.journal else { return };
+        if let Some(place) = journal.leaving.iter().position(|subject| subject.id == Some(id)) {
+            let subject = journal.leaving.swap_remove(place);
+            self.write_down(Some(subject), None, Happening::Closed);
+        }
+    }
+
+    /// A pipe can be used by both sides from now on.
+    pub(super) fn connected(&mut self, id: PipeId) {
+        let Some(pipe) = self.pipes.get(id) else { return };
+        pipe.announced = true;
+        let (endpoint, peer) = (pipe.endpoint, Arc::clone(&pipe.peer));
+        if let Some(endpoint) = self.endpoints.get_mut(&endpoint) {
+            endpoint.connected += 1;
+        }
+        self.happened(endpoint, Some(&peer), Happening::Connected);
+    }
+
+    /// A pipe's connection has ended. False: it had not begun.
+    pub(in crate::socket) fn disconnected(&mut self, id: PipeId, cause: Cause) -> bool {
+        let Some(pipe) = self.pipes.get(id) else { return false };
+        if !std::mem::take(&mut pipe.announced) {
+            return false;
+        }
+        let (endpoint, peer) = (pipe.endpoint, Arc::clone(&pipe.peer));
+        self.happened(endpoint, Some(&peer), Happening::Disconnected(cause));
+        true
+    }
+
+    /// What was written down since the last time.
+    pub(in crate::socket) fn take_events(&mut self) -> VecDeque<Event> {
+        self.journal.as_mut().map(|journal| std::mem::take(&mut journal.waiting)).unwrap_or_default()
+    }
+
+    pub(in crate::socket) fn has_events(&self) -> bool {
+        self.journal.as_ref().is_some_and(|journal| !journal.waiting.is_empty())
+    }
+
+    /// The number of a new connection.
+    pub(in crate::socket) fn number_connection(&mut self) -> u64 {
+        self.last_connection += 1;
+        self.last_connection
+    }
+}

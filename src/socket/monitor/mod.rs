@@ -1,0 +1,133 @@
+//! What a socket tells of itself: events as they happen (NN_MONITOR), and what it has counted so far (NN_STATISTICS).
+//!
+//! The events are written down under the socket's lock (`core/events.rs`), in the order in which things happen. Whoever lets
+//! the lock go publishes them on a PUB of the socket's own, one thread at a time; a second one leaves its events to the first.
+//! A PUB never waits for anybody, so neither does the socket that is watched.
+#![forbid(unsafe_code)]
+
+mod event;
+mod statistics;
+
+use std::sync::Arc;
+
+use super::core::{Event, Happening, Journal};
+use super::{Given, NN_ENDPOINT, Socket, Value};
+use crate::error::Result;
+use crate::message::Outgoing;
+use crate::pattern;
+use crate::sys;
+
+/// Milliseconds that closing waits at most for watchers to take the last events: so long a watcher that does not read may delay
+/// whoever closes the socket.
+const LINGER: i32 = 100;
+
+/// Options of the watched socket that its monitor has too, by level and number: NN_IPV4ONLY and NN_IPC_MODE.
+const INHERITED: [(i32, i32); 2] = [(0, 14), (-2, 1001)];
+
+/// NN_LINGER.
+const NN_LINGER: i32 = 1;
+
+/// Where a socket publishes what happens to it.
+pub(super) struct Monitor {
+    publisher: Arc<Socket>,
+    endpoint: i32,
+}
+
+impl Monitor {
+    fn bind(watched: &Socket, address: &[u8]) -> Result<Self> {
+        let library = Arc::clone(&watched.library);
+        let name = format!("monitor of {}", String::from_utf8_lossy(&watched.with(|state| state.options.name.clone())));
+        let publisher = Socket::new(library, watched.generation, pattern::PUB, false, name)?;
+        let set = |level, option, value: i32| {
+            publisher.set_option(level, option, Given { bytes: &value.to_ne_bytes(), address: 0 })
+        };
+        set(0, NN_LINGER, LINGER)?;
+        for (level, option) in INHERITED {
+            if let Value::Int(value) = watched.option(level, option)? {
+                set(level, option, value)?;
+            }
+        }
+        match publisher.bind(address) {
+            Ok(endpoint) => Ok(Self { publisher, endpoint }),
+            Err(error) => {
+                let _ = publisher.close(sys::now());
+                Err(error)
+            }
+        }
+    }
+
+    /// Publishes what is written down by now.
+    fn publish(&self, watched: &Socket, name: &[u8], events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            let message = event::message(&event, name, watched.protocol);
+            // There is no memory for it: a subscriber sees that one is missing.
+            let _ = self.publisher.send(&mut Outgoing::borrowed(&message), true);
+        }
+    }
+}
+
+impl Socket {
+    /// Publishes events at this address from now on; nowhere, if it is empty.
+    pub(super) fn watch(&self, address: &[u8]) -> Result<()> {
+        let _whole = sys::Uncancelled::new();
+        // A C string, for whoever has counted its NUL.
+        let address = address.split(|&byte| byte == 0).next().unwrap_or_default();
+        self.enter()?.release();
+        let monitor = if address.is_empty() { None } else { Some(Monitor::bind(self, address)?) };
+        self.replace_monitor(monitor);
+        self.publish_events();
+        // It may have been closed meanwhile.
+        self.enter().map(super::Held::release).inspect_err(|_| self.replace_monitor(None))
+    }
+
+    /// Ends the monitor there was, which says so, and begins with this one.
+    fn replace_monitor(&self, new: Option<Monitor>) {
+        let mut monitor = self.monitor.lock();
+        let (name, events) = self.with(|state| {
+            state.write_down(None, None, Happening::MonitorStopped);
+            let events = state.take_events();
+            state.journal = new.as_ref().map(|_| Journal::default());
+            (state.options.name.clone(), events)
+        });
+        if let Some(old) = std::mem::replace(&mut *monitor, new) {
+            old.publish(self, &name, events);
+            // Nobody else knows it.
+            let _ = old.publisher.close(sys::now());
+        }
+    }
+
+    /// The socket is closed: there is nothing more to tell.
+    pub(super) fn end_monitor(&self) {
+        self.replace_monitor(None);
+    }
+
+    /// Publishes what was written down. A thread that does so already takes along what comes meanwhile.
+    pub(super) fn publish_events(&self) {
+        let _whole = sys::Uncancelled::new();
+        loop {
+            let Some(monitor) = self.monitor.try_lock() else { return };
+            let Some(watching) = &*monitor else { return };
+            loop {
+                let (name, events) = self.with(|state| (state.options.name.clone(), state.take_events()));
+                if events.is_empty() {
+                    break;
+                }
+                watching.publish(self, &name, events);
+            }
+            drop(monitor);
+            // Between the last look and the end of our turn another thread may have left us some.
+            if !self.with(|state| state.has_events()) {
+                return;
+            }
+        }
+    }
+
+    /// Where events are published. Empty: nowhere.
+    pub(super) fn monitor_address(&self) -> Result<Value> {
+        self.enter()?.release();
+        match &*self.monitor.lock() {
+            Some(monitor) => monitor.publisher.option(NN_ENDPOINT, monitor.endpoint),
+            None => Ok(Value::Text(Vec::new())),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What a socket has counted, its endpoints and its connections, as one JSON document (docs/monitoring.schema.json).
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::event::Endpoint;
+use crate::error::Result;
+use crate::peer::{Peer, type_name};
+use crate::socket::core::{PipeEnd, Stats, Subject, Traffic};
+use crate::socket::{Socket, State, Value};
+use crate::sys::{self, Stream};
+
+#[derive(Serialize)]
+struct Document<'a> {
+    socket: String,
+    #[serde(rename = "type")]
+    protocol: &'static str,
+    raw: bool,
+    time_ns: u64,
+    monotonic_ns: u64,
+    counters: Counters,
+    endpoints: Vec<Known<'a>>,
+    connections: Vec<Connection<'a>>,
+}
+
+#[derive(Serialize)]
+struct Counters {
+    #[serde(flatten)]
+    stats: Stats,
+    messages_filtered: u64,
+}
+
+#[derive(Serialize)]
+struct Known<'a> {
+    #[serde(flatten)]
+    endpoint: Endpoint<'a>,
+    connections: u64,
+    connected: u64,
+    failed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errno: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Connection<'a> {
+    endpoint: i32,
+    peer: &'a Peer,
+    #[serde(flatten)]
+    traffic: Traffic,
+    send_queue_bytes: usize,
+    recv_queue_bytes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rtt_us: Option<u32>,
+}
+
+/// Of an endpoint, as it was under the lock.
+struct EndpointFacts {
+    subject: Subject,
+    connected: u64,
+    failed: u64,
+    errno: Option<i32>,
+}
+
+/// Of a connection.
+struct PipeFacts {
+    endpoint: i32,
+    peer: Arc<Peer>,
+    traffic: Traffic,
+    unwritten: usize,
+    unread: usize,
+    stream: Option<Arc<Stream>>,
+}
+
+fn endpoints(state: &State) -> Vec<EndpointFacts> {
+    let facts = |(&id, endpoint): (&i32, &crate::socket::core::Endpoint)| EndpointFacts {
+        subject: Subject::of(id, endpoint),
+        connected: endpoint.connected,
+        failed: endpoint.failed,
+        errno: endpoint.last_error,
+    };
+    state.endpoints.iter().map(facts).collect()
+}
+
+fn pipes(state: &State) -> Vec<PipeFacts> {
+    let mut found = Vec::new();
+    for (_, pipe) in state.pipes.slots.iter().filter(|(_, pipe)| pipe.confirmed) {
+        let (unwritten, unread, stream) = match &pipe.end {
+            PipeEnd::Stream(end) => (end.outbox.bytes(), end.inbox.weight(), Some(Arc::clone(&end.stream))),
+            PipeEnd::Inproc { link, side, taken } => {
+                (link.unread_by_peer(*side), link.unread(*side) + taken.weight(), None)
+            }
+            // The peer has gone: there is no connection any more.
+            PipeEnd::Remains(_) => continue,
+        };
+        let (endpoint, peer, traffic) = (pipe.endpoint, Arc::clone(&pipe.peer), pipe.traffic);
+        found.push(PipeFacts { endpoint, peer, traffic, unwritten, unread, stream });
+    }
+    found
+}
+
+impl Socket {
+    pub(in crate::socket) fn statistics(&self) -> Result<Value> {
+        let (socket, counters, endpoints, pipes) = self.enter()?.finish(|state| {
+            let counters = Counters { stats: state.stats, messages_filtered: state.pattern.filtered() };
+            (state.options.name.clone(), counters, endpoints(state), pipes(state))
+        });
+        let mut present = BTreeMap::<i32, u64>::new();
+        for pipe in &pipes {
+            *present.entry(pipe.endpoint).or_default() += 1;
+        }
+        let known = |facts| known(facts, &present);
+        let (time_ns, monotonic_ns) = sys::timestamps();
+        let document = Document {
+            socket: String::from_utf8_lossy(&socket).into_owned(),
+            protocol: type_name(self.protocol),
+            raw: self.raw,
+            time_ns,
+            monotonic_ns,
+            counters,
+            endpoints: endpoints.iter().map(known).collect(),
+            connections: pipes.iter().map(connection).collect(),
+        };
+        // Nothing in it can fail: there are no maps with other keys than text.
+        Ok(Value::Text(serde_json::to_vec(&document).unwrap_or_default()))
+    }
+}
+
+fn known<'a>(facts: &'a EndpointFacts, present: &BTreeMap<i32, u64>) -> Known<'a> {
+    Known {
+        endpoint: (&facts.subject).into(),
+        connections: facts.subject.id.and_then(|id| present.get(&id)).copied().unwrap_or_default(),
+        connected: facts.connected,
+        failed: facts.failed,
+        errno: facts.errno,
+        error: facts.errno.map(sys::text_of),
+    }
+}
+
+fn connection(facts: &PipeFacts) -> Connection<'_> {
+    Connection {
+        endpoint: facts.endpoint,
+        peer: &facts.peer,
+        traffic: facts.traffic,
+        send_queue_bytes: facts.unwritten,
+        recv_queue_bytes: facts.unread,
+        rtt_us: facts.stream.as_deref().and_then(|stream| sys::round_trip_time(stream)),
+    }
+}
