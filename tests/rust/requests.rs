@@ -39,7 +39,12 @@ fn many_threads_ask_many_times() {
                 assert_eq!(requests.ask(&body).unwrap(), &format!("to {body}"));
             }
         };
-        let asking: Vec<_> = (0..16).map(|number| scope.spawn(move || ask(number))).collect();
+        let asking: Vec<_> = (0..16)
+            .map(|number| {
+                let ask = &ask;
+                scope.spawn(move || ask(number))
+            })
+            .collect();
         for thread in asking {
             thread.join().unwrap();
         }

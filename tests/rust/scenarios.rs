@@ -446,7 +446,10 @@ fn several_requests_are_answered_in_any_order() {
         replies.socket().set_recv_timeout(Some(PATIENCE)).unwrap();
         requests.socket().set_recv_timeout(Some(PATIENCE)).unwrap();
         thread::scope(|scope| {
-            let asking = ["0", "1", "2"].map(|body| scope.spawn(|| requests.ask(body).unwrap()));
+            let asking = ["0", "1", "2"].map(|body| {
+                let requests = &requests;
+                scope.spawn(move || requests.ask(body).unwrap())
+            });
             let mut received = [(); 3].map(|()| replies.recv().unwrap());
             received.sort_by(|one, other| other.body().cmp(one.body()));
             assert_eq!(received.each_ref().map(|request| request.body()), [b"2", b"1", b"0"]);
