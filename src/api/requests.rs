@@ -339,8 +339,9 @@ impl Request {
         self.message.header()
     }
 
-    /// Sends the reply, without waiting: it is dropped if who asked has gone, or takes no more than
-    /// [`Socket::set_send_buffer`] says. Fails with EBADF or ENOMEM.
+    /// Sends the reply, without waiting: it is dropped if who asked has gone, or if there is no room for it: what can be on
+    /// its way to one peer is what [`Socket::set_send_buffer`] says, over inproc [`Socket::set_recv_buffer`] of the peer's.
+    /// Fails with EBADF or ENOMEM.
     pub fn reply(self, body: impl AsRef<[u8]>) -> Result<()> {
         let mut message = Message::copy_of(body)?;
         message.set_header(self.header());

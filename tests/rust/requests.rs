@@ -33,18 +33,15 @@ fn many_threads_ask_many_times() {
                 }
             });
         }
-        let ask = |number: usize| {
-            for turn in 0..100 {
-                let body = format!("{number} {turn}");
-                assert_eq!(requests.ask(&body).unwrap(), &format!("to {body}"));
-            }
-        };
-        let asking: Vec<_> = (0..16)
-            .map(|number| {
-                let ask = &ask;
-                scope.spawn(move || ask(number))
+        let asking = [(); 16].map(|()| {
+            scope.spawn(|| {
+                let number = thread::current().id();
+                for turn in 0..100 {
+                    let body = format!("{number:?} {turn}");
+                    assert_eq!(requests.ask(&body).unwrap(), &format!("to {body}"));
+                }
             })
-            .collect();
+        });
         for thread in asking {
             thread.join().unwrap();
         }

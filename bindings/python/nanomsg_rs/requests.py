@@ -252,8 +252,8 @@ class Request:
     def reply(self, data: Buffer) -> None:
         """Send the reply, without waiting: it is dropped if who asked has gone, or takes no more.
 
-        How much is held for one that reads slowly is what ``send_buffer`` of the socket says. What
-        was dropped comes again when the request is sent again.
+        How much can be on its way to one peer is what ``send_buffer`` of the socket says, over inproc
+        ``recv_buffer`` of the peer's. A reply that was dropped comes when the request is sent again.
 
         Raises WrongState the second time, and BadSocket.
         """
