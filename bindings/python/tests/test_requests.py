@@ -117,6 +117,22 @@ def test_each_request_has_its_own_time_limit(sides):
     requests.socket.recv_timeout = 20
     with pytest.raises(Timeout):
         requests.ask(b"as the socket says")
+    assert not requests._outstanding and not requests._asleep and not requests._reading
+
+
+@inproc
+def test_who_sleeps_is_woken_by_its_reply(sides):
+    requests, replies = sides
+    reader = Background(lambda: requests.ask(b"reader"))
+    kept = replies.recv()
+    for number in range(3):
+        sleeper = Background(lambda: requests.ask(b"%d" % number))
+        request = replies.recv()
+        eventually(lambda: waiting(requests) == 1, "one sleeps")
+        request.reply(b"to %d" % number)
+        assert sleeper.result() == b"to %d" % number
+    kept.reply(b"done")
+    assert reader.result() == b"done"
 
 
 @inproc
@@ -149,8 +165,9 @@ def test_a_request_waits_for_a_peer(address):
 def test_a_request_is_sent_again(address):
     with Replies(address) as replies, Requests(address, resend_interval=20) as requests:
         asking = Background(lambda: requests.ask(b"hello?", timeout=PATIENCE))
-        first, second = replies.recv(), replies.recv()
-        assert first.body == second.body and first.header == second.header
+        first, second, third = replies.recv(), replies.recv(), replies.recv()
+        assert first.body == second.body == third.body == b"hello?"
+        assert first.header == second.header == third.header
         second.reply(b"yes")
         assert asking.result() == b"yes"
         # The one that comes second is nobody's.
@@ -168,7 +185,10 @@ def test_a_request_is_sent_again_once_somebody_is_there(address, new_address):
         with Replies(address) as replies:
             asking = Background(lambda: requests.ask(b"hello?", timeout=PATIENCE))
             replies.recv()
-        wait_for_connections(requests.socket, 0)
+        tried = []
+        sent = requests._sent
+        requests._sent = lambda *request: tried.append(sent(*request)) or tried[-1]
+        eventually(lambda: False in tried, "nobody was there to send to")
         with Replies(other) as replies:
             replies.recv().reply(b"yes")
             assert asking.result() == b"yes"
@@ -187,6 +207,7 @@ def test_ids_go_up_and_around_and_past_those_under_way(sides):
             requests._outstanding._next = 0x7FFF_FFFF
     ids = [request.header[-4:].hex() for request in headers]
     assert ids == ["ffffffff", "80000000", "80000001"]
+    assert requests._outstanding._next == 2
     for request in headers:
         request.reply(b"!")
     assert [asked.result() for asked in asking] == [b"!"] * 3
@@ -478,10 +499,13 @@ def test_a_cancelled_coroutine_forgets_its_request(run, address):
         async with coroutines.Replies(address) as replies, coroutines.Requests(address) as requests:
             asking = asyncio.create_task(requests.ask(b"one"))
             late = await replies.recv()
+            reader = requests._reader
             asking.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await asking
             assert not requests._outstanding and requests._reader is None
+            while not reader.cancelled():
+                await asyncio.sleep(0)
             asking = asyncio.create_task(requests.ask(b"two"))
             request = await replies.recv()
             await late.reply(b"to one")
@@ -534,11 +558,35 @@ def test_a_coroutines_request_is_sent_again(run, address, new_address):
         async with coroutines.Requests([address, other], resend_interval=20) as requests:
             async with coroutines.Replies(address) as replies:
                 asking = asyncio.create_task(requests.ask(b"hello?"))
-                first, second = await replies.recv(), await replies.recv()
-                assert (first.body, first.header) == (second.body, second.header)
+                first, second, third = [await replies.recv() for _ in range(3)]
+                assert first.body == second.body == third.body == b"hello?"
+                assert first.header == second.header == third.header
+            tried = []
+            send = requests._send
+
+            def sent(*request):
+                try:
+                    send(*request)
+                except Again:
+                    tried.append(request)
+                    raise
+
+            requests._send = sent
+            while not tried:
+                await asyncio.sleep(0)
             async with coroutines.Replies(other) as replies:
                 await (await replies.recv()).reply(b"yes")
                 assert await asking == b"yes"
+                # And not any more: while another one is sent three times, nothing else comes.
+                asking = asyncio.create_task(requests.ask(b"and you?"))
+                request = await replies.recv()
+                while request.body == b"hello?":
+                    request = await replies.recv()
+                for _ in range(3):
+                    request = await replies.recv()
+                    assert request.body == b"and you?"
+                await request.reply(b"fine")
+                assert await asking == b"fine"
 
     run(main())
 
