@@ -7,6 +7,7 @@ mod error;
 mod message;
 mod options;
 mod poll;
+mod requests;
 mod socket;
 mod statistic;
 
@@ -14,5 +15,6 @@ pub use self::error::{Error, Result};
 pub use self::message::{Message, WsMessageType};
 pub use self::options::TcpKeepalive;
 pub use self::poll::{PollItem, device, loopback, poll};
+pub use self::requests::{Replies, Request, Requests};
 pub use self::socket::{Endpoint, Socket, SocketType};
 pub use self::statistic::Statistic;

@@ -105,6 +105,7 @@ impl Endpoint {
 pub struct Socket {
     handle: i32,
     kind: SocketType,
+    raw: bool,
     /// The handle is used again once the socket is closed, which C can do too; this says whether it is still ours.
     /// Weak, so that it keeps nothing but the address.
     engine: Weak<Engine>,
@@ -116,7 +117,8 @@ impl Socket {
         Self::open(symbols::AF_SP, kind)
     }
 
-    /// Opens a raw socket: it keeps no state and shows the header of each message. Made for [`device`](crate::device).
+    /// Opens a raw socket: it keeps no state and shows the header of each message. Made for
+    /// [`device`](crate::device), [`Requests`](crate::Requests) and [`Replies`](crate::Replies).
     pub fn raw(kind: SocketType) -> Result<Self> {
         Self::open(symbols::AF_SP_RAW, kind)
     }
@@ -124,13 +126,19 @@ impl Socket {
     fn open(domain: i32, kind: SocketType) -> Result<Self> {
         let handle = table::open(domain, kind.number())?;
         let engine = Arc::downgrade(&*table::find(handle)?);
-        Ok(Self { handle, kind, engine })
+        Ok(Self { handle, kind, raw: domain == symbols::AF_SP_RAW, engine })
     }
 
     /// What it is in its pattern.
     #[must_use]
     pub fn socket_type(&self) -> SocketType {
         self.kind
+    }
+
+    /// Whether it was opened by [`Socket::raw`].
+    #[must_use]
+    pub fn is_raw(&self) -> bool {
+        self.raw
     }
 
     /// The number that C functions know it by. It stays this socket's.

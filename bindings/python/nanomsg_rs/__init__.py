@@ -4,6 +4,7 @@ The modules, from the outside in:
 
 ``socket``      Socket and Endpoint, ``poll``, ``device`` and ``term``: all that most programs need
 ``asyncio``     Socket for coroutines: ``await socket.recv()``
+``requests``    Requests and Replies: several requests at once over one socket
 ``messages``    Message: a message in the library's own memory, for sending and receiving
 ``options``     socket options as attributes
 ``buffers``     memory of Python objects lent to the library without a copy
@@ -34,6 +35,7 @@ from .errors import (
     WrongState,
 )
 from .messages import Message
+from .requests import Replies, Request, Requests
 from .socket import Endpoint, Socket, device, poll, term
 
 __all__ = [
@@ -50,6 +52,9 @@ __all__ = [
     "NotSupported",
     "POLLIN",
     "POLLOUT",
+    "Replies",
+    "Request",
+    "Requests",
     "Socket",
     "SocketType",
     "Statistic",
