@@ -12,6 +12,7 @@ use crate::pattern;
 use crate::pipe::{Inbox, Outbox, PipeId};
 use crate::socket::core::{PipeEnd, StreamEnd, Writing};
 use crate::sys::{self, Interest, Stream};
+use crate::transport::Side;
 use crate::transport::session::{End, Forwarding, Greeting, Peer, Progress, Protocols, SCRATCH, Session};
 
 /// How long a peer that we part with may take to read why.
@@ -117,6 +118,8 @@ impl Driver<'_> {
         let peer = pattern::peer_of(own);
         let offers = match self.io.endpoints.get(&endpoint) {
             Some(Point::Dialer(point)) => point.offers_forwarding(),
+            // Of a peer that declines there is no other connection on which to do without. One that dials us may offer.
+            Some(Point::Single(Side::Dials)) => false,
             _ => true,
         };
         let forwarding = match (pattern::forwarding(own), pattern::forwarding(peer)) {
