@@ -366,6 +366,30 @@ static void leaks(void)
     }
 }
 
+/* A number is free as soon as its descriptor is closed, and the next one of that number, of whichever thread, can be given. */
+static void *rounds(void *unused)
+{
+    (void) unused;
+    for (int i = 0; i < 1000; i++) {
+        int fds[2], s = ct_socket(NN_PAIR), t = ct_socket(NN_PAIR);
+        ends(fds);
+        MUST(give(nn_connect, s, fds[0]));
+        MUST(give(nn_connect, t, fds[1]));
+        MUST(nn_close(s));
+        MUST(nn_close(t));
+    }
+    return NULL;
+}
+
+static void threads(void)
+{
+    pthread_t all[4];
+    for (int i = 0; i < 4; i++)
+        CHECK(pthread_create(&all[i], NULL, rounds, NULL) == 0);
+    for (int i = 0; i < 4; i++)
+        CHECK(pthread_join(all[i], NULL) == 0);
+}
+
 static void in_child(void (*body)(int), int fd)
 {
     int status;
@@ -526,6 +550,7 @@ int main(void)
         connections();
         refusals();
         leaks();
+        threads();
         forks();
         EVENTUALLY(ct_open_fds() <= before + 4); /* ports that ct_port keeps */
     }

@@ -10,7 +10,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// Pages beside those of the functions.
-const OTHERS: [&str; 18] = [
+const OTHERS: [&str; 19] = [
     "nanocat.1",
     "nn_cmsg.3",
     "nanomsg.7",
@@ -26,6 +26,7 @@ const OTHERS: [&str; 18] = [
     "nn_ipc.7",
     "nn_unix.7",
     "nn_abstract.7",
+    "nn_fd.7",
     "nn_winpipe.7",
     "nn_tcp.7",
     "nn_ws.7",
