@@ -27,6 +27,7 @@ const OTHERS: [&str; 19] = [
     "nn_ipc.7",
     "nn_unix.7",
     "nn_abstract.7",
+    "nn_fd.7",
     "nn_winpipe.7",
     "nn_tcp.7",
     "nn_ws.7",

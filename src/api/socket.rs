@@ -149,6 +149,9 @@ impl Socket {
 
     /// Listens at an address: `tcp://127.0.0.1:5555`, `unix:///tmp/x`, `inproc://x`, `ws://*:80/path`. Fails with
     /// EINVAL, ENAMETOOLONG, EPROTONOSUPPORT, EADDRINUSE, EADDRNOTAVAIL, ENODEV, or what the system says.
+    ///
+    /// With `fd://3` the socket becomes the owner of that descriptor, and closes it: nothing else in the program may own it
+    /// (`std::os::fd::IntoRawFd` gives one away).
     pub fn bind(&self, address: &str) -> Result<Endpoint> {
         let id = self.engine()?.bind(c_text(address)?)?;
         Ok(Endpoint { id })
