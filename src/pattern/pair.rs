@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use super::routing::exclusive::Exclusive;
+use super::routing::newest::Newest;
 use super::{Pattern, Pipes, Priorities, Refused};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
@@ -12,6 +13,13 @@ use crate::pipe::PipeId;
 #[derive(Debug, Default)]
 pub(super) struct Pair {
     peer: Exclusive,
+    newest: Newest,
+}
+
+impl Pair {
+    fn fill(&mut self, pipes: &mut dyn Pipes) {
+        self.newest.fill(|message| self.peer.recv(message, pipes));
+    }
 }
 
 impl Pattern for Pair {
@@ -23,8 +31,9 @@ impl Pattern for Pair {
         self.peer.remove(pipe);
     }
 
-    fn readable(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
+    fn readable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, _now: Instant) {
         self.peer.readable(pipe);
+        self.fill(pipes);
     }
 
     fn writable(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
@@ -48,7 +57,12 @@ impl Pattern for Pair {
     }
 
     fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
-        if self.peer.recv(message, pipes) { Ok(()) } else { Err(Error::WouldBlock) }
+        self.fill(pipes);
+        let received = self.newest.recv(message);
+        if received {
+            self.fill(pipes);
+        }
+        if received || self.peer.recv(message, pipes) { Ok(()) } else { Err(Error::WouldBlock) }
     }
 
     fn can_send(&self) -> bool {
@@ -56,7 +70,24 @@ impl Pattern for Pair {
     }
 
     fn can_recv(&self) -> bool {
-        self.peer.can_recv()
+        !self.newest.is_empty() || self.peer.can_recv()
+    }
+
+    fn unread(&self) -> Option<PipeId> {
+        self.peer.next().filter(|_| self.newest.reads_on())
+    }
+
+    fn conflates(&self) -> bool {
+        true
+    }
+
+    fn set_conflation(&mut self, prefix: Option<usize>, limit: usize, pipes: &mut dyn Pipes) {
+        self.newest.set(prefix, limit);
+        self.fill(pipes);
+    }
+
+    fn conflated(&self) -> u64 {
+        self.newest.replaced()
     }
 }
 

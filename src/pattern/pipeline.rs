@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::routing::fair_queue::FairQueue;
 use super::routing::load_balancer::LoadBalancer;
+use super::routing::newest::Newest;
 use super::{Pattern, Pipes, Priorities, Refused, discard};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
@@ -58,6 +59,13 @@ impl Pattern for Push {
 #[derive(Debug, Default)]
 pub(super) struct Pull {
     peers: FairQueue,
+    newest: Newest,
+}
+
+impl Pull {
+    fn fill(&mut self, pipes: &mut dyn Pipes) {
+        self.newest.fill(|message| self.peers.recv(message, pipes).is_some());
+    }
 }
 
 impl Pattern for Pull {
@@ -74,16 +82,39 @@ impl Pattern for Pull {
         self.peers.remove(pipe);
     }
 
-    fn readable(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
+    fn readable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, _now: Instant) {
         self.peers.readable(pipe);
+        self.fill(pipes);
     }
 
     fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
+        self.fill(pipes);
+        if self.newest.recv(message) {
+            self.fill(pipes);
+            return Ok(());
+        }
         self.peers.recv(message, pipes).map(drop).ok_or(Error::WouldBlock)
     }
 
     fn can_recv(&self) -> bool {
-        self.peers.can_recv()
+        !self.newest.is_empty() || self.peers.can_recv()
+    }
+
+    fn unread(&self) -> Option<PipeId> {
+        self.peers.next().filter(|_| self.newest.reads_on())
+    }
+
+    fn conflates(&self) -> bool {
+        true
+    }
+
+    fn set_conflation(&mut self, prefix: Option<usize>, limit: usize, pipes: &mut dyn Pipes) {
+        self.newest.set(prefix, limit);
+        self.fill(pipes);
+    }
+
+    fn conflated(&self) -> u64 {
+        self.newest.replaced()
     }
 }
 

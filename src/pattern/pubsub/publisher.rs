@@ -4,18 +4,18 @@
 use std::time::Instant;
 
 use super::FORWARD;
-use super::audience::{Audience, Standing};
+use super::audience::{Audience, Room};
 use super::demand::Demand;
 use super::frame::{Frame, cut};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
-use crate::pattern::routing::distributor::Distributor;
-use crate::pattern::{DeviceId, Pattern, Pipes, Priorities, Refused, bool_option};
+use crate::pattern::routing::distributor::{Distributor, Reached};
+use crate::pattern::{DeviceId, Pattern, Pipes, Policy, Priorities, Refused, bool_option};
 use crate::pipe::PipeId;
 
 #[derive(Debug)]
 pub(in crate::pattern) struct Pub {
-    /// Those that are sent everything.
+    /// Those that are sent everything. Its overflow is of all.
     undemanding: Distributor,
     audience: Audience,
     pipes: usize,
@@ -52,14 +52,18 @@ impl Pub {
     fn hear(&mut self, pipe: PipeId, frame: &[u8]) {
         match Frame::decode(frame) {
             Frame::Topic { topic, wanted } => {
-                let kept = self.audience.set(pipe, topic, wanted);
-                if !kept && self.audience.is_writable(pipe) {
-                    self.undemanding.writable(pipe);
+                if self.audience.set(pipe, topic, wanted) == Err(Room::Some) {
+                    self.undemanding.include(pipe);
                 }
             }
             Frame::Complete => {
                 if self.audience.complete(pipe) {
-                    self.undemanding.blocked(pipe);
+                    let room = match self.undemanding.exclude(pipe) {
+                        true => Room::Some,
+                        false if self.undemanding.overflow.contains(pipe) => Room::Full,
+                        false => Room::None,
+                    };
+                    self.audience.set_room(pipe, room);
                 }
             }
             Frame::Unknown => {}
@@ -67,33 +71,39 @@ impl Pub {
     }
 
     fn send_selected(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes) -> Result<()> {
+        let (audience, everyone) = (&mut self.audience, &mut self.undemanding);
         let mut found = std::mem::take(&mut self.found);
-        if message.header.is_empty() {
-            self.audience.find(message.body(), &mut found);
+        let missed = if message.header.is_empty() {
+            audience.find(message.body(), &mut found)
         } else {
             // Of a raw socket: the subscriber sees it in front of the body. No topic is longer than what travels.
-            self.audience.find(&[cut(&message.header), cut(message.body())].concat(), &mut found);
-        }
-        self.filtered += (self.audience.ready() - found.len()) as u64;
-        let (mut sent, mut no_memory) = (false, false);
-        let last = found.last().copied().filter(|_| self.undemanding.is_empty());
+            audience.find(&[cut(&message.header), cut(message.body())].concat(), &mut found)
+        };
+        self.filtered += (audience.selective() - found.len() - missed) as u64;
+        let full = missed + everyone.overflow.count() - audience.full();
+        let kept = everyone.overflow.keep(message, full, |pipe| audience.is_wanted_by(pipe));
+        let mut reached = Reached { one: kept, no_memory: false };
+        let last = found.last().copied().filter(|_| everyone.is_empty());
         for pipe in found.drain(..) {
             let outcome = pipes.send(pipe, message, Some(pipe) == last);
-            sent |= outcome.is_ok();
+            reached.one |= outcome.is_ok();
             match outcome {
                 Ok(true) => {}
-                Err(Error::NoMemory) => no_memory = true,
-                Ok(false) | Err(_) => self.audience.set_writable(pipe, false),
+                Err(Error::NoMemory) => reached.no_memory = true,
+                Ok(false) => {
+                    audience.set_room(pipe, Room::Full);
+                    everyone.overflow.block(pipe);
+                }
+                Err(_) => {
+                    audience.set_room(pipe, Room::Full);
+                    reached.one |= everyone.overflow.refuse(pipe, message);
+                }
             }
         }
         self.found = found;
-        let others = !self.undemanding.is_empty();
-        let rest = self.undemanding.send(message, None, pipes);
-        match rest {
-            _ if sent => Ok(()),
-            Ok(()) if no_memory && !others => Err(Error::NoMemory),
-            rest => rest,
-        }
+        everyone.spread(message, None, reached, pipes)?;
+        everyone.overflow.count_missed(full);
+        Ok(())
     }
 }
 
@@ -116,7 +126,7 @@ impl Pattern for Pub {
     }
 
     fn remove(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
-        self.undemanding.blocked(pipe);
+        self.undemanding.remove(pipe);
         self.audience.remove(pipe);
         self.pipes -= 1;
     }
@@ -132,31 +142,56 @@ impl Pattern for Pub {
         }
     }
 
-    fn writable(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
-        self.audience.set_writable(pipe, true);
-        if self.audience.standing(pipe) != Some(Standing::Selective) {
-            self.undemanding.writable(pipe);
+    fn writable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, _now: Instant) {
+        if self.undemanding.overflow.unblock(pipe, pipes) && !self.audience.set_room(pipe, Room::Some) {
+            self.undemanding.include(pipe);
         }
     }
 
     fn blocked(&mut self, pipe: PipeId) {
-        self.audience.set_writable(pipe, false);
-        self.undemanding.blocked(pipe);
+        if self.audience.has_room(pipe) {
+            self.audience.set_room(pipe, Room::Full);
+            self.undemanding.overflow.block(pipe);
+        } else {
+            self.undemanding.blocked(pipe);
+        }
+    }
+
+    fn deaf(&mut self, pipe: PipeId) {
+        self.audience.set_room(pipe, Room::None);
+        self.undemanding.remove(pipe);
+    }
+
+    fn hand_over(&mut self, pipe: PipeId, pipes: &mut dyn Pipes) {
+        self.undemanding.overflow.hand_over(pipe, pipes);
+        self.audience.set_room(pipe, Room::None);
     }
 
     fn heeds_peers(&self) -> bool {
-        self.audience.ready() > 0
+        self.audience.selective() > 0
     }
 
     fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
-        if self.audience.ready() > 0 {
+        if self.audience.selective() > 0 && !self.undemanding.overflow.holds(None) {
             return self.send_selected(message, pipes);
         }
         self.undemanding.send(message, None, pipes)
     }
 
     fn can_send(&self) -> bool {
+        self.undemanding.overflow.can_send()
+    }
+
+    fn overflows(&self) -> bool {
         true
+    }
+
+    fn set_overflow(&mut self, policy: Policy, limit: usize) {
+        self.undemanding.overflow.set(policy, limit);
+    }
+
+    fn overflowed(&self) -> u64 {
+        self.undemanding.overflow.missed()
     }
 
     fn filtered(&self) -> u64 {

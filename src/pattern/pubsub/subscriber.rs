@@ -9,6 +9,7 @@ use super::interest::Interest;
 use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::pattern::routing::fair_queue::FairQueue;
+use crate::pattern::routing::newest::Newest;
 use crate::pattern::{DeviceId, Pattern, Pipes, Priorities, Refused, bool_option};
 use crate::pipe::PipeId;
 
@@ -19,12 +20,19 @@ pub(super) const UNSUBSCRIBE: i32 = 2;
 pub(in crate::pattern) struct Sub {
     publishers: FairQueue,
     interest: Interest,
+    newest: Newest,
     forward: bool,
 }
 
 impl Sub {
     pub(in crate::pattern) fn new(forward: bool) -> Self {
-        Self { publishers: FairQueue::default(), interest: Interest::default(), forward }
+        Self { publishers: FairQueue::default(), interest: Interest::default(), newest: Newest::default(), forward }
+    }
+
+    fn fill(&mut self, pipes: &mut dyn Pipes) {
+        if self.newest.is_on() {
+            self.newest.fill(|message| next(&mut self.publishers, &self.interest, message, pipes));
+        }
     }
 
     /// How much there is that a publisher has not heard.
@@ -32,6 +40,16 @@ impl Sub {
     pub(super) fn waiting(&self, pipe: PipeId) -> usize {
         self.interest.waiting(pipe)
     }
+}
+
+/// The next message that is wanted.
+fn next(publishers: &mut FairQueue, interest: &Interest, message: &mut Message, pipes: &mut dyn Pipes) -> bool {
+    while publishers.recv(message, pipes).is_some() {
+        if interest.matches(message.body.as_slice()) {
+            return true;
+        }
+    }
+    false
 }
 
 impl Pattern for Sub {
@@ -57,8 +75,9 @@ impl Pattern for Sub {
         self.interest.remove(pipe);
     }
 
-    fn readable(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
+    fn readable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, _now: Instant) {
         self.publishers.readable(pipe);
+        self.fill(pipes);
     }
 
     fn writable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, _now: Instant) {
@@ -70,17 +89,34 @@ impl Pattern for Sub {
     }
 
     fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
-        while self.publishers.recv(message, pipes).is_some() {
-            if self.interest.matches(message.body.as_slice()) {
-                return Ok(());
-            }
+        self.fill(pipes);
+        if self.newest.recv(message) {
+            self.fill(pipes);
+            return Ok(());
         }
-        Err(Error::WouldBlock)
+        if next(&mut self.publishers, &self.interest, message, pipes) { Ok(()) } else { Err(Error::WouldBlock) }
     }
 
     /// Before filtering.
     fn can_recv(&self) -> bool {
-        self.publishers.can_recv()
+        !self.newest.is_empty() || self.publishers.can_recv()
+    }
+
+    fn unread(&self) -> Option<PipeId> {
+        self.publishers.next().filter(|_| self.newest.reads_on())
+    }
+
+    fn conflates(&self) -> bool {
+        true
+    }
+
+    fn set_conflation(&mut self, prefix: Option<usize>, limit: usize, pipes: &mut dyn Pipes) {
+        self.newest.set(prefix, limit);
+        self.fill(pipes);
+    }
+
+    fn conflated(&self) -> u64 {
+        self.newest.replaced()
     }
 
     fn set_demand(&mut self, device: DeviceId, demand: Option<Demand>) {
@@ -88,6 +124,8 @@ impl Pattern for Sub {
     }
 
     fn forward(&mut self, pipes: &mut dyn Pipes, now: Instant) {
+        // There may be room again.
+        self.fill(pipes);
         self.interest.tell(pipes, now);
     }
 
@@ -106,7 +144,13 @@ impl Pattern for Sub {
     fn set_option(&mut self, option: i32, value: &[u8]) -> Result<()> {
         match option {
             SUBSCRIBE => self.interest.subscribe(value),
-            UNSUBSCRIBE => self.interest.unsubscribe(value),
+            UNSUBSCRIBE => {
+                self.interest.unsubscribe(value)?;
+                if !self.newest.is_empty() {
+                    self.newest.retain(|message| self.interest.matches(message.body.as_slice()));
+                }
+                Ok(())
+            }
             FORWARD => bool_option(value).map(|forward| self.forward = forward),
             _ => Err(Error::NoSuchOption),
         }

@@ -66,6 +66,7 @@ impl<O: Outside> State<O> {
                     self.stats.inprogress_connections -= 1;
                 }
                 for pipe in self.pipes.of_endpoint(id) {
+                    self.hand_over(pipe);
                     self.remove_pipe(now, pipe);
                 }
             }
@@ -75,6 +76,7 @@ impl<O: Outside> State<O> {
                         // There is no connection any more that could end.
                         self.remove_pipe(now, pipe);
                     } else {
+                        self.hand_over(pipe);
                         self.detach_pipe(now, pipe);
                     }
                 }
