@@ -303,8 +303,15 @@ mod tests {
     const ASKED: &[u8] = b"\x80\0\0\x01question";
 
     /// A socket with one peer: who answers has been asked, and who asks has asked before, if `busy`.
-    fn begun(protocol: Protocol, raw: bool, busy: bool, now: Instant) -> (Box<dyn Pattern>, Desk, Vec<u8>) {
+    fn begun(
+        protocol: Protocol,
+        raw: bool,
+        busy: bool,
+        policy: Policy,
+        now: Instant,
+    ) -> (Box<dyn Pattern>, Desk, Vec<u8>) {
         let (mut pattern, mut desk) = (open(protocol, raw, 7, false).unwrap(), Desk::default());
+        pattern.set_overflow(policy, 100);
         pattern.add(A, with_priority(8)).unwrap();
         pattern.writable(A, &mut desk, now);
         let mut header = Vec::new();
@@ -329,10 +336,11 @@ mod tests {
             .into_iter()
             .flat_map(|it| [(it, false, false), (it, false, true), (it, true, false), (it, true, true)])
         {
-            for size in [10, 1000] {
-                let place = format!("{protocol}, raw: {raw}, busy: {busy}, {size} bytes");
-                let (mut pattern, mut desk, header) = begun(protocol, raw, busy, now);
-                let (mut other, mut other_desk, _) = begun(protocol, raw, busy, now);
+            let policies = [Policy::DropNew, Policy::DropOld, Policy::Wait];
+            for (size, policy) in [10, 1000].into_iter().flat_map(|size| policies.map(|policy| (size, policy))) {
+                let place = format!("{protocol}, raw: {raw}, busy: {busy}, {size} bytes, {policy:?}");
+                let (mut pattern, mut desk, header) = begun(protocol, raw, busy, policy, now);
+                let (mut other, mut other_desk, _) = begun(protocol, raw, busy, policy, now);
 
                 let chunk = Chunk::copy_of(&vec![1; size]).unwrap();
                 let lent = chunk.as_slice().as_ptr();
@@ -347,6 +355,7 @@ mod tests {
                 assert_eq!((back.as_slice().as_ptr(), back.len()), (lent, size), "{place}");
                 assert_eq!(pattern.deadline(), other.deadline(), "{place}");
                 assert_eq!((pattern.can_send(), pattern.can_recv()), (other.can_send(), other.can_recv()), "{place}");
+                assert_eq!(pattern.overflowed(), 0, "{place}");
 
                 // From here on both do the same.
                 desk.exhausted = false;

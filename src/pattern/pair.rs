@@ -208,4 +208,35 @@ mod tests {
         pair.send_with(b"head", b"body").unwrap();
         assert_eq!(pair.sent_to(A), [b"headbody"]);
     }
+
+    #[test]
+    fn the_newest_only_if_it_is_to_be_so() {
+        let mut pair = connected();
+        [b"a1", b"a2", b"b3"].iter().for_each(|body| pair.arrive(A, *body));
+        // What waits already counts.
+        pair.pattern.set_conflation(Some(1), 4096, &mut pair.desk);
+        assert!(pair.desk.incoming[&A].is_empty());
+        pair.arrive(A, b"b4");
+        assert_eq!((pair.body(), pair.pattern.can_recv()), (b"a2".to_vec(), true));
+        assert_eq!((pair.body(), pair.pattern.can_recv()), (b"b4".to_vec(), false));
+        assert_eq!(pair.recv(), Err(Error::WouldBlock));
+        assert_eq!(pair.pattern.conflated(), 2);
+    }
+
+    #[test]
+    fn what_is_kept_outlives_its_pipe_and_the_option() {
+        let mut pair = connected();
+        pair.pattern.set_conflation(Some(1), 4096, &mut pair.desk);
+        pair.arrive(A, b"a1");
+        pair.arrive(A, b"b1");
+        pair.pattern.orphaned(A);
+        pair.remove(A);
+        pair.connect(B);
+        pair.pattern.set_conflation(None, 4096, &mut pair.desk);
+        pair.arrive(B, b"a2");
+        pair.arrive(B, b"a3");
+        let received: Vec<Vec<u8>> = (0..4).map(|_| pair.body()).collect();
+        assert_eq!(received, [b"a1", b"b1", b"a2", b"a3"]);
+        assert!(!pair.pattern.can_recv());
+    }
 }

@@ -250,4 +250,46 @@ mod tests {
         pull.remove(A);
         assert_eq!(pull.recv(), Err(Error::WouldBlock));
     }
+
+    #[test]
+    fn a_pull_that_conflates_reads_all_its_peers() {
+        let mut pull = Stage::of(Pull::default());
+        pull.connect_all(&[A, B]);
+        pull.arrive(A, b"x1");
+        pull.arrive(B, b"x2");
+        pull.pattern.set_conflation(Some(1), 4096, &mut pull.desk);
+        pull.arrive(A, b"y3");
+        pull.arrive(B, b"x4");
+        assert_eq!((pull.body(), pull.body()), (b"x4".to_vec(), b"y3".to_vec()));
+        assert!(!pull.pattern.can_recv());
+        assert_eq!((pull.recv(), pull.pattern.conflated()), (Err(Error::WouldBlock), 2));
+    }
+
+    #[test]
+    fn what_finds_no_room_stays_with_its_peer_until_there_is() {
+        let mut pull = Stage::of(Pull::default());
+        pull.connect(A);
+        pull.pattern.set_conflation(Some(2), 300, &mut pull.desk);
+        for number in 10..20 {
+            pull.arrive(A, number.to_string().as_bytes());
+        }
+        // Two, and one that waits for room.
+        assert_eq!(pull.desk.incoming[&A].len(), 7);
+        assert_eq!(pull.pattern.unread(), None);
+        pull.pattern.set_conflation(Some(2), 500, &mut pull.desk);
+        assert_eq!(pull.desk.incoming[&A].len(), 6);
+        let received: Vec<Vec<u8>> = (0..10).map(|_| pull.body()).collect();
+        assert_eq!(received, (10..20).map(|number| number.to_string().into_bytes()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_pull_that_has_much_to_read_says_so() {
+        let mut pull = Stage::of(Pull::default());
+        pull.connect(A);
+        (0..1500).for_each(|_| pull.arrive(A, b"x"));
+        pull.pattern.set_conflation(Some(0), 4096, &mut pull.desk);
+        assert_eq!(pull.pattern.unread(), Some(A));
+        pull.pattern.readable(A, &mut pull.desk, pull.now);
+        assert_eq!((pull.pattern.unread(), pull.pattern.conflated()), (None, 1499));
+    }
 }

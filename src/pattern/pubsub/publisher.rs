@@ -559,4 +559,74 @@ mod tests {
         assert_eq!(publisher.set_option(1, &[0; 4]), Err(Error::NoSuchOption));
         assert_eq!(publisher.option(1), Err(Error::NoSuchOption));
     }
+
+    /// A forwarding pipe that wants what starts with `a`, and one that takes everything.
+    fn selective(policy: Policy) -> Stage<Pub> {
+        let mut publisher = Stage::of(Pub::new(true));
+        publisher.pattern.set_overflow(policy, 100);
+        publisher.connect_forwarding(A);
+        publisher.connect(B);
+        publisher.arrive(A, b"\x01a");
+        publisher.arrive(A, b"\x02");
+        publisher
+    }
+
+    #[test]
+    fn only_what_a_full_subscriber_wants_it_misses_or_gets_later() {
+        for (policy, missed, later) in [(Policy::DropNew, 2, vec![]), (Policy::DropOld, 0, vec![b"a1", b"a3"])] {
+            let mut publisher = selective(policy);
+            publisher.pattern.blocked(A);
+            [b"a1", b"b2", b"a3", b"b4"].iter().for_each(|body| publisher.send(*body).unwrap());
+            let counted = (publisher.pattern.overflowed(), publisher.pattern.filtered());
+            assert_eq!(counted, (missed, 2));
+            publisher.writable(A);
+            assert_eq!(
+                (publisher.sent_to(A), publisher.sent_to(B).len()),
+                (later.iter().map(|it| it.to_vec()).collect(), 4)
+            );
+        }
+    }
+
+    #[test]
+    fn whoever_becomes_selective_while_it_is_full_has_what_waits() {
+        let mut publisher = Stage::of(Pub::new(true));
+        publisher.pattern.set_overflow(Policy::DropOld, 100);
+        publisher.connect_forwarding(A);
+        publisher.pattern.blocked(A);
+        publisher.send(b"everything").unwrap();
+        publisher.arrive(A, b"\x01a");
+        publisher.arrive(A, b"\x02");
+        [b"a1", b"b2"].iter().for_each(|body| publisher.send(*body).unwrap());
+        publisher.writable(A);
+        publisher.send(b"a3").unwrap();
+        assert_eq!(publisher.sent_to(A), [&b"everything"[..], b"a1", b"a3"]);
+        publisher.remove(A);
+        assert!(publisher.pattern.is_empty());
+    }
+
+    #[test]
+    fn a_full_subscriber_that_tells_too_much_has_what_waits() {
+        let mut publisher = selective(Policy::DropOld);
+        publisher.pattern.blocked(A);
+        publisher.send(b"a1").unwrap();
+        let taken = publisher.pattern.audience.leave_room_for(0);
+        publisher.arrive(A, b"\x01too much");
+        publisher.pattern.audience.give_back(taken);
+        publisher.send(b"b2").unwrap();
+        publisher.writable(A);
+        publisher.send(b"b3").unwrap();
+        assert_eq!(publisher.sent_to(A), [b"a1", b"b2", b"b3"]);
+    }
+
+    #[test]
+    fn a_selective_subscriber_that_is_full_is_waited_for() {
+        let mut publisher = selective(Policy::Wait);
+        publisher.pattern.blocked(A);
+        assert_eq!((publisher.send(b"a"), publisher.pattern.can_send()), (Err(Error::WouldBlock), false));
+        assert_eq!(publisher.send(b"b"), Err(Error::WouldBlock), "which message it is does not matter");
+        assert!(publisher.desk.sent.is_empty() && publisher.pattern.heeds_peers());
+        publisher.pattern.deaf(A);
+        publisher.send(b"a").unwrap();
+        assert_eq!((publisher.sent_to(A).len(), publisher.sent_to(B).len()), (0, 1));
+    }
 }

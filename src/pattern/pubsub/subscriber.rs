@@ -262,4 +262,29 @@ mod tests {
         assert_eq!(sub.pattern.option(FORWARD), Ok(1));
         assert_eq!(sub.send(b"x"), Err(Error::NotSupported));
     }
+
+    #[test]
+    fn only_what_is_wanted_is_replaced_and_replaces() {
+        let mut sub = subscriber(&[b"a", b"b"]);
+        sub.pattern.set_conflation(Some(0), 4096, &mut sub.desk);
+        [&b"c1"[..], b"a2", b"c3"].iter().for_each(|body| sub.arrive(A, body));
+        assert!(sub.desk.incoming[&A].is_empty());
+        assert_eq!((sub.body(), sub.pattern.can_recv(), sub.pattern.conflated()), (b"a2".to_vec(), false, 0));
+        sub.arrive(A, b"c4");
+        assert!(!sub.pattern.can_recv(), "nothing of it is wanted");
+        sub.arrive(A, b"b5");
+        sub.arrive(A, b"a6");
+        assert_eq!((sub.body(), sub.pattern.conflated()), (b"a6".to_vec(), 1));
+    }
+
+    #[test]
+    fn what_is_wanted_no_more_makes_room() {
+        let mut sub = subscriber(&[b"a", b"b"]);
+        sub.pattern.set_conflation(Some(2), 300, &mut sub.desk);
+        [b"a1", b"a2", b"b3", b"b4", b"a5"].iter().for_each(|body| sub.arrive(A, *body));
+        assert_eq!(sub.desk.incoming[&A].len(), 2);
+        sub.set_option(UNSUBSCRIBE, b"a").unwrap();
+        assert_eq!((sub.body(), sub.body()), (b"b3".to_vec(), b"b4".to_vec()));
+        assert!(!sub.pattern.can_recv());
+    }
 }
