@@ -229,6 +229,21 @@ static void on_and_off(enum ct_transport t)
     MUST(nn_close(receiver));
 }
 
+/* All that has come by then is read, though nobody receives, and more than is read in one go. */
+static void much_at_once(enum ct_transport t)
+{
+    int sender = ct_socket(NN_PUSH), receiver = ct_socket(NN_PULL);
+    link_up(t, NN_PUSH, sender, receiver);
+    for (int i = 0; i < 5000; i++)
+        say(sender, i == 4999 ? "last" : "before");
+    MUST(ct_set(receiver, NN_CONFLATE, 1));
+    EVENTUALLY(REPLACED(receiver) == 4999);
+    CHECK(hears(receiver, "last"));
+    is_empty(receiver);
+    MUST(nn_close(sender));
+    MUST(nn_close(receiver));
+}
+
 /* A SUB replaces what it wants by what it wants. */
 static void wanted(enum ct_transport t)
 {
@@ -311,6 +326,7 @@ int main(void)
             large(t);
             bounded(t);
             on_and_off(t);
+            much_at_once(t);
             wanted(t);
             many_senders(t);
         }

@@ -308,6 +308,18 @@ static void subscriptions(enum ct_transport t, int policy)
     MUST(nn_close(sub));
 }
 
+struct passing {
+    int s, rc;
+    struct pt_msg m;
+};
+
+static void *pass_it_on(void *arg)
+{
+    struct passing *p = arg;
+    p->rc = pt_send_raw(p->s, p->m.head, 8, "pass it on", 10, 0);
+    return NULL;
+}
+
 /* A raw bus that passes a message on waits for all but the one that it came from. */
 static void passed_on(enum ct_transport t)
 {
@@ -318,6 +330,21 @@ static void passed_on(enum ct_transport t)
     CHECK(put(g, sent, NN_DONTWAIT) == -1 && nn_errno() == EAGAIN);
     CHECK(pt_send_raw(g.sender, m.head, 8, "pass it on", 10, 0) == 10);
     CHECK(pt_got(g.quick, "pass it on"));
+    /* Both are full; then the other one reads. */
+    struct passing p = {g.sender, 0, m};
+    pthread_t thread;
+    char text[SIZE];
+    MUST(ct_set(g.sender, NN_OVERFLOW, DROP_NEW));
+    while (MISSED(g.sender) < 20)
+        CHECK(pt_send_raw(g.sender, m.head, 8, "something longer", 16, 0) == 16);
+    MUST(ct_set(g.sender, NN_OVERFLOW, WAIT));
+    pthread_create(&thread, NULL, pass_it_on, &p);
+    BLOCKED();
+    while (nn_recv(g.quick, text, sizeof text, 0) == 16)
+        continue;
+    CHECK(!memcmp(text, "pass it on", 10));
+    pthread_join(thread, NULL);
+    CHECK(p.rc == 10 && put(g, sent, NN_DONTWAIT) == -1 && nn_errno() == EAGAIN);
     for (int i = 0; i < sent; i++)
         CHECK(take(g.slow, 0) == i);
     is_empty(g.slow);

@@ -54,6 +54,6 @@ pub mod simulation;
 mod icount;
 
 pub use api::{
-    Endpoint, Error, Message, PollItem, Result, Socket, SocketType, Statistic, TcpKeepalive, WsMessageType, device,
-    loopback, poll,
+    Endpoint, Error, Message, Overflow, PollItem, Result, Socket, SocketType, Statistic, TcpKeepalive, WsMessageType,
+    device, loopback, poll,
 };
