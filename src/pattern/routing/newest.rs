@@ -206,7 +206,8 @@ mod tests {
 
     #[test]
     fn the_newest_of_each_topic_is_received_in_the_order_of_topics() {
-        const CASES: [(usize, &[&[u8]], &[&[u8]]); 6] = [
+        type Bodies = &'static [&'static [u8]];
+        const CASES: [(usize, Bodies, Bodies); 6] = [
             (0, &[b"1", b"2", b"3"], &[b"3"]),
             (1, &[b"a1", b"b1", b"a2", b"c1", b"b2", b"a3"], &[b"a3", b"b2", b"c1"]),
             (2, &[b"a1", b"b1", b"a2", b"a1+"], &[b"a1+", b"b1", b"a2"]),
