@@ -213,20 +213,36 @@ static void *send_it(void *arg)
     return NULL;
 }
 
-/* Sends until nobody can any more, and says how many it were. The quick one reads what came. */
-static int fill(struct group g, int from)
+static void *poll_it(void *arg)
+{
+    struct blocked *b = arg;
+    struct nn_pollfd p = {b->g.sender, NN_POLLOUT, 0};
+    CHECK(nn_poll(&p, 1, CT_PATIENCE) == 1 && p.revents == NN_POLLOUT);
+    return send_it(arg);
+}
+
+/* Whether one can send, as the descriptor says, if there is one, and nn_poll. */
+static int sendable(struct group g, int fd)
+{
+    int can = pt_polled(g.sender, NN_POLLOUT) == NN_POLLOUT;
+    EVENTUALLY(fd < 0 || ct_readable(fd) == can);
+    return can;
+}
+
+/* Sends until nobody can any more, and says how many it were. The quick one reads what came. On a busy machine a peer may take
+   more a while later, so nothing here relies on that it does not. */
+static int fill(struct group g, int from, int fd)
 {
     int sent = from, heard = from;
     MUST(ct_set(g.sender, NN_SNDTIMEO, 100));
     while (put(g, sent, 0) > 0) {
         sent++;
         CHECK(take(g.quick, 0) == heard++);
-        if (sent > MANY)
+        if (sent > from + MANY)
             break;
     }
-    CHECK(nn_errno() == ETIMEDOUT && sent < MANY);
-    /* On its way much may have come through meanwhile. */
-    EVENTUALLY(put(g, sent, NN_DONTWAIT) < 0 ? !pt_polled(g.sender, NN_POLLOUT) : (sent++, 0));
+    CHECK(nn_errno() == ETIMEDOUT && sent < from + MANY);
+    EVENTUALLY(put(g, sent, NN_DONTWAIT) > 0 ? (sent++, 0) : nn_errno() == EAGAIN && !sendable(g, fd));
     MUST(ct_set(g.sender, NN_SNDTIMEO, CT_PATIENCE));
     while (heard < sent)
         CHECK(take(g.quick, 0) == heard++);
@@ -238,43 +254,43 @@ static int fill(struct group g, int from)
 static void waits(enum ct_transport t, const struct kind *kind)
 {
     struct group g = begin(t, kind, WAIT);
-    struct pollfd can = {ct_get(g.sender, NN_SOL_SOCKET, NN_SNDFD), POLLIN, 0};
-    CHECK(poll(&can, 1, CT_PATIENCE) == 1 && pt_polled(g.sender, NN_POLLOUT) == NN_POLLOUT);
-    int sent = fill(g, 0);
-    CHECK(put(g, sent, NN_DONTWAIT) == -1 && nn_errno() == EAGAIN);
-    EVENTUALLY(poll(&can, 1, 0) == 0);
+    /* With a descriptor another thread does the work. */
+    int fd = kind->domain == AF_SP ? ct_get(g.sender, NN_SOL_SOCKET, NN_SNDFD) : -1, read = 0;
+    CHECK(sendable(g, fd));
 
-    /* Until the slow one reads. */
+    /* Until the slow one reads, for nn_send and for nn_poll. */
     pthread_t thread;
-    struct blocked b = {g, sent, 0};
-    pthread_create(&thread, NULL, send_it, &b);
-    BLOCKED();
-    is_empty(g.quick);
-    for (int i = 0; i < sent; i++)
-        CHECK(take(g.slow, 0) == i);
-    pthread_join(thread, NULL);
-    CHECK(b.rc > 0 && take(g.slow, 0) == sent && take(g.quick, 0) == sent);
-    is_empty(g.slow);
-    CHECK(poll(&can, 1, CT_PATIENCE) == 1 && pt_polled(g.sender, NN_POLLOUT) == NN_POLLOUT);
+    struct blocked b = {g, 0, 0};
+    for (int polls = 0; polls < 2; polls++) {
+        b.number = fill(g, read, fd);
+        pthread_create(&thread, NULL, polls ? poll_it : send_it, &b);
+        BLOCKED();
+        for (; read <= b.number; read++)
+            CHECK(take(g.slow, 0) == read);
+        pthread_join(thread, NULL);
+        CHECK(b.rc > 0 && take(g.quick, 0) == b.number);
+        is_empty(g.slow);
+        EVENTUALLY(sendable(g, fd));
+    }
+    CHECK(MISSED(g.sender) == 0);
 
     /* Or nobody waits for it any more: */
-    b.number = fill(g, sent + 1);
+    b.number = fill(g, read, fd);
     pthread_create(&thread, NULL, send_it, &b);
     BLOCKED();
     MUST(ct_set(g.sender, NN_OVERFLOW, DROP_NEW));
     pthread_join(thread, NULL);
-    CHECK(b.rc > 0 && take(g.quick, 0) == b.number && MISSED(g.sender) == 1);
+    CHECK(b.rc > 0 && take(g.quick, 0) == b.number && MISSED(g.sender) <= 1);
     MUST(ct_set(g.sender, NN_OVERFLOW, WAIT));
 
     /* Or until it has gone. */
-    CHECK(put(g, 0, NN_DONTWAIT) == -1 && nn_errno() == EAGAIN);
-    EVENTUALLY(poll(&can, 1, 0) == 0);
-    pthread_create(&thread, NULL, send_it, &b);
+    b.number = fill(g, b.number + 1, fd);
+    pthread_create(&thread, NULL, poll_it, &b);
     BLOCKED();
     MUST(nn_close(g.slow));
     pthread_join(thread, NULL);
-    CHECK(b.rc > 0 && take(g.quick, 0) == b.number && MISSED(g.sender) == 1);
-    EVENTUALLY(poll(&can, 1, 0) == 1);
+    CHECK(b.rc > 0 && take(g.quick, 0) == b.number && MISSED(g.sender) <= 1);
+    CHECK(sendable(g, fd));
     MUST(nn_close(g.sender));
     MUST(nn_close(g.quick));
 }
@@ -326,8 +342,7 @@ static void passed_on(enum ct_transport t)
     struct group g = begin(t, &kinds[4], WAIT);
     CHECK(nn_send(g.slow, "pass it on", 10, 0) == 10);
     struct pt_msg m = pt_take(g.sender);
-    int sent = fill(g, 0);
-    CHECK(put(g, sent, NN_DONTWAIT) == -1 && nn_errno() == EAGAIN);
+    int sent = fill(g, 0, -1);
     CHECK(pt_send_raw(g.sender, m.head, 8, "pass it on", 10, 0) == 10);
     CHECK(pt_got(g.quick, "pass it on"));
     /* Both are full; then the other one reads. */
@@ -344,7 +359,7 @@ static void passed_on(enum ct_transport t)
         continue;
     CHECK(!memcmp(text, "pass it on", 10));
     pthread_join(thread, NULL);
-    CHECK(p.rc == 10 && put(g, sent, NN_DONTWAIT) == -1 && nn_errno() == EAGAIN);
+    CHECK(p.rc == 10);
     for (int i = 0; i < sent; i++)
         CHECK(take(g.slow, 0) == i);
     is_empty(g.slow);
