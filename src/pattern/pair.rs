@@ -18,7 +18,17 @@ pub(super) struct Pair {
 
 impl Pair {
     fn fill(&mut self, pipes: &mut dyn Pipes) {
-        self.newest.fill(|message| self.peer.recv(message, pipes));
+        if self.newest.is_on() {
+            self.newest.fill(|message| self.peer.recv(message, pipes));
+        }
+    }
+
+    #[cold]
+    fn recv_newest(&mut self, message: &mut Message, pipes: &mut dyn Pipes) -> bool {
+        self.fill(pipes);
+        let received = self.newest.recv(message);
+        self.fill(pipes);
+        received
     }
 }
 
@@ -57,11 +67,7 @@ impl Pattern for Pair {
     }
 
     fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
-        self.fill(pipes);
-        let received = self.newest.recv(message);
-        if received {
-            self.fill(pipes);
-        }
+        let received = !self.newest.is_out_of_use() && self.recv_newest(message, pipes);
         if received || self.peer.recv(message, pipes) { Ok(()) } else { Err(Error::WouldBlock) }
     }
 

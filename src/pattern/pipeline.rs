@@ -64,7 +64,17 @@ pub(super) struct Pull {
 
 impl Pull {
     fn fill(&mut self, pipes: &mut dyn Pipes) {
-        self.newest.fill(|message| self.peers.recv(message, pipes).is_some());
+        if self.newest.is_on() {
+            self.newest.fill(|message| self.peers.recv(message, pipes).is_some());
+        }
+    }
+
+    #[cold]
+    fn recv_newest(&mut self, message: &mut Message, pipes: &mut dyn Pipes) -> bool {
+        self.fill(pipes);
+        let received = self.newest.recv(message);
+        self.fill(pipes);
+        received
     }
 }
 
@@ -88,9 +98,7 @@ impl Pattern for Pull {
     }
 
     fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
-        self.fill(pipes);
-        if self.newest.recv(message) {
-            self.fill(pipes);
+        if !self.newest.is_out_of_use() && self.recv_newest(message, pipes) {
             return Ok(());
         }
         self.peers.recv(message, pipes).map(drop).ok_or(Error::WouldBlock)

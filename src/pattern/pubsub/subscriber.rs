@@ -35,6 +35,14 @@ impl Sub {
         }
     }
 
+    #[cold]
+    fn recv_newest(&mut self, message: &mut Message, pipes: &mut dyn Pipes) -> bool {
+        self.fill(pipes);
+        let received = self.newest.recv(message);
+        self.fill(pipes);
+        received
+    }
+
     /// How much there is that a publisher has not heard.
     #[cfg(test)]
     pub(super) fn waiting(&self, pipe: PipeId) -> usize {
@@ -43,6 +51,7 @@ impl Sub {
 }
 
 /// The next message that is wanted.
+#[inline]
 fn next(publishers: &mut FairQueue, interest: &Interest, message: &mut Message, pipes: &mut dyn Pipes) -> bool {
     while publishers.recv(message, pipes).is_some() {
         if interest.matches(message.body.as_slice()) {
@@ -89,9 +98,7 @@ impl Pattern for Sub {
     }
 
     fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
-        self.fill(pipes);
-        if self.newest.recv(message) {
-            self.fill(pipes);
+        if !self.newest.is_out_of_use() && self.recv_newest(message, pipes) {
             return Ok(());
         }
         if next(&mut self.publishers, &self.interest, message, pipes) { Ok(()) } else { Err(Error::WouldBlock) }

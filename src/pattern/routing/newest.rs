@@ -44,10 +44,18 @@ fn weight(message: &Message, prefix: usize) -> usize {
 }
 
 impl Newest {
+    #[inline]
     pub(crate) fn is_on(&self) -> bool {
         self.prefix.is_some()
     }
 
+    /// Whether messages come from the pipes themselves.
+    #[inline]
+    pub(crate) fn is_out_of_use(&self) -> bool {
+        !self.is_on() && self.is_empty()
+    }
+
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }

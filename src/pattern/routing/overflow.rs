@@ -141,10 +141,16 @@ impl Overflow {
 
     /// Before a message is sent: those pipes that are full and want it are given it for later, if it is to be so. Says whether
     /// one has it.
+    #[inline]
     pub(crate) fn keep(&mut self, message: &mut Outgoing<'_>, count: usize, wants: impl Fn(PipeId) -> bool) -> bool {
         if count == 0 || self.policy != Policy::DropOld {
             return false;
         }
+        self.keep_for(message, wants)
+    }
+
+    #[cold]
+    fn keep_for(&mut self, message: &mut Outgoing<'_>, wants: impl Fn(PipeId) -> bool) -> bool {
         // Without memory they miss it.
         let Ok(mut body) = message.joined_body(false) else { return false };
         for (_, backlog) in self.full.iter_mut().filter(|(pipe, _)| wants(*pipe)) {
@@ -161,6 +167,7 @@ impl Overflow {
     }
 
     /// A pipe that took messages has not taken this one. Says whether it gets it later.
+    #[cold]
     pub(crate) fn refuse(&mut self, pipe: PipeId, message: &mut Outgoing<'_>) -> bool {
         let backlog = self.full.insert(pipe);
         if self.policy == Policy::DropNew {

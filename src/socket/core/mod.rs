@@ -381,7 +381,9 @@ impl<O: Outside> State<O> {
         while let Some(id) = self.pipes.drained.pop() {
             self.remove_pipe(now, id);
         }
-        if let Some(id) = self.pattern.unread() {
+        if self.options.conflate
+            && let Some(id) = self.pattern.unread()
+        {
             // When others have had the lock.
             let socket = self.own.socket.upgrade();
             self.pipes.post(socket.map(|socket| (socket, Note::Readable(id))));
