@@ -13,7 +13,7 @@ mod statistic;
 
 pub use self::error::{Error, Result};
 pub use self::message::{Message, WsMessageType};
-pub use self::options::TcpKeepalive;
+pub use self::options::{Overflow, TcpKeepalive};
 pub use self::poll::{PollItem, device, loopback, poll};
 pub use self::requests::{Replies, Request, Requests};
 pub use self::socket::{Endpoint, Socket, SocketType};

@@ -9,11 +9,12 @@ use super::message::WsMessageType;
 use super::socket::{Socket, SocketType};
 use crate::error::Error as Cause;
 use crate::ffi::symbols::{
-    NN_CONNECT_TIMEOUT, NN_DIRECT_FD, NN_IPC, NN_IPC_MODE, NN_IPV4ONLY, NN_LINGER, NN_MAXTTL, NN_PUB_FORWARD,
-    NN_RCVBUF, NN_RCVFD, NN_RCVMAXSIZE, NN_RCVPRIO, NN_RCVTIMEO, NN_RECONNECT_IVL, NN_RECONNECT_IVL_MAX,
-    NN_REQ_FAIL_FAST, NN_REQ_RESEND_IVL, NN_SNDBUF, NN_SNDFD, NN_SNDPRIO, NN_SNDTIMEO, NN_SOCKET_NAME, NN_SOL_SOCKET,
-    NN_SUB_FORWARD, NN_SUB_SUBSCRIBE, NN_SUB_UNSUBSCRIBE, NN_SURVEYOR_DEADLINE, NN_TCP, NN_TCP_KEEPALIVE_COUNT,
-    NN_TCP_KEEPALIVE_IDLE, NN_TCP_KEEPALIVE_INTERVAL, NN_TCP_NODELAY, NN_TCP_USER_TIMEOUT, NN_WS, NN_WS_MSG_TYPE,
+    NN_CONFLATE, NN_CONFLATE_PREFIX, NN_CONNECT_TIMEOUT, NN_DIRECT_FD, NN_IPC, NN_IPC_MODE, NN_IPV4ONLY, NN_LINGER,
+    NN_MAXTTL, NN_OVERFLOW, NN_OVERFLOW_DROP_NEW, NN_OVERFLOW_DROP_OLD, NN_OVERFLOW_WAIT, NN_PUB_FORWARD, NN_RCVBUF,
+    NN_RCVFD, NN_RCVMAXSIZE, NN_RCVPRIO, NN_RCVTIMEO, NN_RECONNECT_IVL, NN_RECONNECT_IVL_MAX, NN_REQ_FAIL_FAST,
+    NN_REQ_RESEND_IVL, NN_SNDBUF, NN_SNDFD, NN_SNDPRIO, NN_SNDTIMEO, NN_SOCKET_NAME, NN_SOL_SOCKET, NN_SUB_FORWARD,
+    NN_SUB_SUBSCRIBE, NN_SUB_UNSUBSCRIBE, NN_SURVEYOR_DEADLINE, NN_TCP, NN_TCP_KEEPALIVE_COUNT, NN_TCP_KEEPALIVE_IDLE,
+    NN_TCP_KEEPALIVE_INTERVAL, NN_TCP_NODELAY, NN_TCP_USER_TIMEOUT, NN_WS, NN_WS_MSG_TYPE,
 };
 use crate::socket::{Given, Value};
 
@@ -26,6 +27,28 @@ pub struct TcpKeepalive {
     pub interval: Option<Duration>,
     /// Questions without an answer that end the connection. `None`: the kernel's default.
     pub count: Option<u32>,
+}
+
+/// What becomes of a message for a peer that has [`Socket::send_buffer`] bytes waiting already ([`Socket::set_overflow`]).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Overflow {
+    /// The peer misses it.
+    #[default]
+    DropNew,
+    /// The peer misses the oldest of what waits for it, of which there are up to so many bytes more.
+    DropOld,
+    /// Nobody gets it before that peer has room: a send waits for as long as [`Socket::send_timeout`] says.
+    Wait,
+}
+
+impl Overflow {
+    fn number(self) -> i32 {
+        match self {
+            Self::DropNew => NN_OVERFLOW_DROP_NEW,
+            Self::DropOld => NN_OVERFLOW_DROP_OLD,
+            Self::Wait => NN_OVERFLOW_WAIT,
+        }
+    }
 }
 
 /// Options. Times are whole milliseconds inside: a part of one counts as one, and what no `i32` holds is EINVAL. Setting
@@ -198,6 +221,39 @@ impl Socket {
     /// for them reads the connections then, in [`Socket::try_recv`], and no other thread.
     pub fn set_direct_fd(&self, direct: bool) -> Result<()> {
         self.set_int(NN_SOL_SOCKET, NN_DIRECT_FD, direct.into())
+    }
+
+    /// Whether an unread message is replaced by the next of the same topic ([`Socket::conflate_prefix`]).
+    pub fn conflate(&self) -> Result<bool> {
+        Ok(self.int(NN_SOL_SOCKET, NN_CONFLATE)? != 0)
+    }
+
+    /// Sets [`Socket::conflate`] of a [`SocketType::Sub`], [`SocketType::Pull`] or [`SocketType::Pair`]; it is not, unless this is
+    /// set. Then the newest of each topic is received, in the order in which the topics had something unread.
+    pub fn set_conflate(&self, conflate: bool) -> Result<()> {
+        self.set_int(NN_SOL_SOCKET, NN_CONFLATE, conflate.into())
+    }
+
+    /// How many of a message's first bytes are its topic.
+    pub fn conflate_prefix(&self) -> Result<usize> {
+        self.size(NN_CONFLATE_PREFIX)
+    }
+
+    /// Sets [`Socket::conflate_prefix`], up to 4,096; 0, unless it is set: all messages are of one topic.
+    pub fn set_conflate_prefix(&self, bytes: usize) -> Result<()> {
+        self.set_size(NN_CONFLATE_PREFIX, bytes)
+    }
+
+    /// What becomes of a message for a peer that is too slow.
+    pub fn overflow(&self) -> Result<Overflow> {
+        let number = self.int(NN_SOL_SOCKET, NN_OVERFLOW)?;
+        let known = [Overflow::DropOld, Overflow::Wait].into_iter().find(|it| it.number() == number);
+        Ok(known.unwrap_or_default())
+    }
+
+    /// Sets [`Socket::overflow`] of a [`SocketType::Pub`], [`SocketType::Bus`] or [`SocketType::Surveyor`].
+    pub fn set_overflow(&self, overflow: Overflow) -> Result<()> {
+        self.set_int(NN_SOL_SOCKET, NN_OVERFLOW, overflow.number())
     }
 
     /// Whether new TCP connections send small messages at once (TCP_NODELAY).

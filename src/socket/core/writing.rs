@@ -38,7 +38,7 @@ impl<O: Outside> State<O> {
         if let Some(pipe) = self.pipes.get(id) {
             pipe.full = true;
         }
-        self.pattern.blocked(id);
+        self.pattern.deaf(id);
         self.commands.push(Command::Broken(source, id));
         self.changed();
     }
@@ -62,7 +62,10 @@ impl<O: Outside> State<O> {
         let was_full = pipe.full;
         match (was_full, self.pipes.is_writable(id)) {
             (true, true) => self.pipe_writable(now, id),
-            (false, false) => self.pattern.blocked(id),
+            (false, false) => {
+                self.pattern.blocked(id);
+                self.show_readiness();
+            }
             _ => {}
         }
     }
