@@ -56,7 +56,7 @@ programs! {
     // The life of the library.
     statistics print_errors term wake signals stopped threads linger linger_exit fork fork_traffic fork_random fork_locks exhaustion device
     // What the system refuses, and what a process does to itself.
-    faults_refused faults_dns faults_peer faults_memory faults_disk faults_network faults_close faults_ports
+    faults_refused faults_dns faults_peer faults_memory faults_disk faults_network monitor_cable faults_close faults_ports
     closed_fds cancelled idle
 }
 

@@ -72,7 +72,8 @@ pub(in crate::socket) enum Wrote {
     All,
     /// The kernel takes no more for now.
     Part,
-    Failed,
+    /// With this error, if the system has told one.
+    Failed(Option<i32>),
 }
 
 /// A message that its sender writes itself, from its own memory, once the lock is free.
@@ -121,6 +122,8 @@ pub(in crate::socket) struct StreamEnd<S> {
     pub inbox: Inbox,
     pub outbox: Outbox,
     pub writing: Writing,
+    /// Why a write has failed.
+    pub failed_with: Option<i32>,
     /// Reading is suspended until the application has caught up.
     pub paused: bool,
 }
