@@ -573,17 +573,25 @@ mod tests {
 
     #[test]
     fn only_what_a_full_subscriber_wants_it_misses_or_gets_later() {
-        for (policy, missed, later) in [(Policy::DropNew, 2, vec![]), (Policy::DropOld, 0, vec![b"a1", b"a3"])] {
+        let all: [&[u8]; 4] = [b"a1", b"b2", b"a3", b"b4"];
+        const CASES: [(Policy, bool, u64, [usize; 2]); 4] = [
+            (Policy::DropNew, false, 2, [0, 4]),
+            (Policy::DropNew, true, 6, [0, 0]),
+            (Policy::DropOld, false, 0, [2, 4]),
+            (Policy::DropOld, true, 0, [2, 4]),
+        ];
+        for (policy, both, missed, later) in CASES {
             let mut publisher = selective(policy);
             publisher.pattern.blocked(A);
-            [b"a1", b"b2", b"a3", b"b4"].iter().for_each(|body| publisher.send(*body).unwrap());
-            let counted = (publisher.pattern.overflowed(), publisher.pattern.filtered());
-            assert_eq!(counted, (missed, 2));
+            if both {
+                publisher.pattern.blocked(B);
+            }
+            all.iter().for_each(|body| publisher.send(body).unwrap());
+            assert_eq!((publisher.pattern.overflowed(), publisher.pattern.filtered()), (missed, 2));
             publisher.writable(A);
-            assert_eq!(
-                (publisher.sent_to(A), publisher.sent_to(B).len()),
-                (later.iter().map(|it| it.to_vec()).collect(), 4)
-            );
+            publisher.writable(B);
+            assert_eq!(publisher.sent_to(A), [b"a1", b"a3"][..later[0]]);
+            assert_eq!(publisher.sent_to(B), all[..later[1]]);
         }
     }
 
