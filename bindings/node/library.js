@@ -41,6 +41,7 @@ const nn = {
   shutdown: library.func('int nn_shutdown(int s, int how)'),
   send: library.func('int nn_send(int s, const void *buf, size_t len, int flags)'),
   recv: library.func('int nn_recv(int s, _Out_ void **buf, size_t len, int flags)'),
+  recvmsg: library.func('int nn_recvmsg(int s, void *header, int flags)'),
   allocmsg: library.func('void *nn_allocmsg(size_t size, int type)'),
   freemsg: library.func('int nn_freemsg(void *msg)'),
   setsockopt: library.func('int nn_setsockopt(int s, int level, int option, const void *value, size_t len)'),
