@@ -56,6 +56,6 @@ pub mod simulation;
 mod icount;
 
 pub use api::{
-    Endpoint, Error, Message, PollItem, Result, Socket, SocketType, Statistic, TcpKeepalive, WsMessageType, device,
-    loopback, poll,
+    Endpoint, Error, Message, Overflow, Peer, PeerProcess, PollItem, Result, Socket, SocketType, Statistic,
+    TcpKeepalive, WsMessageType, device, loopback, poll,
 };

@@ -5,6 +5,7 @@
 
 mod error;
 mod message;
+mod monitor;
 mod options;
 mod poll;
 mod socket;
@@ -12,7 +13,8 @@ mod statistic;
 
 pub use self::error::{Error, Result};
 pub use self::message::{Message, WsMessageType};
-pub use self::options::TcpKeepalive;
+pub use self::monitor::{Peer, PeerProcess};
+pub use self::options::{Overflow, TcpKeepalive};
 pub use self::poll::{PollItem, device, loopback, poll};
 pub use self::socket::{Endpoint, Socket, SocketType};
 pub use self::statistic::Statistic;

@@ -9,11 +9,12 @@ use super::message::WsMessageType;
 use super::socket::{Socket, SocketType};
 use crate::error::Error as Cause;
 use crate::ffi::symbols::{
-    NN_CONNECT_TIMEOUT, NN_DIRECT_FD, NN_IPC, NN_IPC_MODE, NN_IPV4ONLY, NN_LINGER, NN_MAXTTL, NN_PUB_FORWARD,
-    NN_RCVBUF, NN_RCVFD, NN_RCVMAXSIZE, NN_RCVPRIO, NN_RCVTIMEO, NN_RECONNECT_IVL, NN_RECONNECT_IVL_MAX,
-    NN_REQ_FAIL_FAST, NN_REQ_RESEND_IVL, NN_SNDBUF, NN_SNDFD, NN_SNDPRIO, NN_SNDTIMEO, NN_SOCKET_NAME, NN_SOL_SOCKET,
-    NN_SUB_FORWARD, NN_SUB_SUBSCRIBE, NN_SUB_UNSUBSCRIBE, NN_SURVEYOR_DEADLINE, NN_TCP, NN_TCP_KEEPALIVE_COUNT,
-    NN_TCP_KEEPALIVE_IDLE, NN_TCP_KEEPALIVE_INTERVAL, NN_TCP_NODELAY, NN_TCP_USER_TIMEOUT, NN_WS, NN_WS_MSG_TYPE,
+    NN_CONFLATE, NN_CONFLATE_PREFIX, NN_CONNECT_TIMEOUT, NN_DIRECT_FD, NN_IPC, NN_IPC_MODE, NN_IPV4ONLY, NN_LINGER,
+    NN_MAXTTL, NN_OVERFLOW, NN_OVERFLOW_DROP_NEW, NN_OVERFLOW_DROP_OLD, NN_OVERFLOW_WAIT, NN_PUB_FORWARD, NN_RCVBUF,
+    NN_RCVFD, NN_RCVMAXSIZE, NN_RCVPRIO, NN_RCVTIMEO, NN_RECONNECT_IVL, NN_RECONNECT_IVL_MAX, NN_REQ_FAIL_FAST,
+    NN_REQ_RESEND_IVL, NN_SNDBUF, NN_SNDFD, NN_SNDPRIO, NN_SNDTIMEO, NN_SOCKET_NAME, NN_SOL_SOCKET, NN_SUB_FORWARD,
+    NN_SUB_SUBSCRIBE, NN_SUB_UNSUBSCRIBE, NN_SURVEYOR_DEADLINE, NN_TCP, NN_TCP_KEEPALIVE_COUNT, NN_TCP_KEEPALIVE_IDLE,
+    NN_TCP_KEEPALIVE_INTERVAL, NN_TCP_NODELAY, NN_TCP_USER_TIMEOUT, NN_WS, NN_WS_MSG_TYPE, NN_WS_PING,
 };
 use crate::socket::{Given, Value};
 
@@ -26,6 +27,28 @@ pub struct TcpKeepalive {
     pub interval: Option<Duration>,
     /// Questions without an answer that end the connection. `None`: the kernel's default.
     pub count: Option<u32>,
+}
+
+/// What becomes of a message for a peer that has [`Socket::send_buffer`] bytes waiting already ([`Socket::set_overflow`]).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Overflow {
+    /// The peer misses it.
+    #[default]
+    DropNew,
+    /// The peer misses the oldest of what waits for it, of which there are up to so many bytes more.
+    DropOld,
+    /// Nobody gets it before that peer has room: a send waits for as long as [`Socket::send_timeout`] says.
+    Wait,
+}
+
+impl Overflow {
+    fn number(self) -> i32 {
+        match self {
+            Self::DropNew => NN_OVERFLOW_DROP_NEW,
+            Self::DropOld => NN_OVERFLOW_DROP_OLD,
+            Self::Wait => NN_OVERFLOW_WAIT,
+        }
+    }
 }
 
 /// Options. Times are whole milliseconds inside: a part of one counts as one, and what no `i32` holds is EINVAL. Setting
@@ -158,10 +181,7 @@ impl Socket {
 
     /// What error reports call the socket.
     pub fn name(&self) -> Result<String> {
-        match self.engine()?.option(NN_SOL_SOCKET, NN_SOCKET_NAME)? {
-            Value::Text(name) => Ok(String::from_utf8_lossy(&name).into_owned()),
-            _ => Ok(String::new()),
-        }
+        self.text(NN_SOL_SOCKET, NN_SOCKET_NAME)
     }
 
     /// Sets [`Socket::name`], of at most 63 bytes.
@@ -198,6 +218,39 @@ impl Socket {
     /// for them reads the connections then, in [`Socket::try_recv`], and no other thread.
     pub fn set_direct_fd(&self, direct: bool) -> Result<()> {
         self.set_int(NN_SOL_SOCKET, NN_DIRECT_FD, direct.into())
+    }
+
+    /// Whether an unread message is replaced by the next of the same topic ([`Socket::conflate_prefix`]).
+    pub fn conflate(&self) -> Result<bool> {
+        Ok(self.int(NN_SOL_SOCKET, NN_CONFLATE)? != 0)
+    }
+
+    /// Sets [`Socket::conflate`] of a [`SocketType::Sub`], [`SocketType::Pull`] or [`SocketType::Pair`]; it is not, unless this is
+    /// set. Then the newest of each topic is received, in the order in which the topics had something unread.
+    pub fn set_conflate(&self, conflate: bool) -> Result<()> {
+        self.set_int(NN_SOL_SOCKET, NN_CONFLATE, conflate.into())
+    }
+
+    /// How many of a message's first bytes are its topic.
+    pub fn conflate_prefix(&self) -> Result<usize> {
+        self.size(NN_CONFLATE_PREFIX)
+    }
+
+    /// Sets [`Socket::conflate_prefix`], up to 4,096; 0, unless it is set: all messages are of one topic.
+    pub fn set_conflate_prefix(&self, bytes: usize) -> Result<()> {
+        self.set_size(NN_CONFLATE_PREFIX, bytes)
+    }
+
+    /// What becomes of a message for a peer that is too slow.
+    pub fn overflow(&self) -> Result<Overflow> {
+        let number = self.int(NN_SOL_SOCKET, NN_OVERFLOW)?;
+        let known = [Overflow::DropOld, Overflow::Wait].into_iter().find(|it| it.number() == number);
+        Ok(known.unwrap_or_default())
+    }
+
+    /// Sets [`Socket::overflow`] of a [`SocketType::Pub`], [`SocketType::Bus`] or [`SocketType::Surveyor`].
+    pub fn set_overflow(&self, overflow: Overflow) -> Result<()> {
+        self.set_int(NN_SOL_SOCKET, NN_OVERFLOW, overflow.number())
     }
 
     /// Whether new TCP connections send small messages at once (TCP_NODELAY).
@@ -266,6 +319,17 @@ impl Socket {
     /// Sets [`Socket::ipc_mode`]. Fails with EINVAL above 0o777.
     pub fn set_ipc_mode(&self, mode: Option<u32>) -> Result<()> {
         self.set_int(NN_IPC, NN_IPC_MODE, mode.map_or(-1, |mode| i32::try_from(mode).unwrap_or(i32::MAX)))
+    }
+
+    /// How long a WebSocket connection may be silent before the peer is asked for a sign of life, and after that before it is
+    /// ended. `None`: for ever.
+    pub fn ws_ping(&self) -> Result<Option<Duration>> {
+        self.some_time(NN_WS, NN_WS_PING)
+    }
+
+    /// Sets [`Socket::ws_ping`].
+    pub fn set_ws_ping(&self, silence: Option<Duration>) -> Result<()> {
+        self.set_some_time(NN_WS, NN_WS_PING, silence)
     }
 
     /// How new WebSocket connections send messages that say nothing else.
@@ -339,20 +403,27 @@ impl Socket {
         self.set_time(SocketType::Surveyor.number(), NN_SURVEYOR_DEADLINE, limit)
     }
 
-    fn int(&self, level: i32, option: i32) -> Result<i32> {
+    pub(super) fn int(&self, level: i32, option: i32) -> Result<i32> {
         match self.engine()?.option(level, option)? {
             Value::Int(value) | Value::WholeInt(value) => Ok(value),
             Value::Text(_) | Value::Pointer(_) => Err(Cause::NoSuchOption.into()),
         }
     }
 
-    fn set_int(&self, level: i32, option: i32, value: i32) -> Result<()> {
+    pub(super) fn set_int(&self, level: i32, option: i32, value: i32) -> Result<()> {
         self.set_bytes(level, option, &value.to_ne_bytes())
     }
 
-    fn set_bytes(&self, level: i32, option: i32, bytes: &[u8]) -> Result<()> {
+    pub(super) fn set_bytes(&self, level: i32, option: i32, bytes: &[u8]) -> Result<()> {
         // The address matters only to an option that is a pointer, and that one is not here.
         Ok(self.engine()?.set_option(level, option, Given { bytes, address: 0 })?)
+    }
+
+    pub(super) fn text(&self, level: i32, option: i32) -> Result<String> {
+        match self.engine()?.option(level, option)? {
+            Value::Text(text) => Ok(String::from_utf8_lossy(&text).into_owned()),
+            _ => Err(Cause::NoSuchOption.into()),
+        }
     }
 
     /// A time of which zero is none.

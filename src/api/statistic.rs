@@ -38,11 +38,15 @@ pub enum Statistic {
     BytesReceived,
     /// Messages not sent to a subscriber that had not asked for them, counted for each subscriber.
     MessagesFiltered,
+    /// Messages that a peer missed because it had no room, counted for each peer ([`Socket::set_overflow`](crate::Socket::set_overflow)).
+    MessagesOverflowed,
+    /// Messages that were replaced before they were received ([`Socket::set_conflate`](crate::Socket::set_conflate)).
+    MessagesConflated,
 }
 
 impl Statistic {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::EstablishedConnections,
         Self::AcceptedConnections,
         Self::DroppedConnections,
@@ -58,6 +62,8 @@ impl Statistic {
         Self::BytesSent,
         Self::BytesReceived,
         Self::MessagesFiltered,
+        Self::MessagesOverflowed,
+        Self::MessagesConflated,
     ];
 
     pub(super) fn number(self) -> i32 {
@@ -77,6 +83,8 @@ impl Statistic {
             Self::BytesSent => symbols::NN_STAT_BYTES_SENT,
             Self::BytesReceived => symbols::NN_STAT_BYTES_RECEIVED,
             Self::MessagesFiltered => symbols::NN_STAT_MESSAGES_FILTERED,
+            Self::MessagesOverflowed => symbols::NN_STAT_MESSAGES_OVERFLOWED,
+            Self::MessagesConflated => symbols::NN_STAT_MESSAGES_CONFLATED,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use nanomsg::{Message, Socket, SocketType, Statistic, WsMessageType};
+use nanomsg::{Message, Overflow, Socket, SocketType, Statistic, WsMessageType};
 
 fn pair(name: &str) -> (Socket, Socket) {
     let (a, b) = (Socket::new(SocketType::Pair).unwrap(), Socket::new(SocketType::Pair).unwrap());
@@ -63,6 +63,15 @@ fn every_option_can_be_set_and_read() {
         set_max_ttl, max_ttl, 255;
         set_tcp_nodelay, tcp_nodelay, true;
         set_ws_message_type, ws_message_type, WsMessageType::Text;
+        set_ws_ping, ws_ping, Some(time);
+        set_ws_ping, ws_ping, None;
+        set_recv_peer, recv_peer, true;
+        set_conflate, conflate, true;
+        set_conflate_prefix, conflate_prefix, 4096;
+    }
+    let publisher = Socket::new(SocketType::Pub).unwrap();
+    for overflow in [Overflow::DropOld, Overflow::Wait, Overflow::DropNew] {
+        check! { publisher, set_overflow, overflow, overflow; }
     }
     let (req, surveyor) = (Socket::new(SocketType::Req).unwrap(), Socket::new(SocketType::Surveyor).unwrap());
     check! { req, set_resend_interval, resend_interval, Some(time); }
