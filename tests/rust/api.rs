@@ -95,6 +95,37 @@ fn a_message_grows_wherever_it_lies() {
 }
 
 #[test]
+fn a_monitor_is_refused_as_a_bind_is_and_what_there_was_stays() {
+    let (socket, other) = (Socket::new(SocketType::Pair).unwrap(), Socket::new(SocketType::Pair).unwrap());
+    other.bind("inproc://taken").unwrap();
+    socket.set_monitor("inproc://refused").unwrap();
+    for (address, errno) in
+        [("inproc://taken", libc::EADDRINUSE), ("nonsense", libc::EINVAL), ("tcp://\0", libc::EINVAL)]
+    {
+        assert_eq!(socket.set_monitor(address).unwrap_err().errno(), errno, "{address:?}");
+        assert_eq!(socket.monitor(), Ok("inproc://refused".to_owned()));
+    }
+    socket.set_monitor("tcp://127.0.0.1:0").unwrap();
+    let chosen = socket.monitor().unwrap();
+    assert!(chosen.starts_with("tcp://127.0.0.1:") && !chosen.ends_with(":0"), "{chosen}");
+    socket.set_monitor("").unwrap();
+    assert_eq!(socket.monitor(), Ok(String::new()));
+}
+
+#[test]
+fn a_peer_goes_with_its_message() {
+    let (a, b) = pair("inproc://peer-of-a-message");
+    b.set_recv_peer(true).unwrap();
+    assert_eq!(Message::copy_of("mine").unwrap().peer(), None);
+    a.send("yours").unwrap();
+    let mut message = b.recv().unwrap();
+    assert_eq!(message.peer().unwrap().socket_type, Some(SocketType::Pair));
+    b.send_message(&mut message).unwrap();
+    assert_eq!(message.peer(), None);
+    assert_eq!(a.recv().unwrap().peer(), None);
+}
+
+#[test]
 fn a_message_that_was_not_sent_is_still_there() {
     let socket = Socket::raw(SocketType::Req).unwrap();
     for length in [5, 5000] {
