@@ -390,6 +390,8 @@ static void a_monitor_tells_who_comes_and_goes() {
     const int endpoint = hub.bind(address);
     leaf.connect(address);
     const std::string connected = until("connected");
+    // Both ends know it now.
+    wait_for_connections(leaf, 1);
     leaf.close();
     const std::string disconnected = until("disconnected");
     hub.shutdown(endpoint);

@@ -460,6 +460,8 @@ fn a_monitor_tells_who_comes_and_goes() {
         let endpoint = hub.bind(&address).unwrap();
         leaf.connect(&address).unwrap();
         let connected = until("connected");
+        // Both ends know it now.
+        wait_for_connections(&leaf, 1);
         leaf.close().unwrap();
         let disconnected = until("disconnected");
         hub.shutdown(endpoint).unwrap();

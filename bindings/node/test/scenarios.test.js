@@ -351,6 +351,8 @@ scenario('a_monitor_tells_who_comes_and_goes', everywhere, async ({ open, addres
     const endpoint = hub.bind(place);
     leaf.connect(place);
     const connected = await until('connected');
+    // Both ends know it now.
+    await connections(leaf, 1);
     await leaf.close();
     const disconnected = await until('disconnected');
     hub.shutdown(endpoint);

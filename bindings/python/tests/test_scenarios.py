@@ -371,6 +371,7 @@ def test_a_monitor_tells_who_comes_and_goes(open_socket, address):
         endpoint = hub.bind(address)
         leaf.connect(address)
         connected = until("connected")
+        wait_for_connections(leaf, 1)  # both ends know it now
         leaf.close()
         disconnected = until("disconnected")
         endpoint.shutdown()
