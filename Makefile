@@ -35,7 +35,7 @@ CHECKED ?= memory ownership iovec msghdr_control cmsg pair_sizes inproc_queue pi
         wire_frames ws_types
 # Programs of ctests/ that do more, or for longer, with NN_LONG=1.
 LONG ?= threads fork_traffic linger_exit faults_dns faults_network faults_peer
-PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 valgrind
+PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 valgrind systemd
 
 .PHONY: help deps build link header check-header test test-i686 unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom simulate portable portable-long systems mutations fuzz \
         soak long sanitize sanitize-thread valgrind lint bench bench-quick shapes omq icount \
@@ -256,7 +256,7 @@ omq:
 icount: build
 	timeout 600 $(PYTHON) benches/icount.py $(if $(WRITE),--write)
 
-## networks      the examples: market data, web workers, control sockets, each run end to end (TICKS_SECONDS=60 for long)
+## networks      the examples: market data, web workers, control sockets, locks, each run end to end (TICKS_SECONDS=60 for long)
 networks: build prices
 	@test -x $(VENV)/bin/pytest || $(VENV)/bin/pip install -q pytest
 	NANOMSG_LIBRARY=$(CURDIR)/$(STAGE)/libnanomsg.so.6 \
@@ -294,7 +294,7 @@ CMAKEDIR = $(LIBDIR)/cmake/nanomsg-$(VERSION)
 CMAKE_FILES := nanomsg-config.cmake nanomsg-config-version.cmake nanomsg-target.cmake
 HEADERS := $(patsubst include/%,%,$(wildcard include/nanomsg/*.h include/nanomsg-rs/*.h))
 # Not nn.hpp, which is cppnanomsg's.
-CXX_HEADER := nanomsg.hpp
+CXX_HEADERS := nanomsg.hpp requests.hpp
 MAN_SECTIONS := 1 3 7
 relative = $(shell realpath -ms --relative-to='$(CMAKEDIR)' '$(1)')
 fill = sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|' \
@@ -310,7 +310,7 @@ install: build
 	for name in $(NAMES); do ln -sf $(REAL) $(DESTDIR)$(LIBDIR)/$$name; done
 	install -m 644 $(STAGE)/libnanomsg.a $(DESTDIR)$(LIBDIR)/
 	for header in $(HEADERS); do install -m 644 include/$$header $(DESTDIR)$(INCLUDEDIR)/$$header; done
-	install -m 644 bindings/cpp/nanomsg/$(CXX_HEADER) $(DESTDIR)$(INCLUDEDIR)/nanomsg/
+	for header in $(CXX_HEADERS); do install -m 644 bindings/cpp/nanomsg/$$header $(DESTDIR)$(INCLUDEDIR)/nanomsg/; done
 	$(fill) packaging/nanomsg.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/nanomsg.pc
 	ln -sf nanomsg.pc $(DESTDIR)$(LIBDIR)/pkgconfig/libnanomsg.pc
 	for name in $(CMAKE_FILES); do $(fill) packaging/$$name.in > $(DESTDIR)$(CMAKEDIR)/$$name; done
@@ -323,7 +323,7 @@ install: build
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(REAL) $(NAMES) libnanomsg.a pkgconfig/nanomsg.pc pkgconfig/libnanomsg.pc)
 	rm -f $(addprefix $(DESTDIR)$(CMAKEDIR)/,$(CMAKE_FILES))
-	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS) nanomsg/$(CXX_HEADER))
+	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS) $(addprefix nanomsg/,$(CXX_HEADERS)))
 	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,nanocat $(CATS))
 	rm -f $(foreach n,$(MAN_SECTIONS),$(addprefix $(DESTDIR)$(MANDIR)/man$(n)/,$(notdir $(wildcard docs/man/*.$(n)))))
 	@rmdir $(DESTDIR)$(INCLUDEDIR)/nanomsg $(DESTDIR)$(INCLUDEDIR)/nanomsg-rs $(DESTDIR)$(CMAKEDIR) 2>/dev/null || true

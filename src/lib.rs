@@ -1,6 +1,7 @@
 //! nanomsg's scalability protocols behind the C ABI of libnanomsg.
 //!
-//! A Rust program has [`Socket`], [`Message`], [`poll`] and [`device`]; a C program the functions of [`ffi`].
+//! A Rust program has [`Socket`], [`Message`], [`Requests`], [`Replies`], [`poll`] and [`device`]; a C program the functions
+//! of [`ffi`].
 //!
 //! ```
 //! use nanomsg::{Socket, SocketType};
@@ -56,6 +57,6 @@ pub mod simulation;
 mod icount;
 
 pub use api::{
-    Endpoint, Error, Message, Overflow, Peer, PeerProcess, PollItem, Result, Socket, SocketType, Statistic,
-    TcpKeepalive, WsMessageType, device, loopback, poll,
+    Endpoint, Error, Message, Overflow, Peer, PeerProcess, PollItem, Replies, Request, Requests, Result, Socket,
+    SocketType, Statistic, TcpKeepalive, WsMessageType, device, loopback, poll,
 };

@@ -126,7 +126,9 @@ impl Places {
         ] {
             files.insert(Path::new(self.include).join(format!("nanomsg/{name}.h")), Kind::File(0o644));
         }
-        files.insert(Path::new(self.include).join("nanomsg/nanomsg.hpp"), Kind::File(0o644));
+        for name in ["nanomsg.hpp", "requests.hpp"] {
+            files.insert(Path::new(self.include).join("nanomsg").join(name), Kind::File(0o644));
+        }
         for name in ["forward.h", "direct.h", "options.h", "monitor.h"] {
             files.insert(Path::new(self.include).join("nanomsg-rs").join(name), Kind::File(0o644));
         }

@@ -19,6 +19,7 @@ const OTHERS: [&str; 19] = [
     "nn_options.7",
     "nn_pair.7",
     "nn_reqrep.7",
+    "nn_contexts.7",
     "nn_pubsub.7",
     "nn_survey.7",
     "nn_pipeline.7",
@@ -27,6 +28,7 @@ const OTHERS: [&str; 19] = [
     "nn_ipc.7",
     "nn_unix.7",
     "nn_abstract.7",
+    "nn_fd.7",
     "nn_winpipe.7",
     "nn_tcp.7",
     "nn_ws.7",
@@ -127,6 +129,53 @@ fn rendered_pages_lead_to_one_another() {
         }
     }
     assert!(links > 100, "{links}");
+}
+
+/// Whole programs in pages are compiled without a warning, and print what is said here; where a page says it too, the same.
+#[test]
+fn programs_in_pages_do_what_they_say() {
+    let lib = root().join("target/lib");
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    let missing = if Command::new(&compiler).arg("--version").output().is_err() {
+        "there is no C compiler: make deps"
+    } else if !lib.join("libnanomsg.so").exists() {
+        "there is no library: make build"
+    } else {
+        ""
+    };
+    if !missing.is_empty() {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
+        std::io::stderr().write_all(format!("skipped: {missing}\n").as_bytes()).unwrap();
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let mut found = BTreeMap::new();
+    for (page, text) in pages() {
+        let literals: Vec<String> = text.split("\n.Bd -literal").skip(1).map(literal).collect();
+        let Some(program) = literals.iter().find(|literal| literal.contains("int main(")) else { continue };
+        let (source, binary) = (dir.path().join(format!("{page}.c")), dir.path().join(&page));
+        fs::write(&source, program).unwrap();
+        let mut compile = Command::new(&compiler);
+        compile.args(["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-o"]);
+        compile.args([&binary, &source]).arg(format!("-I{}", root().join("include").display()));
+        compile.arg(format!("-L{}", lib.display())).arg("-lnanomsg");
+        let output = compile.arg(format!("-Wl,-rpath,{}", lib.display())).output().unwrap();
+        assert!(output.status.success(), "{page}: {}", String::from_utf8_lossy(&output.stderr));
+        let output = Command::new("timeout").arg("60").arg(binary).env_remove("LD_LIBRARY_PATH").output().unwrap();
+        assert!(output.status.success(), "{page}: {:?}", output.status);
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(literals.len() == 1 || literals.contains(&said), "{page}: {said}");
+        found.insert(page, said);
+    }
+    let contexts = "three: answer to three\ntwo: answer to two\none: answer to one\n";
+    let expected = [("nanomsg.7", "Hello\n"), ("nn_contexts.7", contexts)];
+    assert_eq!(found, expected.map(|(page, said)| (page.to_owned(), said.to_owned())).into());
+}
+
+/// What a reader sees of a literal block, from behind the macro that begins it.
+fn literal(text: &str) -> String {
+    let (_options, text) = text.split_once('\n').unwrap();
+    text.split_once("\n.Ed\n").unwrap().0.replace("\\e", "\\") + "\n"
 }
 
 fn there_is_mandoc() -> bool {

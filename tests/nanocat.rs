@@ -2,10 +2,10 @@
 //! tcp, ipc and ws, whichever of the two binds. At a path of ipc ours also speak by the name unix, which the original 1.1.5
 //! does not know.
 //!
-//! | variable     | effect                                                                          |
-//! |--------------|---------------------------------------------------------------------------------|
-//! | `CI=true`    | nanocat (Debian's `nanomsg-utils`) and our library (`make build`) must be there |
-//! | `NN_LIB_DIR` | where our `libnanomsg.so.5` is, instead of `target/lib`; nanocat is in `../bin` |
+//! | variable     | effect                                                                                     |
+//! |--------------|--------------------------------------------------------------------------------------------|
+//! | `CI=true`    | nanocat (Debian's `nanomsg-utils`), `systemd` and our library (`make build`) must be there |
+//! | `NN_LIB_DIR` | where our `libnanomsg.so.5` is, instead of `target/lib`; nanocat is in `../bin`            |
 
 #![cfg(target_os = "linux")]
 
@@ -24,6 +24,9 @@ use std::{env, io, thread};
 use tempfile::TempDir;
 
 const NANOCAT: &str = "/usr/bin/nanocat";
+
+/// Starts a program with sockets, as systemd does.
+const ACTIVATE: &str = "/usr/bin/systemd-socket-activate";
 
 /// How long any one answer of a child may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -216,6 +219,40 @@ fn the_loader_takes_our_library() {
     }
 }
 
+/// As systemd starts a service when somebody dials it: with a socket that listens already, or with the connection.
+#[test]
+fn a_nanocat_that_systemd_starts_serves_at_once() {
+    let Some(stage) = Stage::new() else { return };
+    if !Path::new(ACTIVATE).exists() {
+        return missing(&format!("{ACTIVATE} is not installed: apt-get install systemd"));
+    }
+    for transport in ["tcp", "unix"] {
+        for (started_with, accepts) in [("fd://work", false), ("fd://3", false), ("fd://work", true)] {
+            let address = stage.address(transport);
+            let (_, listens) = address.split_once("://").expect("a scheme");
+            let mut command = Command::new(ACTIVATE);
+            command.args(["--listen", listens, "--fdname=work"]).args(accepts.then_some("--accept"));
+            command.arg(stage.command(Own).get_program());
+            command.args(["--rep", "--bind", started_with, "--data", "hello", "--recv-timeout", "30", "--count", "1"]);
+            let server = stage.start(Own, command);
+            let mut client = stage.cat(Debian, &["--req", "--connect", &address, "--data", "why", "--ascii"]);
+            assert_eq!(client.line(), "hello", "{client:?}, {server:?}");
+            if !accepts {
+                // It is nanocat by now, whose socket was bound before it was there, and whose file is not its own.
+                assert_eq!(server.end().code, Some(0));
+                assert!(transport != "unix" || Path::new(listens).exists());
+            }
+        }
+    }
+}
+
+/// A visible skip; in CI a failure.
+fn missing(what: &str) {
+    assert!(!env::var("CI").is_ok_and(|v| v == "true"), "{what}");
+    // Not eprintln: what a passing test prints by that is not shown.
+    let _ = io::stderr().write_all(format!("skipped: {what}\n").as_bytes());
+}
+
 /// Over each transport, with either library on either side.
 fn each_pairing(scene: impl Fn(&Stage, &str, On, On)) {
     let Some(stage) = Stage::new() else { return };
@@ -238,16 +275,13 @@ impl Stage {
     fn new() -> Option<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let library = env::var_os("NN_LIB_DIR").map_or_else(|| root.join("target/lib"), PathBuf::from);
-        let missing = if !Path::new(NANOCAT).exists() {
+        missing(&if !Path::new(NANOCAT).exists() {
             format!("{NANOCAT} is not installed: apt-get install nanomsg-utils")
         } else if !library.join("libnanomsg.so.5").exists() || !library.with_file_name("bin").join("nanocat").exists() {
             format!("{} has no libnanomsg.so.5, or no nanocat beside it: make build", library.display())
         } else {
             return Some(Self { dir: TempDir::new().expect("a temporary folder"), files: Cell::new(0), library });
-        };
-        assert!(!env::var("CI").is_ok_and(|v| v == "true"), "{missing}");
-        // Not eprintln: what a passing test prints by that is not shown.
-        let _ = io::stderr().write_all(format!("skipped: {missing}\n").as_bytes());
+        });
         None
     }
 
@@ -291,14 +325,19 @@ impl Stage {
     }
 
     fn cat(&self, on: On, arguments: &[&str]) -> Cat {
-        let errors = self.path("errors");
         let mut command = self.command(on);
         // The same path by the name that each knows.
         let known = arguments.iter().map(|word| match word.strip_prefix("unix://") {
             Some(path) if on == Debian => format!("ipc://{path}"),
             _ => (*word).to_owned(),
         });
-        command.args(known).stdout(Stdio::piped()).stderr(File::create(&errors).expect("a file"));
+        command.args(known);
+        self.start(on, command)
+    }
+
+    fn start(&self, on: On, mut command: Command) -> Cat {
+        let errors = self.path("errors");
+        command.stdout(Stdio::piped()).stderr(File::create(&errors).expect("a file"));
         let mut child = command.spawn().expect("nanocat starts");
         let mut stdout = child.stdout.take().expect("it is piped");
         let (sender, output) = mpsc::channel();

@@ -250,6 +250,10 @@ fn refused_addresses_are_explained() {
         ("--bind", "unix:///no/such/folder/a", "the folder does not exist"),
         ("--connect", "unix://", "there is no path"),
         ("--bind-unix", "", "there is no path"),
+        ("--bind", "fd://0", "this descriptor is no socket"),
+        ("--bind", "fd://999", "there is no such descriptor"),
+        ("--connect", "fd://work", "not started with a socket of that name"),
+        ("--connect", "fd://a:b", "neither a number nor a name"),
         ("--bind", "winpipe://a", "\"winpipe\" is no transport here; inproc, unix (or ipc), tcp and ws are"),
     ];
     for (option, address, reason) in cases {

@@ -2,6 +2,7 @@
 // names it prints, with a star behind those of every transport, with the list.
 
 #include <nanomsg/nanomsg.hpp>
+#include <nanomsg/requests.hpp>
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -524,6 +525,72 @@ static void a_received_message_is_sent_on() {
     CHECK(received.data() == place && received.view() == std::string(100000, 'x'));
 }
 
+static void several_requests_are_answered_in_any_order() {
+    nanomsg::socket server(NN_REP, AF_SP_RAW), client(NN_REQ, AF_SP_RAW);
+    server.recv_timeout(patience);
+    client.recv_timeout(patience);
+    const std::string address = new_address();
+    server.bind(address);
+    client.connect(address);
+    nanomsg::requests requests(std::move(client));
+    nanomsg::replies replies(std::move(server));
+    std::array<int, 3> failures{};
+    std::array<std::thread, 3> asking;
+    for (std::size_t at = 0; at < 3; at++) {
+        asking[at] = std::thread([&, at] {
+            std::string answer;
+            const int failure = number_of([&] { answer = requests.ask(std::to_string(at)).view(); });
+            failures[at] = failure == 0 && answer != "to " + std::to_string(at) ? -1 : failure;
+        });
+    }
+    std::vector<nanomsg::request> received;
+    const int receiving = number_of([&] {
+        for (int asked = 0; asked < 3; asked++)
+            received.push_back(replies.recv());
+        std::sort(received.begin(), received.end(), [](auto &one, auto &other) { return one.body() > other.body(); });
+        for (nanomsg::request &request : received)
+            request.reply("to " + std::string(request.body()));
+    });
+    for (std::thread &thread : asking)
+        thread.join();
+    CHECK(receiving == 0 && failures == (std::array<int, 3>{}));
+}
+
+static void a_request_ends_at_its_time_limit() {
+    const std::string address = new_address();
+    nanomsg::replies replies(address);
+    nanomsg::requests requests(address);
+    replies.socket().recv_timeout(patience);
+    CHECK(number_of([&] { requests.ask("one", 20ms); }) == ETIMEDOUT);
+    nanomsg::request late = replies.recv();
+    std::string answer;
+    std::thread asking([&] { number_of([&] { answer = requests.ask("two", patience).view(); }); });
+    const int answering = number_of([&] {
+        nanomsg::request request = replies.recv();
+        late.reply("to one");
+        request.reply("to " + std::string(request.body()));
+    });
+    asking.join();
+    CHECK(answering == 0 && late.body() == "one" && answer == "to two");
+}
+
+static void a_raw_replier_answers_in_any_order() {
+    const std::string address = new_address();
+    nanomsg::replies replies(address);
+    replies.socket().recv_timeout(patience);
+    auto first = open(NN_REQ), second = open(NN_REQ);
+    first.connect(address);
+    first.send("0");
+    nanomsg::request one = replies.recv();
+    second.connect(address);
+    second.send("1");
+    nanomsg::request other = replies.recv();
+    for (nanomsg::request *request : {&other, &one})
+        request->reply("to " + std::string(request->body()));
+    CHECK(first.recv().view() == "to 0");
+    CHECK(second.recv().view() == "to 1");
+}
+
 int main() {
     const std::vector<std::string> everywhere{"inproc", "unix", "ipc", "tcp", "ws"}, here{"inproc"};
     struct scenario {
@@ -562,6 +629,9 @@ int main() {
         SCENARIO(only_the_newest_is_received_if_told_to, here),
         SCENARIO(a_publisher_waits_if_told_to, here),
         SCENARIO(a_received_message_is_sent_on, here),
+        SCENARIO(several_requests_are_answered_in_any_order, everywhere),
+        SCENARIO(a_request_ends_at_its_time_limit, here),
+        SCENARIO(a_raw_replier_answers_in_any_order, here),
     };
     int failures = 0;
     for (const scenario &scenario : scenarios) {

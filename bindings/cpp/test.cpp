@@ -1,7 +1,11 @@
 // Says "ok" if all of it holds; tests/cpp.rs compiles and runs it.
 
 #include <nanomsg/nanomsg.hpp>
+#include <nanomsg/requests.hpp>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cstdlib>
 #include <iostream>
 #include <thread>
@@ -176,6 +180,106 @@ static void monitors() {
     CHECK(report.size() > 5000 && report.front() == '{' && report.back() == '}');
 }
 
+static void many_requests() {
+    nanomsg::replies replies("inproc://many");
+    replies.socket().recv_timeout(5s);
+    nanomsg::requests requests("inproc://many");
+    requests.socket().recv_timeout(5s);
+    std::vector<std::thread> threads;
+    for (int number = 0; number < 4; number++) {
+        threads.emplace_back([&] {
+            number_of([&] {
+                for (;;) {
+                    nanomsg::request first = replies.recv();
+                    // Where there is another one it goes before the first.
+                    if (std::optional<nanomsg::request> other = replies.try_recv())
+                        other->reply("to " + std::string(other->body()));
+                    first.reply("to " + std::string(first.body()));
+                }
+            });
+        });
+    }
+    std::atomic<int> right{0};
+    std::vector<std::thread> asking;
+    for (int number = 0; number < 16; number++) {
+        asking.emplace_back([&, number] {
+            for (int turn = 0; turn < 50; turn++) {
+                const std::string body = std::to_string(number) + " " + std::to_string(turn);
+                number_of([&] { right += requests.ask(body).view() == "to " + body; });
+            }
+        });
+    }
+    for (std::thread &thread : asking)
+        thread.join();
+    replies.close();
+    for (std::thread &thread : threads)
+        thread.join();
+    CHECK(right == 16 * 50);
+    CHECK(number_of([&] { replies.recv(); }) == EBADF && number_of([&] { replies.close(); }) == 0);
+}
+
+static void requests_again_and_closed() {
+    nanomsg::replies replies("inproc://again");
+    replies.socket().recv_timeout(5s);
+    nanomsg::requests requests("inproc://again", 20ms);
+    CHECK(number_of([&] { requests.ask("nothing", 0ms); }) == ETIMEDOUT);
+    std::array<int, 3> ended{};
+    std::vector<std::thread> asking;
+    for (std::size_t at = 0; at < 3; at++)
+        asking.emplace_back([&, at] { ended[at] = number_of([&] { requests.ask("again", 5s); }); });
+    number_of([&] {
+        // Each comes at least twice, with the same header.
+        std::vector<std::string> seen;
+        for (int count = 0; count < 3;) {
+            nanomsg::request request = replies.recv();
+            if (request.body() != "again")
+                continue;
+            const std::string header(request.header());
+            count += std::count(seen.begin(), seen.end(), header) == 1;
+            seen.push_back(header);
+        }
+    });
+    requests.close();
+    for (std::thread &thread : asking)
+        thread.join();
+    CHECK(ended == (std::array<int, 3>{EBADF, EBADF, EBADF}));
+    socket other(NN_PAIR); // has the closed one's number
+    CHECK(number_of([&] { requests.ask("more"); }) == EBADF && number_of([&] { requests.ask("more", 1ms); }) == EBADF);
+    requests.close();
+    // Its end does not close the socket that has its number now.
+    std::optional<nanomsg::requests> gone(std::in_place, "inproc://again");
+    const int number = gone->socket().handle();
+    gone->close();
+    socket next(NN_PAIR);
+    CHECK(next.handle() == number);
+    gone.reset();
+    CHECK(number_of([&] { next.bind("inproc://still-open"); }) == 0);
+
+    std::optional<nanomsg::request> kept;
+    {
+        nanomsg::replies short_lived("inproc://short");
+        short_lived.socket().recv_timeout(5s);
+        socket client(NN_REQ);
+        client.connect("inproc://short");
+        client.recv_timeout(5s);
+        client.send("?");
+        nanomsg::request request = short_lived.recv();
+        CHECK(request.header().size() == 8);
+        request.reply("!");
+        CHECK(client.recv().view() == "!");
+        CHECK(number_of([&] { request.reply("!"); }) == EFSM);
+        client.send("?");
+        kept = short_lived.recv();
+        short_lived.socket().recv_timeout(1ms);
+        CHECK(number_of([&] { short_lived.recv(); }) == ETIMEDOUT && !short_lived.try_recv());
+    }
+    CHECK(number_of([&] { kept->reply("late"); }) == EBADF);
+    CHECK(number_of([] { nanomsg::requests cooked{socket(NN_REQ)}; }) == EINVAL);
+    CHECK(number_of([] { nanomsg::replies other_type{socket(NN_REQ, AF_SP_RAW)}; }) == EINVAL);
+    CHECK(number_of([] { nanomsg::requests nowhere("nowhere"); }) == EINVAL);
+    CHECK(number_of([] { nanomsg::requests never_again("inproc://x", 0ms); }) == EINVAL);
+}
+
 int main() {
     messages();
     monitors();
@@ -183,6 +287,8 @@ int main() {
     patterns();
     devices();
     life();
+    many_requests();
+    requests_again_and_closed();
     if (failures == 0)
         std::cout << "ok\n";
     return failures != 0;

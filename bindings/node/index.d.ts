@@ -78,6 +78,7 @@ export class Message {
   private constructor();
   readonly length: number;
   readonly address: bigint;
+  readonly header: Buffer;
   readonly peer: Peer | null;
   toBuffer(): Buffer;
 }
@@ -91,10 +92,10 @@ export class Socket implements AsyncIterable<Buffer> {
   connect(address: string): number;
   endpointAddress(endpoint: number): string;
   shutdown(endpoint: number): void;
-  send(data: Bytes | Message): Promise<void>;
+  send(data: Bytes | Message, options?: { header?: Uint8Array }): Promise<void>;
   recv(): Promise<Buffer>;
   recvMessage(): Promise<Message>;
-  trySend(data: Bytes | Message): void;
+  trySend(data: Bytes | Message, options?: { header?: Uint8Array }): void;
   tryRecv(): Buffer;
   tryRecvMessage(): Message;
   subscribe(topic: Bytes): void;
@@ -149,6 +150,28 @@ export class Monitor implements AsyncIterable<MonitorEvent> {
   events(timeout?: number): AsyncIterableIterator<MonitorEvent>;
   close(): Promise<void>;
   [Symbol.asyncIterator](): AsyncIterator<MonitorEvent>;
+}
+
+export class Requests {
+  constructor(where: Socket | string | string[], options?: { resendInterval?: number });
+  readonly socket: Socket;
+  ask(data: Bytes, options?: { timeout?: number; signal?: AbortSignal }): Promise<Buffer>;
+  close(): Promise<void>;
+}
+
+export class Request {
+  private constructor();
+  readonly body: Buffer;
+  readonly header: Buffer;
+  reply(data: Bytes): Promise<void>;
+}
+
+export class Replies implements AsyncIterable<Request> {
+  constructor(where: Socket | string | string[]);
+  readonly socket: Socket;
+  recv(): Promise<Request>;
+  close(): Promise<void>;
+  [Symbol.asyncIterator](): AsyncIterator<Request>;
 }
 
 export function poll(

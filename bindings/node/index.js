@@ -1,13 +1,14 @@
 'use strict';
 // Sockets and what is done with them. Whatever may wait returns a promise, and the event loop runs on.
 
-const { NN_MSG, NanomsgError, checked, constants, file, koffi, nn } = require('./library.js');
-const { receive } = require('./received.js');
+const { packed, unpacked } = require('./control.js');
+const { NN_MSG, NanomsgError, bytesOf, checked, constants, file, koffi, nn } = require('./library.js');
 const { forget, look, ready } = require('./waiting.js');
 
 const { AF_SP, AF_SP_RAW, NN_DONTWAIT, NN_POLLIN, NN_POLLOUT, NN_SOL_SOCKET } = constants;
 const { EAGAIN, EBADF, EINVAL, ETIMEDOUT } = constants;
 const CLOSED = -1;
+const CONTROL_ROOM = 2048; // bytes: more than the header of a message that has made 255 hops
 
 const types = ['pair', 'pub', 'sub', 'req', 'rep', 'push', 'pull', 'surveyor', 'respondent', 'bus'];
 
@@ -17,9 +18,11 @@ const freed = new FinalizationRegistry((memory) => nn.freemsg(memory));
 class Message {
   #memory;
 
-  constructor(memory, length, peer) {
+  constructor(memory, length, { header, peer }) {
     this.#memory = memory;
     this.length = length;
+    /** What raw sockets route by; empty on all others. */
+    this.header = header;
     /** Whom it came from, if the socket's `recvPeer` is set: `{ pipe, type, address, local, pid, uid, gid }`, as far as known. */
     this.peer = peer;
     freed.register(this, memory, this);
@@ -33,6 +36,16 @@ class Message {
   /** A copy of its bytes. */
   toBuffer() {
     return copied(this.#memory, this.length);
+  }
+
+  /** @internal Its bytes, and the end of it: not waiting for the garbage collector. */
+  _consume() {
+    const bytes = this.toBuffer();
+    freed.unregister(this);
+    nn.freemsg(this.#memory);
+    this.#memory = null;
+    this.length = 0;
+    return bytes;
   }
 
   /** @internal */
@@ -54,13 +67,6 @@ function copied(memory, length) {
   if (length === 0) return Buffer.alloc(0);
   const bytes = koffi.decode(memory, koffi.array('uint8_t', length, 'Typed'));
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function bytesOf(data) {
-  if (typeof data === 'string') return Buffer.from(data);
-  if (ArrayBuffer.isView(data)) return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  if (data instanceof ArrayBuffer) return Buffer.from(data);
-  throw new TypeError('a message is a string, a Buffer, another view of bytes, or a Message');
 }
 
 /** One end of a pattern, open until `close`. */
@@ -99,10 +105,10 @@ class Socket {
     checked('nn_shutdown', nn.shutdown(this.#handle, endpoint));
   }
 
-  /** Sends one message; resolves when the library has it. */
-  async send(data) {
+  /** Sends one message; resolves when the library has it. A raw socket may be given a header with the bytes. */
+  async send(data, { header } = {}) {
     const body = data instanceof Message ? data : bytesOf(data);
-    await this.#repeat(() => this.trySend(body), NN_POLLOUT, () => this.sendTimeout);
+    await this.#repeat(() => this.trySend(body, { header }), NN_POLLOUT, () => this.sendTimeout);
   }
 
   /** Receives one message. */
@@ -116,8 +122,14 @@ class Socket {
   }
 
   /** Sends without waiting: throws EAGAIN instead. */
-  trySend(data) {
-    const call = (memory, length) => nn.send(this.#handle, memory, length, NN_DONTWAIT);
+  trySend(data, { header = data.header } = {}) {
+    const call = (memory, length) => {
+      if (!this.raw || !header?.length) return nn.send(this.#handle, memory, length, NN_DONTWAIT);
+      const control = packed(header);
+      const part = { iov_base: memory, iov_len: length };
+      const message = { msg_iov: [part], msg_iovlen: 1, msg_control: control, msg_controllen: control.length };
+      return nn.sendmsg(this.#handle, message, NN_DONTWAIT);
+    };
     if (data instanceof Message) {
       checked('nn_send', data._sendBy(call));
       return;
@@ -138,8 +150,12 @@ class Socket {
 
   /** The same as the library holds it. */
   tryRecvMessage() {
-    const { memory, length, peer } = receive(this.#handle);
-    return new Message(memory, length, peer);
+    const variable = Buffer.alloc(8);
+    const control = Buffer.alloc(CONTROL_ROOM);
+    const part = { iov_base: variable, iov_len: NN_MSG };
+    const message = { msg_iov: [part], msg_iovlen: 1, msg_control: control, msg_controllen: control.length };
+    const length = checked('nn_recvmsg', nn.recvmsg(this.#handle, message, NN_DONTWAIT));
+    return new Message(variable.readBigUInt64LE(), length, unpacked(control));
   }
 
   /** The messages that come, until the socket is closed. */
@@ -432,3 +448,5 @@ async function device(first, second) {
 }
 
 module.exports = { Message, Monitor, NanomsgError, Socket, constants, device, libraryFile: file, poll };
+// It is made of these.
+Object.assign(module.exports, require('./requests.js'));

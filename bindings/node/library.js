@@ -33,6 +33,14 @@ function load() {
 
 const { file, library } = load();
 
+koffi.struct('nn_iovec', { iov_base: 'void *', iov_len: 'size_t' });
+koffi.struct('nn_msghdr', {
+  msg_iov: 'nn_iovec *',
+  msg_iovlen: 'int',
+  msg_control: 'void *',
+  msg_controllen: 'size_t',
+});
+
 const nn = {
   socket: library.func('int nn_socket(int domain, int protocol)'),
   close: library.func('int nn_close(int s)'),
@@ -41,7 +49,8 @@ const nn = {
   shutdown: library.func('int nn_shutdown(int s, int how)'),
   send: library.func('int nn_send(int s, const void *buf, size_t len, int flags)'),
   recv: library.func('int nn_recv(int s, _Out_ void **buf, size_t len, int flags)'),
-  recvmsg: library.func('int nn_recvmsg(int s, void *header, int flags)'),
+  sendmsg: library.func('int nn_sendmsg(int s, const nn_msghdr *message, int flags)'),
+  recvmsg: library.func('int nn_recvmsg(int s, const nn_msghdr *message, int flags)'),
   allocmsg: library.func('void *nn_allocmsg(size_t size, int type)'),
   freemsg: library.func('int nn_freemsg(void *msg)'),
   setsockopt: library.func('int nn_setsockopt(int s, int level, int option, const void *value, size_t len)'),
@@ -84,4 +93,12 @@ function checked(call, result, address) {
   return result;
 }
 
-module.exports = { NN_MSG, NanomsgError, checked, constants, file, koffi, nn };
+/** The memory of what can be sent, as a Buffer. */
+function bytesOf(data) {
+  if (typeof data === 'string') return Buffer.from(data);
+  if (ArrayBuffer.isView(data)) return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  if (data instanceof ArrayBuffer) return Buffer.from(data);
+  throw new TypeError('a message is a string, a Buffer, another view of bytes, or a Message');
+}
+
+module.exports = { NN_MSG, NanomsgError, bytesOf, checked, constants, file, koffi, nn };

@@ -8,6 +8,7 @@ mod message;
 mod monitor;
 mod options;
 mod poll;
+mod requests;
 mod socket;
 mod statistic;
 
@@ -16,5 +17,6 @@ pub use self::message::{Message, WsMessageType};
 pub use self::monitor::{Peer, PeerProcess};
 pub use self::options::{Overflow, TcpKeepalive};
 pub use self::poll::{PollItem, device, loopback, poll};
+pub use self::requests::{Replies, Request, Requests};
 pub use self::socket::{Endpoint, Socket, SocketType};
 pub use self::statistic::Statistic;

@@ -110,6 +110,7 @@ impl Endpoint {
 pub struct Socket {
     handle: i32,
     kind: SocketType,
+    raw: bool,
     /// The handle is used again once the socket is closed, which C can do too; this says whether it is still ours.
     /// Weak, so that it keeps nothing but the address.
     engine: Weak<Engine>,
@@ -121,7 +122,8 @@ impl Socket {
         Self::open(symbols::AF_SP, kind)
     }
 
-    /// Opens a raw socket: it keeps no state and shows the header of each message. Made for [`device`](crate::device).
+    /// Opens a raw socket: it keeps no state and shows the header of each message. Made for
+    /// [`device`](crate::device), [`Requests`](crate::Requests) and [`Replies`](crate::Replies).
     pub fn raw(kind: SocketType) -> Result<Self> {
         Self::open(symbols::AF_SP_RAW, kind)
     }
@@ -129,13 +131,19 @@ impl Socket {
     fn open(domain: i32, kind: SocketType) -> Result<Self> {
         let handle = table::open(domain, kind.number())?;
         let engine = Arc::downgrade(&*table::find(handle)?);
-        Ok(Self { handle, kind, engine })
+        Ok(Self { handle, kind, raw: domain == symbols::AF_SP_RAW, engine })
     }
 
     /// What it is in its pattern.
     #[must_use]
     pub fn socket_type(&self) -> SocketType {
         self.kind
+    }
+
+    /// Whether it was opened by [`Socket::raw`].
+    #[must_use]
+    pub fn is_raw(&self) -> bool {
+        self.raw
     }
 
     /// The number that C functions know it by. It stays this socket's.
@@ -146,6 +154,9 @@ impl Socket {
 
     /// Listens at an address: `tcp://127.0.0.1:5555`, `unix:///tmp/x`, `inproc://x`, `ws://*:80/path`. Fails with
     /// EINVAL, ENAMETOOLONG, EPROTONOSUPPORT, EADDRINUSE, EADDRNOTAVAIL, ENODEV, or what the system says.
+    ///
+    /// With `fd://3` the socket becomes the owner of that descriptor, and closes it: nothing else in the program may own it
+    /// (`std::os::fd::IntoRawFd` gives one away).
     pub fn bind(&self, address: &str) -> Result<Endpoint> {
         let id = self.engine()?.bind(c_text(address)?)?;
         Ok(Endpoint { id })

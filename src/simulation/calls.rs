@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use super::events::Chronicle;
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::socket::poll::{self, Item};
@@ -43,6 +44,19 @@ static INSIDE: Mutex<BTreeMap<usize, Inside>> = Mutex::new(BTreeMap::new());
 
 /// All sockets that were ever opened.
 static SOCKETS: Mutex<Vec<Weak<Socket>>> = Mutex::new(Vec::new());
+
+/// What each has told of itself.
+static WATCHED: Mutex<Vec<Watched>> = Mutex::new(Vec::new());
+
+type Watched = (Weak<Socket>, Arc<Mutex<Chronicle>>);
+
+fn watched() -> MutexGuard<'static, Vec<Watched>> {
+    WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn written(chronicle: &Mutex<Chronicle>) -> MutexGuard<'_, Chronicle> {
+    chronicle.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn inside() -> MutexGuard<'static, BTreeMap<usize, Inside>> {
     INSIDE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -100,6 +114,9 @@ pub(super) fn open(raw: bool, protocol: u16) -> i32 {
             note("opens socket", [handle.into(), protocol.into(), raw.into()]);
             if let Ok(found) = table::find(handle) {
                 sockets().push(Arc::downgrade(&found));
+                let chronicle = Arc::new(Mutex::new(Chronicle::default()));
+                watched().push((Arc::downgrade(&found), Arc::clone(&chronicle)));
+                found.observe(Box::new(move |event| written(&chronicle).takes(event)));
             }
             handle
         }
@@ -241,8 +258,16 @@ pub(super) fn forward(first: i32, second: i32) -> Result<()> {
 
 pub(super) fn close(handle: i32) -> Result<()> {
     note("nn_close", [handle.into(), NONE, NONE]);
+    let found = table::find(handle);
     let closed = table::close(handle);
     note("nn_close ends", [handle.into(), NONE, NONE]);
+    if let (Ok(socket), Ok(())) = (found, &closed) {
+        let mut all = watched();
+        if let Some(place) = all.iter().position(|(known, _)| known.as_ptr() == Arc::as_ptr(&socket)) {
+            let (_, chronicle) = all.swap_remove(place);
+            written(&chronicle).finish(socket.inspect());
+        }
+    }
     closed
 }
 
@@ -252,6 +277,14 @@ pub(super) fn close_if_open(handle: i32) {
         Ok(()) | Err(Error::BadSocket) => {}
         Err(error) => fail(&format!("a socket cannot be closed: {error:?}")),
     }
+}
+
+/// All is closed: what sockets have told that nn_term has closed.
+pub(super) fn finish_events() {
+    for (_, chronicle) in watched().drain(..) {
+        written(&chronicle).finish(None);
+    }
+    *watched() = Vec::new();
 }
 
 /// Sockets that were closed, and are kept.
@@ -293,8 +326,21 @@ pub(super) fn quiet(gap: Duration) -> Option<String> {
         if seen.mail {
             return Some("everybody waits, and nobody has read the note of a neighbour".to_owned());
         }
+        if seen.untold {
+            return Some("everybody waits, and something that has happened was not told".to_owned());
+        }
         if seen.unwritten > 0 && gap > TICKS {
             return Some(format!("everybody waits, and {} bytes that could be written are not", seen.unwritten));
+        }
+    }
+    for (socket, chronicle) in &*watched() {
+        let Some(seen) = socket.upgrade().and_then(|socket| socket.inspect()) else { continue };
+        let told = written(chronicle).open();
+        if seen.connections != (told.len(), told.iter().sum()) {
+            let counted = seen.connections;
+            return Some(format!(
+                "everybody waits, a socket has these connections: {counted:?}, and tells of {told:?}"
+            ));
         }
     }
     if gap > TICKS

@@ -7,6 +7,7 @@
 mod book;
 mod calls;
 mod cells;
+mod events;
 mod run;
 
 use std::io::Read;

@@ -115,6 +115,7 @@ pub(super) fn run(seed: u64, steps: u64) {
         }
     }
     drop(cells);
+    calls::finish_events();
     // What ends by itself has some time for it.
     nap(Duration::from_secs(5));
     let left = leftovers();

@@ -10,9 +10,13 @@ use super::io::Beginning;
 use crate::error::Result;
 use crate::sys;
 use crate::transport::address::{split_scheme, with_chosen_port};
+#[cfg(all(unix, not(simulated)))]
+use crate::transport::adopted::{self, Adoption};
 use crate::transport::backoff::Backoff;
 use crate::transport::inproc::{Party, Post};
 use crate::transport::{Scheme, by_scheme};
+#[cfg(all(unix, not(simulated)))]
+use crate::transport::{Settings, Side};
 
 impl Socket {
     /// Binds an address of the form `scheme://…` and returns the endpoint's id.
@@ -37,8 +41,10 @@ impl Socket {
             Scheme::Stream(transport) => {
                 let listener = transport.bind(rest, settings)?;
                 let bound = with_chosen_port(rest, listener.port());
-                self.add_network(scheme, &bound, true, Beginning::Listen(listener))
+                self.add_network(scheme, &bound, true, || Ok(Beginning::Listen(listener)))
             }
+            #[cfg(all(unix, not(simulated)))]
+            Scheme::Descriptor => self.adopt(scheme, rest, Side::Accepts, settings),
         }
     }
 
@@ -56,14 +62,36 @@ impl Socket {
             Scheme::Inproc => self.add_neighbour(scheme, rest, Kind::InprocConnect),
             Scheme::Stream(transport) => {
                 let dialer = transport.connect(rest, settings)?;
-                self.add_network(scheme, rest, false, Beginning::Dial(dialer, backoff))
+                self.add_network(scheme, rest, false, || Ok(Beginning::Dial(dialer, backoff)))
             }
+            #[cfg(all(unix, not(simulated)))]
+            Scheme::Descriptor => self.adopt(scheme, rest, Side::Dials, settings),
         }
     }
 
-    fn add_network(&self, scheme: &[u8], address: &[u8], binds: bool, beginning: Beginning) -> Result<i32> {
+    /// A descriptor of the program's becomes an endpoint, or stays what it is and the program's.
+    #[cfg(all(unix, not(simulated)))]
+    fn adopt(&self, scheme: &[u8], name: &[u8], side: Side, settings: Settings) -> Result<i32> {
+        let found = adopted::find(name, side, &self.library.adopted)?;
+        self.add_network(scheme, name, side == Side::Accepts, || {
+            Ok(match found.adopt(settings)? {
+                Adoption::Listener(listener) => Beginning::Listen(listener),
+                Adoption::Connection(stream, greeting) => Beginning::Have(stream, greeting, side),
+            })
+        })
+    }
+
+    /// `begin` is the last thing that can fail: what it takes is not given back.
+    fn add_network(
+        &self,
+        scheme: &[u8],
+        address: &[u8],
+        binds: bool,
+        begin: impl FnOnce() -> Result<Beginning>,
+    ) -> Result<i32> {
         self.ensure_reactor()?;
         self.enter()?.finish(|state| {
+            let beginning = begin()?;
             let id = state.add_endpoint(scheme, address, Kind::Network, binds);
             state.network += 1;
             // Callers that slept on their own have something to drive now.

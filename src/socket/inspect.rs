@@ -2,7 +2,10 @@
 #![forbid(unsafe_code)]
 
 use super::Socket;
-use super::core::{PipeEnd, Writing};
+use super::core::{Event, Journal, PipeEnd, Writing};
+
+/// Is told of each event in its turn.
+pub(crate) type Observer = Box<dyn Fn(&Event) + Send + Sync>;
 
 /// A socket as it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,15 +21,31 @@ pub(crate) struct Inspection {
     pub writes_on: bool,
     /// Bytes held for the socket: read and not received, accepted and not written.
     pub held: usize,
+    /// Connections that both sides have agreed on, all numbers added up, and events that nobody was told of.
+    pub connections: (usize, u64),
+    pub untold: bool,
+    pub connect_errors: u64,
+    pub bind_errors: u64,
 }
 
 impl Socket {
+    /// From now on `observer` is told what happens.
+    pub(crate) fn observe(&self, observer: Observer) {
+        if self.observer.set(observer).is_ok() {
+            self.with(|state| state.journal = Some(Journal::default()));
+        }
+    }
+
     /// `None`: a thread holds its lock.
     pub(crate) fn inspect(&self) -> Option<Inspection> {
         let mail = self.has_mail();
         self.state.peek(|state| {
             let (mut unwritten, mut held, mut writes_on) = (0, 0, false);
+            let mut connections = (0, 0);
             for (_, pipe) in &state.pipes.slots {
+                if pipe.attached && pipe.confirmed && !pipe.has_ended() {
+                    connections = (connections.0 + 1, connections.1 + pipe.peer.pipe);
+                }
                 match &pipe.end {
                     PipeEnd::Stream(stream) => {
                         held += stream.inbox.weight() + stream.outbox.bytes();
@@ -47,6 +66,10 @@ impl Socket {
                 unwritten,
                 writes_on,
                 held,
+                connections,
+                untold: state.has_events(),
+                connect_errors: state.stats.connect_errors,
+                bind_errors: state.stats.bind_errors,
             }
         })
     }

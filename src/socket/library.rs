@@ -25,6 +25,8 @@ pub(crate) struct Library {
     tripwire: Mutex<Weak<Tripwire>>,
     pub(super) names: Arc<Registry>,
     pub(super) resolver: Arc<Resolver>,
+    #[cfg(all(unix, not(simulated)))]
+    pub(super) adopted: Arc<sys::Adopted>,
     print_errors: AtomicBool,
     forward_subscriptions: AtomicBool,
     subscriptions: AtomicU64,
@@ -88,6 +90,8 @@ impl Library {
             tripwire: Mutex::default(),
             names: Arc::new(Registry::new(pattern::compatible)),
             resolver,
+            #[cfg(all(unix, not(simulated)))]
+            adopted: Arc::default(),
             print_errors: AtomicBool::new(false),
             forward_subscriptions: AtomicBool::new(true),
             subscriptions: AtomicU64::new(0),

@@ -29,7 +29,11 @@ use std::time::Instant;
 
 use crate::sys::{Mutex, MutexGuard};
 
+#[cfg(simulated)]
+pub(crate) use self::core::{Event, Happening};
 pub(crate) use self::core::{Given, Value};
+#[cfg(simulated)]
+pub(crate) use inspect::Inspection;
 
 use self::core::{After, Options, Outside, Own, Report, Want};
 use crate::error::{Error, Result};
@@ -89,6 +93,8 @@ pub(crate) struct Socket {
     events: ready::EventFds,
     /// Held while something is published.
     monitor: Mutex<Option<Monitor>>,
+    #[cfg(simulated)]
+    observer: OnceLock<inspect::Observer>,
 }
 
 /// The socket's lock, held. It ends by [`Held::release`], which carries out what was noted meanwhile: a function that has it
@@ -200,6 +206,8 @@ impl Socket {
                 recv_max,
                 events: ready::EventFds::default(),
                 monitor: Mutex::default(),
+                #[cfg(simulated)]
+                observer: OnceLock::new(),
             }
         }))
     }

@@ -93,6 +93,24 @@ pub(crate) fn is_timeout(number: i32) -> bool {
     number == libc::ETIMEDOUT
 }
 
+/// A socket that neither listens nor has a peer.
+#[cfg(not(simulated))]
+pub(crate) fn not_connected() -> io::Error {
+    io::Error::from_raw_os_error(libc::ENOTCONN)
+}
+
+/// A number that no descriptor can have.
+#[cfg(not(simulated))]
+pub(crate) fn no_such_descriptor() -> io::Error {
+    io::Error::from_raw_os_error(libc::EBADF)
+}
+
+/// Nothing has that name.
+#[cfg(not(simulated))]
+pub(crate) fn no_such_name() -> io::Error {
+    io::Error::from_raw_os_error(libc::ENOENT)
+}
+
 /// Nobody has answered in time.
 pub(crate) fn timed_out() -> io::Error {
     io::Error::from_raw_os_error(libc::ETIMEDOUT)

@@ -11,6 +11,7 @@
 //! | [`Hub`] | what the worker waits for: each armed poller reports once that it has something |
 //! | [`WaitSet`] | several pollers and a parker that one thread waits for: a wait costs what is ready |
 //! | [`Stream`], [`recv`], [`fill`], [`send`], [`send_vectored`] | a non-blocking byte stream; no SIGPIPE, no cancellation point |
+//! | [`Adopted`], [`Claim`] | descriptors of the program's that become streams: claimed, looked at, taken; each once at a time |
 //! | [`pending_out`], [`end_unacknowledged`] | bytes the peer does not have yet, and a limit to how long that may last, where the system tells and can |
 //! | [`ends_of`], [`round_trip_time`], [`timestamps`] | what is told of a connection: addresses, the process, the way there and back; and when |
 //! | [`files`] | files that name sockets: whose they are, and a lock on their folder |
@@ -23,6 +24,8 @@
 //! system but Linux) has std and the crate polling: one poller for the process, served by the worker's thread.
 
 pub(crate) mod atomic;
+#[cfg(not(simulated))]
+mod descriptors;
 mod errors;
 #[cfg(not(simulated))]
 pub(crate) mod files;
@@ -55,11 +58,13 @@ mod imp;
 use simulated as imp;
 
 #[cfg(not(simulated))]
-pub(crate) use errors::is_in_progress;
+pub(crate) use descriptors::{Adopted, Claim, Facts, Stream};
 pub(crate) use errors::{
     code_of, concerns_only_the_peer, exhausted, is_exhausted, is_timeout, number_of, refused, reset, text_of,
     timed_out, unreachable,
 };
+#[cfg(not(simulated))]
+pub(crate) use errors::{is_in_progress, no_such_descriptor, no_such_name, not_connected};
 use imp::forked;
 #[cfg(simulated)]
 pub(crate) use imp::{
@@ -80,10 +85,6 @@ pub(crate) use system::{end_unacknowledged, ends_of, pending_out, round_trip_tim
 pub(crate) use system::{interface_index, tell};
 pub(crate) use threads::{current_parker, forget_parker};
 pub(crate) use unparked::Unparked;
-
-/// A stream, or what listens for them.
-#[cfg(not(simulated))]
-pub(crate) type Stream = process::Sheltered<socket2::Socket>;
 
 /// What a [`Poller`] can watch.
 #[cfg(not(simulated))]

@@ -87,14 +87,6 @@ impl<T> Deref for Sheltered<T> {
     }
 }
 
-/// On Linux socket2 has this itself.
-#[cfg(not(target_os = "linux"))]
-impl Sheltered<socket2::Socket> {
-    pub(crate) fn domain(&self) -> io::Result<socket2::Domain> {
-        Ok(self.0.local_addr()?.domain())
-    }
-}
-
 impl<T: AsFd> AsFd for Sheltered<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()

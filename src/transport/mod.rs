@@ -4,6 +4,8 @@
 
 #[cfg_attr(simulated, allow(dead_code, reason = "simulated addresses are numbers"))]
 pub(crate) mod address;
+#[cfg(all(unix, not(simulated)))]
+pub(crate) mod adopted;
 pub(crate) mod backoff;
 pub(crate) mod inproc;
 pub(crate) mod resolver;
@@ -116,6 +118,15 @@ pub(crate) trait Dialer: Send {
     fn greeting(&self) -> Greeting;
 }
 
+/// Which end of a connection we are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(simulated, allow(dead_code, reason = "simulated connections are made by the library"))]
+pub(crate) enum Side {
+    /// The one that is bound.
+    Accepts,
+    Dials,
+}
+
 /// Peers that wait to be accepted: thousands may dial at once.
 #[cfg(not(simulated))]
 const BACKLOG: i32 = 4096;
@@ -124,6 +135,9 @@ const BACKLOG: i32 = 4096;
 pub(crate) enum Scheme {
     Inproc,
     Stream(&'static dyn Transport),
+    /// Descriptors of the program's own.
+    #[cfg(all(unix, not(simulated)))]
+    Descriptor,
 }
 
 /// The transport of a scheme. winpipe, which upstream has since 1.3.0, is none here: a named pipe is Windows'.
@@ -139,6 +153,8 @@ pub(crate) fn by_scheme(scheme: &[u8]) -> Result<Scheme> {
         b"tcp" => Ok(Scheme::Stream(&tcp::Tcp)),
         #[cfg(not(simulated))]
         b"ws" => Ok(Scheme::Stream(&ws::Ws)),
+        #[cfg(all(unix, not(simulated)))]
+        b"fd" => Ok(Scheme::Descriptor),
         #[cfg(simulated)]
         b"sim" => Ok(Scheme::Stream(&simulated::Simulated::Plain)),
         #[cfg(simulated)]

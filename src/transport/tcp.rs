@@ -34,7 +34,7 @@ fn listen(address: SocketAddr) -> io::Result<Socket> {
 }
 
 /// Small messages are gathered by us, where it pays; they never wait for the peer's acknowledgement (Nagle).
-fn prepare(stream: &Socket, settings: Settings) {
+pub(super) fn prepare(stream: &Socket, settings: Settings) {
     settings.apply(stream);
     let _ = stream.set_tcp_nodelay(true);
     keep_alive(stream, settings.keepalive);
@@ -53,7 +53,7 @@ fn keep_alive(stream: &Socket, wanted: KeepAlive) {
     }
 }
 
-struct TcpListener(Stream);
+pub(super) struct TcpListener(pub(super) Stream);
 
 impl Listener for TcpListener {
     fn source(&self) -> Source<'_> {

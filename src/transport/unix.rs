@@ -63,7 +63,7 @@ impl Transport for Abstract {
         let socket = unconnected(settings)?;
         socket.bind(&name)?;
         socket.listen(BACKLOG)?;
-        Ok(Box::new(UnixListener::new(socket, Path::new(""), None)))
+        Ok(Box::new(UnixListener::without_file(socket.into())))
     }
 
     fn connect(&self, address: &[u8], _settings: Settings) -> Result<Box<dyn Dialer>> {
@@ -164,7 +164,7 @@ fn probe(name: &SockAddr) -> io::Result<Option<io::ErrorKind>> {
     Ok(sys::stream_socket(Domain::UNIX)?.connect(name).err().map(|error| error.kind()))
 }
 
-struct UnixListener {
+pub(super) struct UnixListener {
     socket: Stream,
     /// From the root: the process may have another current folder when it closes.
     path: PathBuf,
@@ -176,6 +176,11 @@ impl UnixListener {
     fn new(socket: Socket, path: &Path, file: Option<FileId>) -> Self {
         let path = path::absolute(path).unwrap_or_else(|_| path.to_owned());
         Self { socket: socket.into(), path, file, generation: sys::generation() }
+    }
+
+    /// There is none, or it is somebody else's to remove.
+    pub(super) fn without_file(socket: Stream) -> Self {
+        Self { socket, path: PathBuf::new(), file: None, generation: sys::generation() }
     }
 }
 

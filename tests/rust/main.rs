@@ -1,4 +1,5 @@
 //! The Rust API as a program meets it.
 
 mod api;
+mod requests;
 mod scenarios;

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use nanomsg::{Message, Overflow, PollItem, Result, Socket, SocketType, Statistic, TcpKeepalive, device, poll};
+use nanomsg::{
+    Message, Overflow, PollItem, Replies, Requests, Result, Socket, SocketType, Statistic, TcpKeepalive, device, poll,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -597,4 +599,66 @@ fn a_received_message_is_sent_on() {
     let received: Result<Message> = d.recv();
     let received = received.unwrap();
     assert_eq!((received.as_ptr(), received.len()), (bytes, 100_000));
+}
+
+#[test]
+fn several_requests_are_answered_in_any_order() {
+    everywhere(|at| {
+        let address = at.next();
+        let (replies, requests) = (Replies::bind(&address).unwrap(), Requests::connect(&address).unwrap());
+        replies.socket().set_recv_timeout(Some(PATIENCE)).unwrap();
+        requests.socket().set_recv_timeout(Some(PATIENCE)).unwrap();
+        thread::scope(|scope| {
+            let asking = ["0", "1", "2"].map(|body| {
+                let requests = &requests;
+                scope.spawn(move || requests.ask(body).unwrap())
+            });
+            let mut received = [(); 3].map(|()| replies.recv().unwrap());
+            received.sort_by(|one, other| other.body().cmp(one.body()));
+            assert_eq!(received.each_ref().map(|request| request.body()), [b"2", b"1", b"0"]);
+            for request in received {
+                let answer = [b"to ", request.body()].concat();
+                request.reply(answer).unwrap();
+            }
+            let answers = asking.map(|thread| thread.join().unwrap());
+            assert_eq!(answers, ["to 0", "to 1", "to 2"]);
+        });
+    });
+}
+
+#[test]
+fn a_request_ends_at_its_time_limit() {
+    let address = inproc().next();
+    let (replies, requests) = (Replies::bind(&address).unwrap(), Requests::connect(&address).unwrap());
+    replies.socket().set_recv_timeout(Some(PATIENCE)).unwrap();
+    assert!(requests.ask_within("one", Some(Duration::from_millis(20))).unwrap_err().is_timed_out());
+    let late = replies.recv().unwrap();
+    thread::scope(|scope| {
+        let asking = scope.spawn(|| requests.ask_within("two", Some(PATIENCE)));
+        let request = replies.recv().unwrap();
+        assert_eq!((late.body(), request.body()), (&b"one"[..], &b"two"[..]));
+        late.reply("to one").unwrap();
+        request.reply("to two").unwrap();
+        assert_eq!(asking.join().unwrap().unwrap(), "to two");
+    });
+}
+
+#[test]
+fn a_raw_replier_answers_in_any_order() {
+    let (address, clients) = (inproc().next(), [(); 2].map(|()| socket(SocketType::Req)));
+    let replies = Replies::bind(&address).unwrap();
+    replies.socket().set_recv_timeout(Some(PATIENCE)).unwrap();
+    let mut received = Vec::new();
+    for (number, client) in clients.iter().enumerate() {
+        client.connect(&address).unwrap();
+        client.send(number.to_string()).unwrap();
+        received.push(replies.recv().unwrap());
+    }
+    for request in received.into_iter().rev() {
+        let answer = [b"to ", request.body()].concat();
+        request.reply(answer).unwrap();
+    }
+    for (number, client) in clients.iter().enumerate() {
+        assert_eq!(client.recv().unwrap(), &format!("to {number}"));
+    }
 }

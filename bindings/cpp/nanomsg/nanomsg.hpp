@@ -115,6 +115,12 @@ private:
     std::size_t size_ = 0;
 };
 
+// What a raw socket sends and receives: a message, and the header that it is routed by.
+struct raw_message {
+    std::string header;
+    message body;
+};
+
 // A socket of one of the types NN_PAIR, NN_PUB and so on; closed at its end. All of it may be called from any thread,
 // but for moving and the end itself.
 class socket {
@@ -147,6 +153,9 @@ public:
     void close() {
         check(nn_close(std::exchange(handle_, -1)), "nn_close");
     }
+
+    // Whoever calls it has to close the handle, if nobody has yet.
+    int release() noexcept { return std::exchange(handle_, -1); }
 
     // The endpoint's id, for shutdown.
     int bind(const std::string &address) { return check(nn_bind(handle_, address.c_str()), "nn_bind"); }
@@ -190,6 +199,37 @@ public:
         if (!try_check(length, "nn_recv"))
             return std::nullopt;
         received.size_ = size(length);
+        return received;
+    }
+
+    // With its header, for raw sockets. False, if it would have to wait.
+    bool try_send_raw(std::string_view header, std::string_view body) {
+        std::size_t count = header.size();
+        std::vector<char> control(NN_CMSG_SPACE(sizeof count + count));
+        nn_cmsghdr head{};
+        head.cmsg_len = NN_CMSG_LEN(sizeof count + count);
+        head.cmsg_level = PROTO_SP;
+        head.cmsg_type = SP_HDR;
+        std::memcpy(control.data(), &head, sizeof head);
+        std::memcpy(control.data() + sizeof head, &count, sizeof count);
+        if (count > 0)
+            std::memcpy(control.data() + sizeof head + sizeof count, header.data(), count);
+        nn_iovec part{const_cast<char *>(start(body)), body.size()};
+        nn_msghdr parts{&part, 1, control.data(), control.size()};
+        return try_check(nn_sendmsg(handle_, &parts, NN_DONTWAIT), "nn_sendmsg");
+    }
+
+    raw_message recv_raw() {
+        raw_message received;
+        check(receive(received, 0), "nn_recvmsg");
+        return received;
+    }
+
+    // Nothing, if there is none now.
+    std::optional<raw_message> try_recv_raw() {
+        raw_message received;
+        if (!try_check(receive(received, NN_DONTWAIT), "nn_recvmsg"))
+            return std::nullopt;
         return received;
     }
 
@@ -308,6 +348,25 @@ private:
             return false;
         check(result, call);
         return true;
+    }
+
+    int receive(raw_message &received, int flags) {
+        alignas(std::size_t) char control[2048] = {}; // more than the header of a message that has made 255 hops
+        nn_iovec part{&received.body.start_, NN_MSG};
+        nn_msghdr parts{&part, 1, control, sizeof control};
+        int length = nn_recvmsg(handle_, &parts, flags);
+        if (length < 0)
+            return length;
+        received.body.size_ = size(length);
+        for (nn_cmsghdr *head = NN_CMSG_FIRSTHDR(&parts); head != nullptr; head = NN_CMSG_NXTHDR(&parts, head)) {
+            if (head->cmsg_level != PROTO_SP || head->cmsg_type != SP_HDR)
+                continue;
+            std::size_t count = 0;
+            const unsigned char *data = NN_CMSG_DATA(head);
+            std::memcpy(&count, data, sizeof count);
+            received.header.assign(reinterpret_cast<const char *>(data) + sizeof count, count);
+        }
+        return length;
     }
 
     // The library has the message now.

@@ -8,7 +8,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { test, after } = require('node:test');
 
-const { Monitor, Socket, constants, device, poll } = require('..');
+const { Monitor, Replies, Requests, Socket, constants, device, poll } = require('..');
 
 const PATIENCE = 10_000;
 const everywhere = ['inproc', 'unix', 'ipc', 'tcp', 'ws'];
@@ -477,6 +477,48 @@ scenario('a_received_message_is_sent_on', here, async ({ star }) => {
   const received = await d.recvMessage();
   assert.equal(received.address, place);
   assert.ok(received.toBuffer().equals(Buffer.alloc(100_000, 7)));
+});
+
+scenario('several_requests_are_answered_in_any_order', everywhere, async ({ open, address }) => {
+  const [server, client, place] = [open('rep', { raw: true }), open('req', { raw: true }), await address()];
+  server.bind(place);
+  client.connect(place);
+  const [requests, replies] = [new Requests(client), new Replies(server)];
+  const asking = ['0', '1', '2'].map((body) => text(requests.ask(body)));
+  const received = [];
+  for (const _ of asking) received.push(await replies.recv());
+  received.sort((one, other) => one.body.compare(other.body));
+  assert.deepEqual(received.map(({ body }) => body.toString()), ['0', '1', '2']);
+  for (const request of received.reverse()) await request.reply(`to ${request.body}`);
+  assert.deepEqual(await Promise.all(asking), ['to 0', 'to 1', 'to 2']);
+});
+
+scenario('a_request_ends_at_its_time_limit', here, async ({ address }) => {
+  const place = await address();
+  const [replies, requests] = [new Replies(place), new Requests(place)];
+  await assert.rejects(requests.ask('one', { timeout: 20 }), code('ETIMEDOUT'));
+  const late = await replies.recv();
+  const asking = text(requests.ask('two', { timeout: PATIENCE }));
+  const request = await replies.recv();
+  await late.reply('to one');
+  await request.reply('to two');
+  assert.deepEqual([late.body, request.body].map(String), ['one', 'two']);
+  assert.equal(await asking, 'to two');
+  await Promise.all([replies.close(), requests.close()]);
+});
+
+scenario('a_raw_replier_answers_in_any_order', here, async ({ open, address }) => {
+  const [clients, place] = [[open('req'), open('req')], await address()];
+  const replies = new Replies(place);
+  const received = [];
+  for (const [number, client] of clients.entries()) {
+    client.connect(place);
+    await client.send(String(number));
+    received.push(await replies.recv());
+  }
+  for (const request of received.reverse()) await request.reply(`to ${request.body}`);
+  assert.deepEqual(await Promise.all(clients.map((client) => text(client.recv()))), ['to 0', 'to 1']);
+  await replies.close();
 });
 
 test('every_scenario_of_the_list_is_here', () => {

@@ -5,6 +5,7 @@ The modules, from the outside in:
 ``socket``      Socket and Endpoint, ``poll``, ``device`` and ``term``: all that most programs need
 ``monitor``     Monitor: what happens to a socket's endpoints and connections, as it happens
 ``asyncio``     Socket and Monitor for coroutines: ``await socket.recv()``
+``requests``    Requests and Replies: several requests at once over one socket
 ``messages``    Message: a message in the library's own memory, for sending and receiving
 ``options``     socket options as attributes
 ``buffers``     memory of Python objects lent to the library without a copy
@@ -37,6 +38,7 @@ from .errors import (
 )
 from .messages import Message
 from .monitor import Event, Monitor
+from .requests import Replies, Request, Requests
 from .socket import Endpoint, Socket, device, poll, term
 
 __all__ = [
@@ -56,6 +58,9 @@ __all__ = [
     "Overflow",
     "POLLIN",
     "POLLOUT",
+    "Replies",
+    "Request",
+    "Requests",
     "Socket",
     "SocketType",
     "Statistic",

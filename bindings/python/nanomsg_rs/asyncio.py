@@ -9,6 +9,9 @@
 Any number of coroutines may wait on a socket, all of them in one event loop. A coroutine that is
 cancelled while it waits has taken no message. The loop has to have ``add_reader``: on Windows
 that is SelectorEventLoop.
+
+Requests and Replies are those of ``nanomsg_rs.requests`` for coroutines: any number of requests at
+once over one socket, and any number received before the first is answered.
 """
 
 from __future__ import annotations
@@ -17,14 +20,15 @@ import asyncio
 import errno
 import math
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Callable, TypeVar
 
-from .constants import DONTWAIT, SYMBOLS, SocketType
+from .constants import DONTWAIT, EFSM, SYMBOLS, SocketType
 from .errors import Again, BadSocket, NanomsgError, Timeout, error
 from .messages import Message
 from .monitor import PATIENCE, Event, Watching
 from .options import NN_SOL_SOCKET
+from .requests import RESEND_INTERVAL, RETRY_INTERVAL, Outstanding, Owner, interval
 from .socket import BaseSocket
 from .socket import Socket as _Waiting
 
@@ -231,3 +235,164 @@ class Monitor(Watching):
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+class _Owner(Owner[Socket]):
+    async def aclose(self) -> None:
+        """Close the socket, as ``Socket.aclose`` does; coroutines that wait raise BadSocket."""
+        await self.socket.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+class Requests(_Owner):
+    """Asks any number of requests at once over one socket, for the coroutines of one event loop.
+
+    Made, and closed, as ``nanomsg_rs.Requests`` is; the socket is one of this module.
+    """
+
+    def __init__(
+        self, where: Socket | str | Iterable[str], *, resend_interval: int = RESEND_INTERVAL
+    ) -> None:
+        self._resend_interval = interval(resend_interval)
+        self._outstanding: Outstanding[asyncio.Future[bytes | int]] = Outstanding()
+        # Runs while there are requests under way.
+        self._reader: asyncio.Task[None] | None = None
+        self._open(Socket, SocketType.REQ, where)
+
+    async def ask(self, data: Buffer, timeout: int | None = None) -> bytes:
+        """Send one request and return the reply to it.
+
+        Waits at most ``timeout`` ms, for ever if it is negative, and as ``recv_timeout`` of the
+        socket says if it is None. It waits for a peer to send to as well. Raises Timeout or
+        BadSocket. A coroutine that is cancelled forgets its request: the reply will be dropped.
+        """
+        data = bytes(memoryview(data))
+        loop = asyncio.get_running_loop()
+        limit = self.socket.recv_timeout if timeout is None else timeout
+        deadline = math.inf if limit < 0 else loop.time() + limit / 1000
+        # The reply, or an errno.
+        answer: asyncio.Future[bytes | int] = loop.create_future()
+        header = self._outstanding.add(answer)
+        timers: dict[str, asyncio.TimerHandle] = {}
+
+        def resend_in(seconds: float) -> None:
+            if seconds != math.inf:
+                timers["resend"] = loop.call_later(seconds, resend)
+
+        def resend() -> None:
+            try:
+                self._send(data, header)
+            except Again:
+                resend_in(RETRY_INTERVAL)
+            except NanomsgError as failure:
+                _settle(answer, failure.errno or errno.EBADF)
+            else:
+                resend_in(self._resend_interval)
+
+        try:
+            await self.socket._repeat(
+                lambda: self._send(data, header),
+                self.socket._senders,
+                lambda: self.socket.send_fd,
+                lambda: limit,
+            )
+            resend_in(self._resend_interval)
+            if deadline != math.inf:
+                timers["end"] = loop.call_at(deadline, _settle, answer, errno.ETIMEDOUT)
+            if self._reader is None:
+                self._reader = loop.create_task(self._read())
+            reply = await answer
+        finally:
+            for timer in timers.values():
+                timer.cancel()
+            self._outstanding.take(header)
+            if not self._outstanding and self._reader is not None:
+                self._reader.cancel()
+                self._reader = None
+        if isinstance(reply, int):
+            raise error(reply)
+        return reply
+
+    def _send(self, data: bytes, header: bytes) -> None:
+        _Waiting.send(self.socket, Message(data, header=header), DONTWAIT)  # type: ignore[arg-type]
+
+    async def _read(self) -> None:
+        """Hand out replies, until it is cancelled or the socket is closed."""
+        try:
+            while True:
+                # Not for ever at once: whoever floods the socket must not keep the event loop.
+                for _ in range(_AT_ONCE):
+                    try:
+                        message = _Waiting.recv_message(self.socket, DONTWAIT)  # type: ignore[arg-type]
+                    except Again:
+                        await self.socket._receivers.ready(self.socket.recv_fd, None)
+                        continue
+                    answer = self._outstanding.take(message.header)
+                    if answer is not None:
+                        _settle(answer, bytes(message))
+                await asyncio.sleep(0)
+        except NanomsgError as failure:
+            self._reader = None
+            for answer in self._outstanding.all():
+                _settle(answer, failure.errno or errno.EBADF)
+
+
+# Replies that are handed out before other coroutines run.
+_AT_ONCE = 64
+
+
+def _settle(answer: asyncio.Future[bytes | int], result: bytes | int) -> None:
+    if not answer.done():
+        answer.set_result(result)
+
+
+class Request:
+    """A request that was received, to be answered whenever it is, or not at all."""
+
+    #: Its bytes.
+    body: bytes
+    #: The way back (the backtrace): the connection that it came by, the hops before it, its id.
+    header: bytes
+
+    def __init__(self, socket: Socket, message: Message) -> None:
+        self._socket = socket
+        self._answered = False
+        self.body = bytes(message)
+        self.header = message.header
+
+    async def reply(self, data: Buffer) -> None:
+        """Send the reply; it is dropped if who asked has gone, or takes no more.
+
+        Raises WrongState the second time, and BadSocket.
+        """
+        if self._answered:
+            raise error(EFSM)
+        self._answered = True
+        await self._socket.send(Message(memoryview(data), header=self.header))
+
+
+class Replies(_Owner):
+    """Receives requests, any number before the first is answered, for the coroutines of one event loop.
+
+    Made, and closed, as ``nanomsg_rs.Replies`` is; the socket is one of this module. ``async for``
+    gives the requests that come, until it is closed.
+    """
+
+    def __init__(self, where: Socket | str | Iterable[str]) -> None:
+        self._open(Socket, SocketType.REP, where)
+
+    async def recv(self) -> Request:
+        """Receive one request. Raises Timeout after ``recv_timeout`` ms of the socket, or BadSocket."""
+        return Request(self.socket, await self.socket.recv_message())
+
+    async def __aiter__(self) -> AsyncIterator[Request]:
+        while True:
+            try:
+                yield await self.recv()
+            except BadSocket:
+                return

@@ -24,6 +24,8 @@ from nanomsg_rs import (
     NanomsgError,
     NotSupported,
     Overflow,
+    Replies,
+    Requests,
     SocketType,
     Statistic,
     Timeout,
@@ -498,3 +500,45 @@ def test_a_received_message_is_sent_on(star, open_socket):
     received = d.recv_message()
     assert ctypes.addressof(ctypes.c_char.from_buffer(received.view)) == place
     assert bytes(received) == bytes(100_000)
+
+
+def test_several_requests_are_answered_in_any_order(open_socket, address):
+    server, client = open_socket(SocketType.REP, AF_SP_RAW), open_socket(SocketType.REQ, AF_SP_RAW)
+    server.bind(address)
+    client.connect(address)
+    requests, replies = Requests(client), Replies(server)
+    asking = [Background(lambda number=number: requests.ask(b"%d" % number)) for number in range(3)]
+    received = sorted((replies.recv() for _ in asking), key=lambda request: request.body)
+    assert [request.body for request in received] == [b"0", b"1", b"2"]
+    for request in reversed(received):
+        request.reply(b"to " + request.body)
+    assert [asked.result() for asked in asking] == [b"to 0", b"to 1", b"to 2"]
+
+
+@inproc
+def test_a_request_ends_at_its_time_limit(address):
+    with Replies(address) as replies, Requests(address) as requests:
+        with pytest.raises(Timeout) as caught:
+            requests.ask(b"one", timeout=20)
+        assert caught.value.errno == errno.ETIMEDOUT
+        late = replies.recv()
+        asking = Background(lambda: requests.ask(b"two", timeout=10_000))
+        request = replies.recv()
+        late.reply(b"to one")
+        request.reply(b"to two")
+        assert (late.body, request.body) == (b"one", b"two")
+        assert asking.result() == b"to two"
+
+
+@inproc
+def test_a_raw_replier_answers_in_any_order(open_socket, address):
+    clients = [open_socket(SocketType.REQ) for _ in range(2)]
+    with Replies(address) as replies:
+        received = []
+        for number, client in enumerate(clients):
+            client.connect(address)
+            client.send(b"%d" % number)
+            received.append(replies.recv())
+        for request in reversed(received):
+            request.reply(b"to " + request.body)
+        assert [client.recv() for client in clients] == [b"to 0", b"to 1"]

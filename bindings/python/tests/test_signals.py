@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from typing import Iterator
 
 import pytest
-from conftest import PATIENCE, wait_for_connections, wait_until_blocked
+from conftest import PATIENCE, Background, eventually, wait_for_connections, wait_until_blocked
 
-from nanomsg_rs import POLLIN, BadSocket, SocketType, Timeout, poll
+from nanomsg_rs import POLLIN, BadSocket, Replies, Requests, SocketType, Timeout, poll
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no signals")
 
@@ -156,3 +156,29 @@ def test_ctrl_c_ends_a_blocked_receive(start_program, new_address):
     program.send_signal(signal.SIGINT)
     output, errors = program.communicate(timeout=PATIENCE)
     assert (output, errors, program.returncode) == ("interrupted\n", "", 0)
+
+
+@pytest.mark.parametrize("reads", [True, False])
+@pytest.mark.parametrize("transport", ["inproc"])
+def test_a_handler_that_raises_ends_a_request_and_no_other(address, reads):
+    """Whether its thread reads for all, or sleeps while another one does."""
+    with Replies(address) as replies, Requests(address) as requests:
+        first = None if reads else Background(lambda: requests.ask(b"first"))
+        kept = replies.recv() if first else None
+        eventually(lambda: requests._reading == bool(first), "another thread reads, or none")
+        ticks = []
+
+        def at_third(count: int) -> None:
+            ticks.append(count)
+            if count == 3:
+                raise Stop
+
+        with ticking(at_third):
+            with pytest.raises(Stop):
+                requests.ask(b"interrupted")
+        assert len(ticks) >= 3
+        assert requests._reading == bool(first)
+        assert len(requests._outstanding) == bool(first)
+        if first and kept:
+            kept.reply(b"done")
+            assert first.result() == b"done"

@@ -10,6 +10,9 @@ pub(crate) fn refusal(address: &str, errno: i32, bind: bool) -> String {
     };
     let network = matches!(scheme, "tcp" | "ws");
     let path = matches!(scheme, "unix" | "ipc");
+    if let Some(reason) = refused_descriptor(errno, bind).filter(|_| scheme == "fd") {
+        return reason.to_owned();
+    }
     match errno {
         libc::EPROTONOSUPPORT => format!("\"{scheme}\" is no transport here; inproc, unix (or ipc), tcp and ws are"),
         libc::ENAMETOOLONG if path && address.len() < 128 => "the path is longer than 107 bytes".to_owned(),
@@ -34,6 +37,20 @@ pub(crate) fn refusal(address: &str, errno: i32, bind: bool) -> String {
         libc::EINVAL if network => "the host is neither a name nor an address".to_owned(),
         _ => "it was refused".to_owned(),
     }
+}
+
+fn refused_descriptor(errno: i32, bind: bool) -> Option<&'static str> {
+    Some(match errno {
+        libc::EBADF => "there is no such descriptor",
+        libc::ENOTSOCK => "this descriptor is no socket",
+        libc::EPROTONOSUPPORT => "this descriptor is no stream socket of tcp or unix",
+        libc::ENOTCONN if bind => "this socket neither listens nor is connected",
+        libc::ENOTCONN => "this socket is not connected",
+        libc::EADDRINUSE => "this descriptor is in use already, or every one of that name was",
+        libc::ENOENT => "this process was not started with a socket of that name",
+        libc::EINVAL => "it is neither a number nor a name",
+        _ => return None,
+    })
 }
 
 fn too_long() -> &'static str {

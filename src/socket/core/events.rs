@@ -15,7 +15,7 @@ use crate::transport::session::Cause;
 const WAITING_MAX: usize = 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::socket) enum Happening {
+pub(crate) enum Happening {
     Listening,
     BindFailed(i32),
     Connecting,
@@ -35,7 +35,7 @@ pub(in crate::socket) enum Happening {
 }
 
 #[derive(Debug, Clone)]
-pub(in crate::socket) struct Event {
+pub(crate) struct Event {
     /// One more with each event of the monitor.
     pub number: u64,
     pub what: Happening,
@@ -45,7 +45,7 @@ pub(in crate::socket) struct Event {
 
 /// An endpoint, which may have gone since.
 #[derive(Debug, Clone)]
-pub(in crate::socket) struct Subject {
+pub(crate) struct Subject {
     /// `None`: it never came to be.
     pub id: Option<i32>,
     pub address: Vec<u8>,

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use socket2::SockAddr;
 
-use super::{Beginning, Command, Driver, Point, Source, Timer};
+use super::{Beginning, Command, Driver, Held, Point, Source, Timer};
 use crate::pattern;
 use crate::socket::core::Happening;
 use crate::sys::{self, Interest, Stream};
 use crate::transport::backoff::Backoff;
-use crate::transport::session::Cause;
+use crate::transport::session::{Cause, Greeting};
 use crate::transport::{Dialer, Target};
 
 pub(super) struct DialPoint {
@@ -186,7 +186,7 @@ impl Driver<'_> {
         self.io.unsettled -= 1;
         let _ = self.poller.remove(&stream);
         let failed = stream.take_error().unwrap_or_else(Some).or_else(|| refused_by_itself(&stream));
-        let mut held = self.lock();
+        let mut held = super::lock(self.socket, self.awake);
         held.stats.inprogress_connections -= 1;
         match failed {
             Some(error) => {
@@ -196,24 +196,29 @@ impl Driver<'_> {
                 self.dial_next(endpoint);
             }
             None => {
-                held.stats.established_connections += 1;
-                held.endpoint_works(endpoint);
-                let room = held.has_room();
-                let promised = room && pattern::is_limited(self.socket.protocol);
-                held.promised |= promised;
-                held.release();
-                if !room {
-                    // Not greeted, so the peer takes nothing for sent.
-                    drop(stream);
-                    self.with(|state| state.happened(endpoint, None, Happening::HandshakeFailed(Cause::Refused)));
-                    return self.lost(endpoint, sys::now());
-                }
                 // Present: closing an endpoint ends what it has under way.
-                let Some(Point::Dialer(point)) = self.io.endpoints.get(&endpoint) else { return };
+                let Some(Point::Dialer(point)) = self.io.endpoints.get(&endpoint) else { return held.release() };
                 let greeting = point.dialer.greeting();
-                self.start(endpoint, stream, greeting, promised);
+                self.established(endpoint, stream, greeting, held);
             }
         }
+    }
+
+    /// There is a connection.
+    pub(super) fn established(&mut self, endpoint: i32, stream: Stream, greeting: Greeting, mut held: Held<'_>) {
+        held.stats.established_connections += 1;
+        held.endpoint_works(endpoint);
+        let room = held.has_room();
+        let promised = room && pattern::is_limited(self.socket.protocol);
+        held.promised |= promised;
+        held.release();
+        if !room {
+            // Not greeted, so the peer takes nothing for sent.
+            drop(stream);
+            self.with(|state| state.happened(endpoint, None, Happening::HandshakeFailed(Cause::Refused)));
+            return self.lost(endpoint, sys::now());
+        }
+        self.start(endpoint, stream, greeting, promised);
     }
 }
 

@@ -35,7 +35,7 @@ impl Driver<'_> {
                     self.io.timers.stop(redial, Timer::Redial(endpoint));
                 }
             }
-            None => {}
+            Some(Point::Single(_)) | None => {}
         }
         let mut held = self.lock();
         held.network -= 1;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::{Driver, Point, Source, Timer};
 use crate::socket::core::Happening;
-use crate::sys::{self, Interest, concerns_only_the_peer, is_exhausted};
+use crate::sys::{self, Interest, Stream, concerns_only_the_peer, is_exhausted};
+use crate::transport::session::Greeting;
 
 /// Peers taken from one listener before others have their turn.
 const ACCEPTS: usize = 64;
@@ -29,13 +30,7 @@ impl Driver<'_> {
             let Some(Point::Listener { listener, .. }) = self.io.endpoints.get(&endpoint) else { return };
             let greeting = listener.greeting(settings);
             match listener.accept(settings) {
-                Ok(stream) => {
-                    let mut held = self.lock();
-                    held.stats.accepted_connections += 1;
-                    held.endpoint_works(endpoint);
-                    held.release();
-                    self.start(endpoint, stream, greeting, false);
-                }
+                Ok(stream) => self.accepted(endpoint, stream, greeting),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
                 Err(error) => {
                     let mut held = self.lock();
@@ -57,6 +52,15 @@ impl Driver<'_> {
                 }
             }
         }
+    }
+
+    /// A peer has dialled.
+    pub(super) fn accepted(&mut self, endpoint: i32, stream: Stream, greeting: Greeting) {
+        let mut held = self.lock();
+        held.stats.accepted_connections += 1;
+        held.endpoint_works(endpoint);
+        held.release();
+        self.start(endpoint, stream, greeting, false);
     }
 
     fn stop_accepting(&mut self, endpoint: i32) {

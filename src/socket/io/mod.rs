@@ -23,7 +23,8 @@ use crate::pipe::{Inbox, PipeId};
 use crate::reactor::timers::Timers;
 use crate::sys::{self, Events, Interest, Poller, Stream};
 use crate::transport::backoff::Backoff;
-use crate::transport::{Dialer, Listener, Settings};
+use crate::transport::session::Greeting;
+use crate::transport::{Dialer, Listener, Settings, Side};
 use dialling::DialPoint;
 use sessions::{Connection, Stage};
 
@@ -33,6 +34,9 @@ pub(super) enum Beginning {
     Dial(Box<dyn Dialer>, Backoff),
     /// The addresses of a dialler's name.
     Resolved(Vec<SocketAddr>),
+    /// A connection that the program has made: there will be no other.
+    #[cfg_attr(simulated, allow(dead_code, reason = "simulated connections are made by the library"))]
+    Have(Stream, Greeting, Side),
 }
 
 /// What a turn has to do first.
@@ -71,8 +75,14 @@ enum Source {
 }
 
 enum Point {
-    Listener { listener: Box<dyn Listener>, source: Option<usize>, pause: Option<Instant> },
+    Listener {
+        listener: Box<dyn Listener>,
+        source: Option<usize>,
+        pause: Option<Instant>,
+    },
     Dialer(Box<DialPoint>),
+    /// Of one connection, which the program has made.
+    Single(Side),
 }
 
 impl Orders {
@@ -203,6 +213,13 @@ impl Driver<'_> {
                 self.dial(endpoint);
             }
             Command::Begin(endpoint, Beginning::Resolved(addresses)) => self.resolved(endpoint, addresses),
+            Command::Begin(endpoint, Beginning::Have(stream, greeting, side)) => {
+                self.io.endpoints.insert(endpoint, Point::Single(side));
+                match side {
+                    Side::Accepts => self.accepted(endpoint, stream, greeting),
+                    Side::Dials => self.established(endpoint, stream, greeting, lock(self.socket, self.awake)),
+                }
+            }
             Command::Close(endpoint) => self.close(endpoint),
             Command::AwaitRoom(source, pipe) => {
                 if self.connection(source).is_some_and(|connection| connection.is(pipe)) {

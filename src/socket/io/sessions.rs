@@ -14,6 +14,7 @@ use crate::peer::Peer;
 use crate::pipe::{Inbox, Outbox, PipeId};
 use crate::socket::core::{Happening, PipeEnd, StreamEnd, Writing};
 use crate::sys::{self, Interest, Stream};
+use crate::transport::Side;
 use crate::transport::session::{
     Cause, End, Forwarding, Greeting, Introduction, Progress, Protocols, SCRATCH, Session,
 };
@@ -107,7 +108,8 @@ impl Driver<'_> {
         let now = sys::now();
         let protocols = self.protocols(endpoint);
         let ends = sys::ends_of(&stream);
-        let accepted = matches!(self.io.endpoints.get(&endpoint), Some(Point::Listener { .. }));
+        let accepted =
+            matches!(self.io.endpoints.get(&endpoint), Some(Point::Listener { .. } | Point::Single(Side::Accepts)));
         let peer = self.with(|state| {
             let peer = Arc::new(Peer { pipe: state.number_connection(), protocol: None, ends });
             if accepted {
@@ -149,6 +151,8 @@ impl Driver<'_> {
         let peer = pattern::peer_of(own);
         let offers = match self.io.endpoints.get(&endpoint) {
             Some(Point::Dialer(point)) => point.offers_forwarding(),
+            // Of a peer that declines there is no other connection on which to do without. One that dials us may offer.
+            Some(Point::Single(Side::Dials)) => false,
             _ => true,
         };
         let forwarding = match (pattern::forwarding(own), pattern::forwarding(peer)) {

@@ -8,6 +8,7 @@
 mod event;
 mod statistics;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::core::{Event, Happening, Journal};
@@ -67,6 +68,17 @@ impl Monitor {
 }
 
 impl Socket {
+    /// Publishes events, where that is wanted.
+    fn tell(&self, monitor: Option<&Monitor>, name: &[u8], events: VecDeque<Event>) {
+        #[cfg(simulated)]
+        if let Some(observer) = self.observer.get() {
+            events.iter().for_each(observer);
+        }
+        if let Some(monitor) = monitor {
+            monitor.publish(self, name, events);
+        }
+    }
+
     /// Publishes events at this address from now on; nowhere, if it is empty.
     pub(super) fn watch(&self, address: &[u8]) -> Result<()> {
         let _whole = sys::Uncancelled::new();
@@ -86,11 +98,14 @@ impl Socket {
         let (name, events) = self.with(|state| {
             state.write_down(None, None, Happening::MonitorStopped);
             let events = state.take_events();
-            state.journal = new.as_ref().map(|_| Journal::default());
+            if !cfg!(simulated) {
+                state.journal = new.as_ref().map(|_| Journal::default());
+            }
             (state.options.name.clone(), events)
         });
-        if let Some(old) = std::mem::replace(&mut *monitor, new) {
-            old.publish(self, &name, events);
+        let old = std::mem::replace(&mut *monitor, new);
+        self.tell(old.as_ref(), &name, events);
+        if let Some(old) = old {
             // Nobody else knows it.
             let _ = old.publisher.close(sys::now());
         }
@@ -106,13 +121,12 @@ impl Socket {
         let _whole = sys::Uncancelled::new();
         loop {
             let Some(monitor) = self.monitor.try_lock() else { return };
-            let Some(watching) = &*monitor else { return };
             loop {
                 let (name, events) = self.with(|state| (state.options.name.clone(), state.take_events()));
                 if events.is_empty() {
                     break;
                 }
-                watching.publish(self, &name, events);
+                self.tell(monitor.as_ref(), &name, events);
             }
             drop(monitor);
             // Between the last look and the end of our turn another thread may have left us some.
