@@ -10,7 +10,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// Pages beside those of the functions.
-const OTHERS: [&str; 19] = [
+const OTHERS: [&str; 21] = [
     "nanocat.1",
     "nn_cmsg.3",
     "nanomsg.7",
