@@ -152,6 +152,7 @@ simulate:
 ## pytest        the Python binding
 pytest: build
 	@test -x $(VENV)/bin/pytest || { $(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install -q pytest; }
+	@$(VENV)/bin/python -c 'import jsonschema' 2>/dev/null || $(VENV)/bin/pip install -q 'jsonschema>=4.10'
 	NANOMSG_LIBRARY=$(CURDIR)/$(STAGE)/libnanomsg.so.6 $(VENV)/bin/python -m pytest -q bindings/python
 
 ## pip-install   the Python binding as pip installs it, with the library that it carries

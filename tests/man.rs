@@ -10,11 +10,12 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// Pages beside those of the functions.
-const OTHERS: [&str; 20] = [
+const OTHERS: [&str; 21] = [
     "nanocat.1",
     "nn_cmsg.3",
     "nanomsg.7",
     "nn_env.7",
+    "nn_monitor.7",
     "nn_options.7",
     "nn_pair.7",
     "nn_reqrep.7",

@@ -272,7 +272,11 @@ static void options_are_read_back() {
                                         std::array{NN_TCP, NN_TCP_KEEPALIVE_INTERVAL, 5000},
                                         std::array{NN_TCP, NN_TCP_KEEPALIVE_COUNT, 3},
                                         std::array{NN_TCP, NN_TCP_USER_TIMEOUT, 30000},
-                                        std::array{NN_IPC, NN_IPC_MODE, 0660}}) {
+                                        std::array{NN_IPC, NN_IPC_MODE, 0660},
+                                        std::array{NN_SOL_SOCKET, NN_RECV_PEER, 1},
+                                        std::array{NN_WS, NN_WS_PING, 20000},
+                                        std::array{NN_SOL_SOCKET, NN_CONFLATE, 1},
+                                        std::array{NN_SOL_SOCKET, NN_CONFLATE_PREFIX, 4}}) {
         socket.set(level, option, value);
         CHECK(socket.get(level, option) == value);
     }
@@ -284,6 +288,9 @@ static void options_are_read_back() {
     CHECK(nn_getsockopt(socket.handle(), NN_SOL_SOCKET, NN_SOCKET_NAME, name, &size) == 0);
     CHECK(std::string_view(name, size) == "a name");
     CHECK(number_of([&] { socket.set(NN_SOL_SOCKET, NN_SNDPRIO, 17); }) == EINVAL);
+    socket.ws_ping(5s);
+    CHECK(socket.get(NN_WS, NN_WS_PING) == 5000);
+    CHECK(number_of([&] { socket.overflow(NN_OVERFLOW_WAIT); }) == ENOPROTOOPT);
 }
 
 static void poll_tells_who_is_ready() {
@@ -358,6 +365,153 @@ static void a_request_to_nobody_fails_if_told_to() {
     wait_for_connections(req, 1);
     req.send("anybody?");
     CHECK(rep.recv().view() == "anybody?");
+}
+
+static bool has(const std::string &json, const std::string &part) { return json.find(part) != std::string::npos; }
+
+static std::string quoted(const std::string &text) { return '"' + text + '"'; }
+
+static void a_monitor_tells_who_comes_and_goes() {
+    const std::string address = new_address();
+    auto hub = open(NN_PULL), leaf = open(NN_PUSH);
+    hub.set(NN_SOL_SOCKET, NN_SOCKET_NAME, "hub");
+    CHECK(hub.monitor().empty());
+    nanomsg::monitor monitor(hub);
+    CHECK(hub.monitor().compare(0, 9, "inproc://") == 0);
+    CHECK(!monitor.next(1ms));
+    std::vector<nanomsg::monitor_event> seen;
+    auto until = [&](std::string_view name) {
+        do {
+            auto event = monitor.next(patience);
+            CHECK(event);
+            seen.push_back(*event);
+        } while (seen.back().event != name);
+        return seen.back().json;
+    };
+    const int endpoint = hub.bind(address);
+    leaf.connect(address);
+    const std::string connected = until("connected");
+    // Both ends know it now.
+    wait_for_connections(leaf, 1);
+    leaf.close();
+    const std::string disconnected = until("disconnected");
+    hub.shutdown(endpoint);
+    until("closed");
+    hub.close();
+    until("monitor_stopped");
+
+    const std::string ours = "\"endpoint\":{\"id\":" + std::to_string(endpoint) + ",\"address\":" + quoted(address) +
+                             ",\"kind\":\"bind\"}";
+    std::string told;
+    for (std::size_t at = 0; at < seen.size(); at++) {
+        const auto &[event, json] = seen[at];
+        if (event != "accepted")
+            told += event + ' ';
+        CHECK(has(json, "{\"event\":" + quoted(event) + ",\"seq\":" + std::to_string(at + 1) + ','));
+        CHECK(has(json, "\"socket\":\"hub\",\"type\":\"pull\""));
+        CHECK(has(json, ours) == (event != "monitor_stopped"));
+    }
+    CHECK(told == "listening connected disconnected closed monitor_stopped ");
+    const std::string peer = connected.substr(connected.find("\"peer\":"));
+    CHECK(has(peer, "\"type\":\"push\""));
+    CHECK(has(disconnected, peer.substr(0, peer.find('}') + 1) + ",\"reason\":\"closed\"}"));
+}
+
+static void statistics_are_one_document() {
+    const std::string address = new_address();
+    auto a = open(NN_PAIR), b = open(NN_PAIR);
+    const std::string id = std::to_string(a.bind(address));
+    b.connect(address);
+    wait_for_connections(a, 1);
+    b.send("hello");
+    b.send("you");
+    a.recv();
+    a.recv();
+    const std::string report = a.report();
+    CHECK(has(report, "\"type\":\"pair\",\"raw\":false,"));
+    CHECK(has(report, "\"messages_received\":2,\"bytes_sent\":0,\"bytes_received\":8"));
+    CHECK(has(report, "\"endpoints\":[{\"id\":" + id + ",\"address\":" + quoted(address) +
+                          ",\"kind\":\"bind\",\"connections\":1,\"connected\":1,\"failed\":0}]"));
+    CHECK(has(report, "\"connections\":[{\"endpoint\":" + id + ",\"peer\":{\"pipe\":1,\"type\":\"pair\"},"));
+    CHECK(has(report, "\"messages_sent\":0,\"bytes_sent\":0,\"messages_received\":2,\"bytes_received\":8"));
+}
+
+static void a_message_tells_its_peer() {
+    auto s = star(NN_PULL, NN_PUSH, 2);
+    auto peers = [&] {
+        std::array<std::string, 2> found;
+        s[1].send("0");
+        s[2].send("1");
+        for (int count = 0; count < 2; count++) {
+            const auto [body, peer] = s[0].recv_from();
+            found[body.view() == "1"] = peer;
+        }
+        return found;
+    };
+    CHECK(peers() == (std::array<std::string, 2>{}));
+    s[0].recv_peer(true);
+    const auto found = peers();
+    CHECK(peers() == found && found[0] != found[1]);
+    for (const std::string &peer : found) {
+        const bool inproc = transport == "inproc", network = transport == "tcp" || transport == "ws";
+        CHECK(has(peer, "{\"pipe\":") && has(peer, "\"type\":\"push\"") && peer.back() == '}');
+        CHECK(has(peer, "\"address\":\"127.0.0.1:") == network);
+        CHECK(has(peer, "\"pid\":" + std::to_string(getpid()) + ',') == (!inproc && !network));
+    }
+}
+
+static void only_the_newest_is_received_if_told_to() {
+    for (int prefix : {0, 1}) {
+        const std::string address = new_address();
+        auto push = open(NN_PUSH), pull = open(NN_PULL);
+        pull.conflate(true, prefix);
+        pull.bind(address);
+        push.connect(address);
+        wait_for_connections(push, 1);
+        for (int number = 0; number < 100; number++) {
+            push.send("a" + std::to_string(number));
+            push.send("b" + std::to_string(number));
+        }
+        const message first = pull.recv();
+        if (prefix == 0)
+            CHECK(first.view() == "b99");
+        else
+            CHECK(sorted(first, pull.recv()) == (std::array<std::string, 2>{"a99", "b99"}));
+        CHECK(!pull.try_recv());
+        CHECK(pull.statistic(NN_STAT_MESSAGES_CONFLATED) == (prefix == 0 ? 199 : 198));
+    }
+}
+
+static void a_publisher_waits_if_told_to() {
+    const std::string address = new_address();
+    auto pub = open(NN_PUB), sub = open(NN_SUB);
+    pub.overflow(NN_OVERFLOW_WAIT);
+    pub.set(NN_SOL_SOCKET, NN_SNDBUF, 1000);
+    sub.set(NN_SOL_SOCKET, NN_RCVBUF, 1000);
+    sub.subscribe("");
+    pub.bind(address);
+    sub.connect(address);
+    publish(pub, sub, "first");
+    auto body = [](int number) { return std::to_string(number) + std::string(100, '.'); };
+    int failure = 0;
+    std::thread sending([&] {
+        failure = number_of([&] {
+            for (int number = 0; number < 1000; number++)
+                pub.send(body(number));
+        });
+    });
+    int expected = 0, ended = 0;
+    while (expected < 1000 && ended == 0) {
+        ended = number_of([&] {
+            const message received = sub.recv();
+            // It may have been sent more than once until it arrived.
+            if (received.view() != "first" && received.view() != body(expected++))
+                expected = INT_MAX;
+        });
+    }
+    sending.join();
+    CHECK(ended == 0 && failure == 0 && expected == 1000);
+    CHECK(pub.statistic(NN_STAT_MESSAGES_OVERFLOWED) == 0);
 }
 
 static void a_received_message_is_sent_on() {
@@ -469,6 +623,11 @@ int main() {
         SCENARIO(a_shut_down_endpoint_is_free_again, here),
         SCENARIO(an_endpoint_tells_its_address, everywhere),
         SCENARIO(a_request_to_nobody_fails_if_told_to, here),
+        SCENARIO(a_monitor_tells_who_comes_and_goes, everywhere),
+        SCENARIO(statistics_are_one_document, here),
+        SCENARIO(a_message_tells_its_peer, everywhere),
+        SCENARIO(only_the_newest_is_received_if_told_to, here),
+        SCENARIO(a_publisher_waits_if_told_to, here),
         SCENARIO(a_received_message_is_sent_on, here),
         SCENARIO(several_requests_are_answered_in_any_order, everywhere),
         SCENARIO(a_request_ends_at_its_time_limit, here),

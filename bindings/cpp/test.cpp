@@ -159,6 +159,27 @@ static void life() {
     CHECK(number_of([] { socket none(NN_PAIR, 77); }) == EAFNOSUPPORT);
 }
 
+static void monitors() {
+    socket watched(NN_PAIR), other(NN_PAIR);
+    other.bind("inproc://taken");
+    CHECK(number_of([&] { nanomsg::monitor refused(watched, "inproc://taken"); }) == EADDRINUSE);
+    CHECK(number_of([&] { watched.monitor("nonsense"); }) == EINVAL && watched.monitor().empty());
+    watched.monitor("tcp://127.0.0.1:0");
+    CHECK(watched.monitor().compare(0, 16, "tcp://127.0.0.1:") == 0 && watched.monitor() != "tcp://127.0.0.1:0");
+
+    nanomsg::monitor first(watched), second(watched, "inproc://second");
+    CHECK(first.next(5s)->event == "monitor_stopped" && !first.next(0ms));
+    CHECK(watched.monitor() == "inproc://second");
+    watched.connect("inproc://taken");
+    const auto event = second.next(5s);
+    CHECK(event->event == "connecting" && event->json.front() == '{' && event->json.back() == '}');
+    // More than fits into the first look.
+    for (int count = 0; count < 100; count++)
+        watched.connect("inproc://nobody");
+    const std::string report = watched.report();
+    CHECK(report.size() > 5000 && report.front() == '{' && report.back() == '}');
+}
+
 static void many_requests() {
     nanomsg::replies replies("inproc://many");
     replies.socket().recv_timeout(5s);
@@ -261,6 +282,7 @@ static void requests_again_and_closed() {
 
 int main() {
     messages();
+    monitors();
     pair();
     patterns();
     devices();

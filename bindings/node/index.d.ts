@@ -12,11 +12,74 @@ export class NanomsgError extends Error {
   address?: string;
 }
 
+/** As docs/monitoring.schema.json has it, and so are the next ones. Members that are not known are absent. */
+export interface Peer {
+  pipe: number;
+  type?: SocketType | 'unknown';
+  address?: string;
+  local?: string;
+  pid?: number;
+  uid?: number;
+  gid?: number;
+}
+
+export interface EndpointInfo {
+  id?: number;
+  address: string;
+  kind: 'bind' | 'connect';
+}
+
+export interface MonitorEvent {
+  event: string;
+  seq: number;
+  time_ns: number;
+  monotonic_ns: number;
+  socket: string;
+  type: SocketType;
+  endpoint?: EndpointInfo;
+  peer?: Peer;
+  errno?: number;
+  error?: string;
+  retry_ms?: number;
+  reason?: string;
+  violation?: string;
+  dropped?: number;
+}
+
+export interface Report {
+  socket: string;
+  type: SocketType;
+  raw: boolean;
+  time_ns: number;
+  monotonic_ns: number;
+  counters: Record<string, number>;
+  endpoints: (EndpointInfo & {
+    id: number;
+    connections: number;
+    connected: number;
+    failed: number;
+    errno?: number;
+    error?: string;
+  })[];
+  connections: {
+    endpoint: number;
+    peer: Peer;
+    messages_sent: number;
+    bytes_sent: number;
+    messages_received: number;
+    bytes_received: number;
+    send_queue_bytes: number;
+    recv_queue_bytes: number;
+    rtt_us?: number;
+  }[];
+}
+
 export class Message {
   private constructor();
   readonly length: number;
   readonly address: bigint;
   readonly header: Buffer;
+  readonly peer: Peer | null;
   toBuffer(): Buffer;
 }
 
@@ -40,12 +103,15 @@ export class Socket implements AsyncIterable<Buffer> {
   setOption(level: number, option: number, value: number | Uint8Array): void;
   getOption(level: number, option: number): number;
   getOption(level: number, option: number, size: number): Buffer;
+  getText(level: number, option: number): string;
   statistic(which: number): number;
   statistics(): Record<string, number>;
+  report(): Report;
   close(): Promise<void>;
   [Symbol.asyncIterator](): AsyncIterator<Buffer>;
 
   name: string;
+  monitor: string;
   linger: number;
   sendBuffer: number;
   recvBuffer: number;
@@ -58,6 +124,10 @@ export class Socket implements AsyncIterable<Buffer> {
   recvPriority: number;
   ipv4Only: number;
   maxTtl: number;
+  conflate: number;
+  conflatePrefix: number;
+  overflow: number;
+  recvPeer: number;
   tcpNodelay: number;
   connectTimeout: number;
   tcpKeepaliveIdle: number;
@@ -65,11 +135,21 @@ export class Socket implements AsyncIterable<Buffer> {
   tcpKeepaliveCount: number;
   tcpUserTimeout: number;
   ipcMode: number;
+  wsPing: number;
   wsMessageType: number;
   resendInterval: number;
   failFast: number;
   surveyDeadline: number;
   forwardSubscriptions: number;
+}
+
+export class Monitor implements AsyncIterable<MonitorEvent> {
+  constructor(socket: Socket, address?: string);
+  readonly address: string;
+  recv(timeout?: number): Promise<MonitorEvent>;
+  events(timeout?: number): AsyncIterableIterator<MonitorEvent>;
+  close(): Promise<void>;
+  [Symbol.asyncIterator](): AsyncIterator<MonitorEvent>;
 }
 
 export class Requests {

@@ -18,11 +18,13 @@ const freed = new FinalizationRegistry((memory) => nn.freemsg(memory));
 class Message {
   #memory;
 
-  constructor(memory, length, header) {
+  constructor(memory, length, { header, peer }) {
     this.#memory = memory;
     this.length = length;
     /** What raw sockets route by; empty on all others. */
     this.header = header;
+    /** Whom it came from, if the socket's `recvPeer` is set: `{ pipe, type, address, local, pid, uid, gid }`, as far as known. */
+    this.peer = peer;
     freed.register(this, memory, this);
   }
 
@@ -148,10 +150,6 @@ class Socket {
 
   /** The same as the library holds it. */
   tryRecvMessage() {
-    if (!this.raw) {
-      const { memory, length } = this.#take();
-      return new Message(memory, length, Buffer.alloc(0));
-    }
     const variable = Buffer.alloc(8);
     const control = Buffer.alloc(CONTROL_ROOM);
     const part = { iov_base: variable, iov_len: NN_MSG };
@@ -206,6 +204,27 @@ class Socket {
     return size === undefined ? value.readInt32LE() : value.subarray(0, Math.min(size, Number(length[0])));
   }
 
+  /** The value of an option that is text, however long it is. */
+  getText(level, option) {
+    // Twice as much as it was: it may grow until we look again.
+    for (let size = 512; ; size *= 2) {
+      const value = Buffer.alloc(size);
+      const length = [size];
+      checked('nn_getsockopt', nn.getsockopt(this.#handle, level, option, value, length));
+      if (Number(length[0]) <= size) return value.toString('utf8', 0, Number(length[0]));
+      size = Number(length[0]);
+    }
+  }
+
+  /** Where the socket publishes what happens to it; '' for nowhere. `Monitor` sets it and reads the events. */
+  get monitor() {
+    return this.getText(NN_SOL_SOCKET, constants.NN_MONITOR);
+  }
+
+  set monitor(address) {
+    this.setOption(NN_SOL_SOCKET, constants.NN_MONITOR, Buffer.from(address));
+  }
+
   /** What error reports call the socket. */
   get name() {
     return this.getOption(NN_SOL_SOCKET, constants.NN_SOCKET_NAME, 64).toString();
@@ -227,6 +246,14 @@ class Socket {
   statistics() {
     const counters = Object.keys(constants).filter((name) => name.startsWith('NN_STAT_'));
     return Object.fromEntries(counters.map((name) => [name.slice(8), this.statistic(constants[name])]));
+  }
+
+  /**
+   * The same and more at one moment: `counters`, `endpoints` with what has become of them, and `connections`, each with its
+   * peer, traffic, queues and round-trip time. NN_STATISTICS, as docs/monitoring.schema.json has it.
+   */
+  report() {
+    return JSON.parse(this.getText(NN_SOL_SOCKET, constants.NN_STATISTICS));
   }
 
   /** Closes the socket, once what was accepted is written or `linger` is over. What waits on it rejects with EBADF. */
@@ -282,6 +309,10 @@ const options = {
   recvPriority: [NN_SOL_SOCKET, 'NN_RCVPRIO'],
   ipv4Only: [NN_SOL_SOCKET, 'NN_IPV4ONLY'],
   maxTtl: [NN_SOL_SOCKET, 'NN_MAXTTL'],
+  conflate: [NN_SOL_SOCKET, 'NN_CONFLATE'],
+  conflatePrefix: [NN_SOL_SOCKET, 'NN_CONFLATE_PREFIX'],
+  overflow: [NN_SOL_SOCKET, 'NN_OVERFLOW'],
+  recvPeer: [NN_SOL_SOCKET, 'NN_RECV_PEER'],
   tcpNodelay: [constants.NN_TCP, 'NN_TCP_NODELAY'],
   connectTimeout: [NN_SOL_SOCKET, 'NN_CONNECT_TIMEOUT'],
   tcpKeepaliveIdle: [constants.NN_TCP, 'NN_TCP_KEEPALIVE_IDLE'],
@@ -289,6 +320,7 @@ const options = {
   tcpKeepaliveCount: [constants.NN_TCP, 'NN_TCP_KEEPALIVE_COUNT'],
   tcpUserTimeout: [constants.NN_TCP, 'NN_TCP_USER_TIMEOUT'],
   ipcMode: [constants.NN_IPC, 'NN_IPC_MODE'],
+  wsPing: [constants.NN_WS, 'NN_WS_PING'],
   wsMessageType: [constants.NN_WS, 'NN_WS_MSG_TYPE'],
   resendInterval: [constants.NN_REQ, 'NN_REQ_RESEND_IVL'],
   failFast: [constants.NN_REQ, 'NN_REQ_FAIL_FAST'],
@@ -303,6 +335,79 @@ for (const [property, [level, name]] of Object.entries(options)) {
       this.setOption(level, constants[name], Number(value));
     },
   });
+}
+
+let monitors = 0;
+
+/**
+ * Lets a socket publish what happens to its endpoints and connections, and receives it: from the first event on, and to the last
+ * if the socket is closed. The events are objects as docs/monitoring.schema.json has them.
+ *
+ * They are published at an inproc address of the monitor's own, or at the given one, which then has to be one that can be
+ * connected to, and where others may subscribe too.
+ */
+class Monitor {
+  #watched;
+  #subscriber = new Socket('sub');
+  #ended = false;
+
+  constructor(socket, address = `inproc://nanomsg-rs-node-monitor-${process.pid}-${(monitors += 1)}-${Math.random()}`) {
+    this.#watched = socket;
+    const subscriber = this.#subscriber;
+    subscriber.subscribe('');
+    subscriber.recvBuffer = 1 << 20;
+    subscriber.recvMaxSize = -1;
+    // Within the process it can be there before anything is published.
+    const early = address.startsWith('inproc://');
+    try {
+      if (early) subscriber.connect(address);
+      socket.monitor = address;
+      /** Where the events are published, with the port that the system has chosen. */
+      this.address = socket.monitor;
+      if (!early) subscriber.connect(this.address);
+    } catch (error) {
+      subscriber.close();
+      throw error;
+    }
+  }
+
+  /** The next event; rejects with ETIMEDOUT if there is none within so many ms. */
+  async recv(timeout = -1) {
+    this.#subscriber.recvTimeout = timeout;
+    const message = String(await this.#subscriber.recv());
+    // Its name and a space go before it.
+    const event = JSON.parse(message.slice(message.indexOf(' ') + 1));
+    this.#ended = event.event === 'monitor_stopped';
+    return event;
+  }
+
+  /** The events that come, until there was none for so many ms; the last one of all is 'monitor_stopped'. */
+  async *events(timeout = -1) {
+    try {
+      while (!this.#ended) yield await this.recv(timeout);
+    } catch (error) {
+      if (error.code !== 'EBADF' && error.code !== 'ETIMEDOUT') throw error;
+    }
+  }
+
+  [Symbol.asyncIterator]() {
+    return this.events();
+  }
+
+  /** Ends the publishing. */
+  async close() {
+    try {
+      if (this.#watched.monitor === this.address) this.#watched.monitor = '';
+    } catch (error) {
+      // It has been closed, which ends its monitor.
+      if (error.code !== 'EBADF') throw error;
+    }
+    await this.#subscriber.close();
+  }
+
+  async [Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose')]() {
+    await this.close();
+  }
 }
 
 /**
@@ -342,6 +447,6 @@ async function device(first, second) {
   throw new NanomsgError(sockets.some((socket) => socket.handle === CLOSED) ? EBADF : EINVAL, 'nn_device');
 }
 
-module.exports = { Message, NanomsgError, Socket, constants, device, libraryFile: file, poll };
+module.exports = { Message, Monitor, NanomsgError, Socket, constants, device, libraryFile: file, poll };
 // It is made of these.
 Object.assign(module.exports, require('./requests.js'));

@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use super::error::Result;
+use super::monitor::Peer;
 use crate::message::{Body, Chunk, INLINE_MAX, Message as Inner, Outgoing};
 
 /// A message: received by [`Socket::recv`](crate::Socket::recv), or made to be sent. It is a slice of bytes to whoever
@@ -103,6 +104,12 @@ impl Message {
     /// Says how it shall be sent over WebSocket.
     pub fn set_ws_message_type(&mut self, kind: Option<WsMessageType>) {
         self.inner.opcode = kind.map_or(0, WsMessageType::opcode);
+    }
+
+    /// Whom it came from, if [`Socket::recv_peer`](crate::Socket::recv_peer) was set when it was received.
+    #[must_use]
+    pub fn peer(&self) -> Option<Peer> {
+        self.inner.peer.as_deref().map(Peer::from)
     }
 
     pub(super) fn inner(&mut self) -> &mut Inner {

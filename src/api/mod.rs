@@ -5,6 +5,7 @@
 
 mod error;
 mod message;
+mod monitor;
 mod options;
 mod poll;
 mod requests;
@@ -13,6 +14,7 @@ mod statistic;
 
 pub use self::error::{Error, Result};
 pub use self::message::{Message, WsMessageType};
+pub use self::monitor::{Peer, PeerProcess};
 pub use self::options::{Overflow, TcpKeepalive};
 pub use self::poll::{PollItem, device, loopback, poll};
 pub use self::requests::{Replies, Request, Requests};

@@ -14,7 +14,7 @@ use crate::ffi::symbols::{
     NN_RCVFD, NN_RCVMAXSIZE, NN_RCVPRIO, NN_RCVTIMEO, NN_RECONNECT_IVL, NN_RECONNECT_IVL_MAX, NN_REQ_FAIL_FAST,
     NN_REQ_RESEND_IVL, NN_SNDBUF, NN_SNDFD, NN_SNDPRIO, NN_SNDTIMEO, NN_SOCKET_NAME, NN_SOL_SOCKET, NN_SUB_FORWARD,
     NN_SUB_SUBSCRIBE, NN_SUB_UNSUBSCRIBE, NN_SURVEYOR_DEADLINE, NN_TCP, NN_TCP_KEEPALIVE_COUNT, NN_TCP_KEEPALIVE_IDLE,
-    NN_TCP_KEEPALIVE_INTERVAL, NN_TCP_NODELAY, NN_TCP_USER_TIMEOUT, NN_WS, NN_WS_MSG_TYPE,
+    NN_TCP_KEEPALIVE_INTERVAL, NN_TCP_NODELAY, NN_TCP_USER_TIMEOUT, NN_WS, NN_WS_MSG_TYPE, NN_WS_PING,
 };
 use crate::socket::{Given, Value};
 
@@ -181,10 +181,7 @@ impl Socket {
 
     /// What error reports call the socket.
     pub fn name(&self) -> Result<String> {
-        match self.engine()?.option(NN_SOL_SOCKET, NN_SOCKET_NAME)? {
-            Value::Text(name) => Ok(String::from_utf8_lossy(&name).into_owned()),
-            _ => Ok(String::new()),
-        }
+        self.text(NN_SOL_SOCKET, NN_SOCKET_NAME)
     }
 
     /// Sets [`Socket::name`], of at most 63 bytes.
@@ -324,6 +321,17 @@ impl Socket {
         self.set_int(NN_IPC, NN_IPC_MODE, mode.map_or(-1, |mode| i32::try_from(mode).unwrap_or(i32::MAX)))
     }
 
+    /// How long a WebSocket connection may be silent before the peer is asked for a sign of life, and after that before it is
+    /// ended. `None`: for ever.
+    pub fn ws_ping(&self) -> Result<Option<Duration>> {
+        self.some_time(NN_WS, NN_WS_PING)
+    }
+
+    /// Sets [`Socket::ws_ping`].
+    pub fn set_ws_ping(&self, silence: Option<Duration>) -> Result<()> {
+        self.set_some_time(NN_WS, NN_WS_PING, silence)
+    }
+
     /// How new WebSocket connections send messages that say nothing else.
     pub fn ws_message_type(&self) -> Result<WsMessageType> {
         Ok(WsMessageType::of(self.int(NN_WS, NN_WS_MSG_TYPE)?).unwrap_or(WsMessageType::Binary))
@@ -395,20 +403,27 @@ impl Socket {
         self.set_time(SocketType::Surveyor.number(), NN_SURVEYOR_DEADLINE, limit)
     }
 
-    fn int(&self, level: i32, option: i32) -> Result<i32> {
+    pub(super) fn int(&self, level: i32, option: i32) -> Result<i32> {
         match self.engine()?.option(level, option)? {
             Value::Int(value) | Value::WholeInt(value) => Ok(value),
             Value::Text(_) | Value::Pointer(_) => Err(Cause::NoSuchOption.into()),
         }
     }
 
-    fn set_int(&self, level: i32, option: i32, value: i32) -> Result<()> {
+    pub(super) fn set_int(&self, level: i32, option: i32, value: i32) -> Result<()> {
         self.set_bytes(level, option, &value.to_ne_bytes())
     }
 
-    fn set_bytes(&self, level: i32, option: i32, bytes: &[u8]) -> Result<()> {
+    pub(super) fn set_bytes(&self, level: i32, option: i32, bytes: &[u8]) -> Result<()> {
         // The address matters only to an option that is a pointer, and that one is not here.
         Ok(self.engine()?.set_option(level, option, Given { bytes, address: 0 })?)
+    }
+
+    pub(super) fn text(&self, level: i32, option: i32) -> Result<String> {
+        match self.engine()?.option(level, option)? {
+            Value::Text(text) => Ok(String::from_utf8_lossy(&text).into_owned()),
+            _ => Err(Cause::NoSuchOption.into()),
+        }
     }
 
     /// A time of which zero is none.

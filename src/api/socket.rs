@@ -10,8 +10,8 @@ use super::statistic::Statistic;
 use crate::error::Error as Cause;
 use crate::ffi::symbols::{self, NN_ENDPOINT};
 use crate::message::Outgoing;
+use crate::socket::Socket as Engine;
 use crate::socket::table::{self, Found};
-use crate::socket::{Socket as Engine, Value};
 
 /// What a socket is in its pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,6 +53,11 @@ impl SocketType {
         Self::Respondent,
         Self::Bus,
     ];
+
+    /// The one with this number.
+    pub(super) fn of(number: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.number() == i32::from(number))
+    }
 
     pub(super) fn number(self) -> i32 {
         match self {
@@ -167,10 +172,7 @@ impl Socket {
     /// The address of an endpoint, with the port that the system has chosen where port 0 was bound. Fails with EINVAL when the
     /// endpoint is gone.
     pub fn endpoint_address(&self, endpoint: Endpoint) -> Result<String> {
-        match self.engine()?.option(NN_ENDPOINT, endpoint.id)? {
-            Value::Text(address) => Ok(String::from_utf8_lossy(&address).into_owned()),
-            other => unreachable!("an address is text: {other:?}"),
-        }
+        self.text(NN_ENDPOINT, endpoint.id)
     }
 
     /// Takes an endpoint away again. Fails with EINVAL when it is gone.
@@ -301,6 +303,6 @@ impl fmt::Debug for Socket {
 }
 
 /// An address, which C could not give with a NUL in it.
-fn c_text(address: &str) -> Result<&[u8]> {
+pub(super) fn c_text(address: &str) -> Result<&[u8]> {
     if address.contains('\0') { Err(Cause::Invalid.into()) } else { Ok(address.as_bytes()) }
 }

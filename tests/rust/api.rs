@@ -63,6 +63,15 @@ fn every_option_can_be_set_and_read() {
         set_max_ttl, max_ttl, 255;
         set_tcp_nodelay, tcp_nodelay, true;
         set_ws_message_type, ws_message_type, WsMessageType::Text;
+        set_ws_ping, ws_ping, Some(time);
+        set_ws_ping, ws_ping, None;
+        set_recv_peer, recv_peer, true;
+        set_conflate, conflate, true;
+        set_conflate_prefix, conflate_prefix, 4096;
+    }
+    let publisher = Socket::new(SocketType::Pub).unwrap();
+    for overflow in [Overflow::DropOld, Overflow::Wait, Overflow::DropNew] {
+        check! { publisher, set_overflow, overflow, overflow; }
     }
     let (req, surveyor) = (Socket::new(SocketType::Req).unwrap(), Socket::new(SocketType::Surveyor).unwrap());
     check! { req, set_resend_interval, resend_interval, Some(time); }
@@ -142,6 +151,37 @@ fn a_message_grows_wherever_it_lies() {
         }
     }
     assert_eq!(Message::with_capacity(usize::MAX).unwrap_err().errno(), libc::ENOMEM);
+}
+
+#[test]
+fn a_monitor_is_refused_as_a_bind_is_and_what_there_was_stays() {
+    let (socket, other) = (Socket::new(SocketType::Pair).unwrap(), Socket::new(SocketType::Pair).unwrap());
+    other.bind("inproc://taken").unwrap();
+    socket.set_monitor("inproc://refused").unwrap();
+    for (address, errno) in
+        [("inproc://taken", libc::EADDRINUSE), ("nonsense", libc::EINVAL), ("tcp://\0", libc::EINVAL)]
+    {
+        assert_eq!(socket.set_monitor(address).unwrap_err().errno(), errno, "{address:?}");
+        assert_eq!(socket.monitor(), Ok("inproc://refused".to_owned()));
+    }
+    socket.set_monitor("tcp://127.0.0.1:0").unwrap();
+    let chosen = socket.monitor().unwrap();
+    assert!(chosen.starts_with("tcp://127.0.0.1:") && !chosen.ends_with(":0"), "{chosen}");
+    socket.set_monitor("").unwrap();
+    assert_eq!(socket.monitor(), Ok(String::new()));
+}
+
+#[test]
+fn a_peer_goes_with_its_message() {
+    let (a, b) = pair("inproc://peer-of-a-message");
+    b.set_recv_peer(true).unwrap();
+    assert_eq!(Message::copy_of("mine").unwrap().peer(), None);
+    a.send("yours").unwrap();
+    let mut message = b.recv().unwrap();
+    assert_eq!(message.peer().unwrap().socket_type, Some(SocketType::Pair));
+    b.send_message(&mut message).unwrap();
+    assert_eq!(message.peer(), None);
+    assert_eq!(a.recv().unwrap().peer(), None);
 }
 
 #[test]

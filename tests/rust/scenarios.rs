@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use nanomsg::{
-    Message, PollItem, Replies, Requests, Result, Socket, SocketType, Statistic, TcpKeepalive, device, poll,
+    Message, Overflow, PollItem, Replies, Requests, Result, Socket, SocketType, Statistic, TcpKeepalive, device, poll,
 };
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -330,6 +331,14 @@ fn options_are_read_back() {
     assert_eq!(socket.ipc_mode(), Ok(None));
     socket.set_ipc_mode(Some(0o660)).unwrap();
     assert_eq!(socket.ipc_mode(), Ok(Some(0o660)));
+    socket.set_recv_peer(true).unwrap();
+    assert_eq!(socket.recv_peer(), Ok(true));
+    socket.set_ws_ping(Some(MINUTE)).unwrap();
+    assert_eq!(socket.ws_ping(), Ok(Some(MINUTE)));
+    socket.set_conflate(true).unwrap();
+    socket.set_conflate_prefix(4).unwrap();
+    assert_eq!((socket.conflate(), socket.conflate_prefix()), (Ok(true), Ok(4)));
+    assert_eq!(socket.set_overflow(Overflow::Wait).unwrap_err().errno(), libc::ENOPROTOOPT);
 }
 
 #[test]
@@ -421,6 +430,160 @@ fn a_request_to_nobody_fails_if_told_to() {
     wait_for_connections(&req, 1);
     req.send("anybody?").unwrap();
     assert_eq!(rep.recv().unwrap(), "anybody?");
+}
+
+/// The next event; it goes to `seen` too.
+fn event(events: &Socket, seen: &mut Vec<Value>) -> Value {
+    let message = events.recv().unwrap();
+    let space = message.iter().position(|&byte| byte == b' ').unwrap();
+    let event: Value = serde_json::from_slice(&message[space..]).unwrap();
+    assert_eq!(event["event"].as_str().unwrap().as_bytes(), &message[..space]);
+    seen.push(event.clone());
+    event
+}
+
+#[test]
+fn a_monitor_tells_who_comes_and_goes() {
+    everywhere(|at| {
+        let (address, watch) = (at.next(), inproc().next());
+        let (hub, leaf, events) = (socket(SocketType::Pull), socket(SocketType::Push), socket(SocketType::Sub));
+        hub.set_name("hub").unwrap();
+        assert_eq!(hub.monitor(), Ok(String::new()));
+        events.subscribe("").unwrap();
+        events.connect(&watch).unwrap();
+        hub.set_monitor(&watch).unwrap();
+        assert_eq!(hub.monitor(), Ok(watch));
+        let mut seen = Vec::new();
+        let mut until = |name: &str| {
+            while event(&events, &mut seen)["event"] != name {}
+            seen.last().cloned().unwrap()
+        };
+
+        let endpoint = hub.bind(&address).unwrap();
+        leaf.connect(&address).unwrap();
+        let connected = until("connected");
+        // Both ends know it now.
+        wait_for_connections(&leaf, 1);
+        leaf.close().unwrap();
+        let disconnected = until("disconnected");
+        hub.shutdown(endpoint).unwrap();
+        until("closed");
+        hub.close().unwrap();
+        until("monitor_stopped");
+
+        let told = seen.iter().map(|event| event["event"].as_str().unwrap()).filter(|&name| name != "accepted");
+        let told: Vec<&str> = told.collect();
+        assert_eq!(told, ["listening", "connected", "disconnected", "closed", "monitor_stopped"]);
+        for (number, event) in (1..).zip(&seen) {
+            assert_eq!(*event.get("seq").unwrap(), json!(number), "{event}");
+            assert_eq!((&event["socket"], &event["type"]), (&json!("hub"), &json!("pull")));
+            let ours = json!({ "id": endpoint.id(), "address": address, "kind": "bind" });
+            assert!(event["event"] == "monitor_stopped" || event["endpoint"] == ours, "{event}");
+        }
+        assert_eq!(connected["peer"]["type"], "push");
+        assert_eq!((&disconnected["peer"], &disconnected["reason"]), (&connected["peer"], &json!("closed")));
+    });
+}
+
+#[test]
+fn statistics_are_one_document() {
+    let (address, a, b) = (inproc().next(), socket(SocketType::Pair), socket(SocketType::Pair));
+    let endpoint = a.bind(&address).unwrap();
+    b.connect(&address).unwrap();
+    wait_for_connections(&a, 1);
+    b.send("hello").unwrap();
+    b.send("you").unwrap();
+    a.recv().unwrap();
+    a.recv().unwrap();
+    let report: Value = serde_json::from_str(&a.report().unwrap()).unwrap();
+    assert_eq!((&report["type"], &report["raw"]), (&json!("pair"), &json!(false)));
+    let counters = &report["counters"];
+    assert_eq!((&counters["messages_received"], &counters["bytes_received"]), (&json!(2), &json!(8)));
+    let id = endpoint.id();
+    let ours = json!({ "id": id, "address": address, "kind": "bind", "connections": 1, "connected": 1, "failed": 0 });
+    assert_eq!(report["endpoints"], json!([ours]));
+    assert_eq!(report["connections"].as_array().map(Vec::len), Some(1));
+    let connection = &report["connections"][0];
+    assert_eq!((&connection["endpoint"], &connection["peer"]["type"]), (&json!(id), &json!("pair")));
+    let traffic = ["messages_received", "bytes_received", "messages_sent"].map(|name| connection[name].clone());
+    assert_eq!(traffic, [json!(2), json!(8), json!(0)]);
+}
+
+#[test]
+fn a_message_tells_its_peer() {
+    everywhere(|at| {
+        let (hub, leaves) = at.star::<2>(SocketType::Pull, SocketType::Push);
+        let peers = || {
+            for (number, leaf) in leaves.iter().enumerate() {
+                leaf.send(number.to_string()).unwrap();
+            }
+            let mut messages = [(); 2].map(|()| hub.recv().unwrap());
+            messages.sort_by_key(|message| message.to_vec());
+            messages.map(|message| message.peer())
+        };
+        assert_eq!(peers(), [None, None]);
+        hub.set_recv_peer(true).unwrap();
+        let found = peers();
+        assert_eq!(peers(), found);
+        let [zero, one] = found.map(Option::unwrap);
+        assert_ne!(zero.pipe, one.pipe);
+        for peer in [zero, one] {
+            assert_eq!(peer.socket_type, Some(SocketType::Push));
+            let has_address = ["tcp", "ws"].contains(&at.transport);
+            let is_ours = |text: &Option<String>| text.as_ref().is_some_and(|text| text.starts_with("127.0.0.1:"));
+            assert_eq!((is_ours(&peer.address), is_ours(&peer.local)), (has_address, has_address), "{peer:?}");
+            let process = peer.process.map(|process| process.pid as u32);
+            let has_process = !has_address && at.transport != "inproc";
+            assert_eq!(process, has_process.then(std::process::id));
+        }
+    });
+}
+
+#[test]
+fn only_the_newest_is_received_if_told_to() {
+    for (prefix, newest) in [(0, &["b99"][..]), (1, &["a99", "b99"])] {
+        let (address, push, pull) = (inproc().next(), socket(SocketType::Push), socket(SocketType::Pull));
+        pull.set_conflate(true).unwrap();
+        pull.set_conflate_prefix(prefix).unwrap();
+        pull.bind(&address).unwrap();
+        push.connect(&address).unwrap();
+        wait_for_connections(&push, 1);
+        for number in 0..100 {
+            push.send(format!("a{number}")).unwrap();
+            push.send(format!("b{number}")).unwrap();
+        }
+        let mut received: Vec<_> = newest.iter().map(|_| pull.recv().unwrap().to_vec()).collect();
+        received.sort();
+        assert_eq!(received, newest.iter().map(|text| text.as_bytes()).collect::<Vec<_>>());
+        assert!(pull.try_recv().unwrap_err().is_would_block());
+        assert_eq!(pull.statistic(Statistic::MessagesConflated), Ok(200 - newest.len() as u64));
+    }
+}
+
+#[test]
+fn a_publisher_waits_if_told_to() {
+    let (address, publisher, subscriber) = (inproc().next(), socket(SocketType::Pub), socket(SocketType::Sub));
+    publisher.set_overflow(Overflow::Wait).unwrap();
+    publisher.set_send_buffer(1000).unwrap();
+    subscriber.set_recv_buffer(1000).unwrap();
+    subscriber.subscribe("").unwrap();
+    publisher.bind(&address).unwrap();
+    subscriber.connect(&address).unwrap();
+    publish(&publisher, &subscriber, "first");
+    thread::scope(|scope| {
+        let sending = scope.spawn(|| (0..1000).try_for_each(|number| publisher.send(format!("{number:100}"))));
+        let mut expected = 0;
+        while expected < 1000 {
+            let message = subscriber.recv().unwrap();
+            // It may have been sent more than once until it arrived.
+            if message != "first" {
+                assert_eq!(message, &format!("{expected:100}"));
+                expected += 1;
+            }
+        }
+        sending.join().unwrap().unwrap();
+    });
+    assert_eq!(publisher.statistic(Statistic::MessagesOverflowed), Ok(0));
 }
 
 #[test]

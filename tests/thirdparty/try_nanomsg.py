@@ -1,6 +1,7 @@
 """PyPI's nanomsg, by its C extension or by ctypes: patterns, options, endpoints, devices, errors."""
 
 import errno
+import json
 import socket
 import sys
 import tempfile
@@ -89,6 +90,42 @@ with nanomsg.Socket(nanomsg.PAIR) as one, nanomsg.Socket(nanomsg.PAIR) as other:
     # The endpoint's own method uses a name that its module lacks.
     assert nanomsg.wrapper.nn_shutdown(one.fd, endpoint._endpoint_id) == 0
     other.bind(text("inproc://endpoint"))
+
+
+
+def port_0_a_monitor_and_keepalive():
+    """With its options alone."""
+    with nanomsg.Socket(nanomsg.SUB) as events, nanomsg.Socket(nanomsg.PULL) as bound:
+        bound.recv_timeout = events.recv_timeout = PATIENCE
+        events.set_string_option(nanomsg.SUB, nanomsg.SUB_SUBSCRIBE, b"")
+        events.connect(text("inproc://events"))
+        bound.set_string_option(nanomsg.SOL_SOCKET, nanomsg.MONITOR, b"inproc://events")
+        assert bound.get_string_option(nanomsg.SOL_SOCKET, nanomsg.MONITOR) == b"inproc://events"
+        bound.bind(text("tcp://127.0.0.1:0"))
+        listening = ours.event(events.recv())
+        address = bound.get_string_option(nanomsg.ENDPOINT, listening["endpoint"]["id"])
+        assert address == listening["endpoint"]["address"].encode() and not address.endswith(b":0"), address
+        with nanomsg.Socket(nanomsg.PUSH) as other:
+            assert other.get_int_option(nanomsg.TCP, nanomsg.TCP_KEEPALIVE_IDLE) == 0
+            other.set_int_option(nanomsg.TCP, nanomsg.TCP_KEEPALIVE_IDLE, 60_000)
+            assert other.get_int_option(nanomsg.TCP, nanomsg.TCP_KEEPALIVE_IDLE) == 60_000
+            other.connect(text(address.decode()))
+            other.send(b"hello")
+            assert bound.recv() == b"hello"
+            told = [ours.event(events.recv()) for _ in range(2)]
+            assert [event["event"] for event in told] == ["accepted", "connected"], told
+            client, server = (int(told[1]["peer"][end].rpartition(":")[2]) for end in ("address", "local"))
+            assert ours.has_keepalive(client, server) and not ours.has_keepalive(server, client)
+            # Its buffer for texts has 16 KiB unless it is told more.
+            report = json.loads(bound.get_string_option(nanomsg.SOL_SOCKET, nanomsg.STATISTICS, 1 << 20))
+            assert report["connections"][0]["peer"] == told[1]["peer"], report
+        gone = ours.event(events.recv())
+        assert (gone["event"], gone["reason"], gone["peer"]) == ("disconnected", "closed", told[1]["peer"]), gone
+        bound.close()
+        assert [ours.event(events.recv())["event"] for _ in range(2)] == ["closed", "monitor_stopped"]
+
+
+port_0_a_monitor_and_keepalive()
 
 ended = []
 

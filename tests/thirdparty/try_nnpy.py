@@ -86,6 +86,50 @@ with tempfile.TemporaryDirectory() as directory:
     everything(lambda: f"tcp://127.0.0.1:{free_port()}")
     everything(lambda: f"ws://127.0.0.1:{free_port()}")
 
+
+
+def port_0_a_monitor_and_keepalive():
+    """With its setsockopt and getsockopt alone. The latter reads ints only: the monitor tells the port."""
+    bound, other, events = (nnpy.Socket(nnpy.AF_SP, kind) for kind in (nnpy.PULL, nnpy.PUSH, nnpy.SUB))
+    for socket in (bound, events):
+        socket.setsockopt(nnpy.SOL_SOCKET, nnpy.RCVTIMEO, 10_000)
+    events.setsockopt(nnpy.SUB, nnpy.SUB_SUBSCRIBE, b"")
+    events.connect("inproc://events")
+    bound.setsockopt(nnpy.SOL_SOCKET, nnpy.MONITOR, "inproc://events")
+    endpoint = bound.bind("tcp://127.0.0.1:0")
+    listening = ours.event(events.recv())
+    assert (listening["event"], listening["endpoint"]["id"]) == ("listening", endpoint), listening
+    address = listening["endpoint"]["address"]
+    assert int(address.rpartition(":")[2]) > 0, address
+
+    assert other.getsockopt(nnpy.TCP, nnpy.TCP_KEEPALIVE_IDLE) == 0
+    other.setsockopt(nnpy.TCP, nnpy.TCP_KEEPALIVE_IDLE, 60_000)
+    assert other.getsockopt(nnpy.TCP, nnpy.TCP_KEEPALIVE_IDLE) == 60_000
+    other.connect(address)
+    other.send(b"hello")
+    assert bound.recv() == b"hello"
+    told = [ours.event(events.recv()) for _ in range(2)]
+    assert [event["event"] for event in told] == ["accepted", "connected"], told
+    client, server = (int(told[1]["peer"][end].rpartition(":")[2]) for end in ("address", "local"))
+    assert ours.has_keepalive(client, server) and not ours.has_keepalive(server, client)
+    other.close()
+    gone = ours.event(events.recv())
+    assert (gone["event"], gone["reason"], gone["peer"]) == ("disconnected", "closed", told[1]["peer"]), gone
+    bound.close()
+    assert [ours.event(events.recv())["event"] for _ in range(2)] == ["closed", "monitor_stopped"]
+    events.close()
+
+    # Texts are read by what it shows of the C library.
+    one = nnpy.Socket(nnpy.AF_SP, nnpy.PAIR)
+    value, size = nnpy.ffi.new("char[256]"), nnpy.ffi.new("size_t *", 256)
+    endpoint = one.bind("tcp://127.0.0.1:0")
+    assert nnpy.nanomsg.nn_getsockopt(one.sock, nnpy.ENDPOINT, endpoint, value, size) == 0
+    assert nnpy.ffi.string(value).startswith(b"tcp://127.0.0.1:") and not nnpy.ffi.string(value).endswith(b":0")
+    one.close()
+
+
+port_0_a_monitor_and_keepalive()
+
 one = nnpy.Socket(nnpy.AF_SP, nnpy.PAIR)
 refused(errno.EAGAIN, lambda: one.recv(nnpy.DONTWAIT))
 refused(errno.EINVAL, lambda: one.setsockopt(nnpy.SOL_SOCKET, nnpy.SNDPRIO, 17))

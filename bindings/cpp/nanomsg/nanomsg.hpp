@@ -27,7 +27,11 @@
 #if __has_include(<nanomsg-rs/options.h>)
 #include <nanomsg-rs/options.h>
 #endif
+#if __has_include(<nanomsg-rs/monitor.h>)
+#include <nanomsg-rs/monitor.h>
+#endif
 
+#include <atomic>
 #include <chrono>
 #include <climits>
 #include <cstdint>
@@ -261,15 +265,68 @@ public:
 #ifdef NN_ENDPOINT
     // With the port that the system has chosen where port 0 was bound.
     std::string endpoint_address(int endpoint) const {
-        char address[256];
-        std::size_t length = sizeof address;
-        check(nn_getsockopt(handle_, NN_ENDPOINT, endpoint, address, &length), "nn_getsockopt");
-        return std::string(address, length);
+        return text(NN_ENDPOINT, endpoint);
     }
 
     // REQ: whether a request that no peer can take fails at once, with EAGAIN.
     void fail_fast(bool fail) { set(NN_REQ, NN_REQ_FAIL_FAST, fail); }
 #endif
+
+#ifdef NN_CONFLATE
+    // SUB, PULL, PAIR: whether an unread message is replaced by the next one whose first bytes, so many, are the same.
+    void conflate(bool newest, int prefix = 0) {
+        set(NN_SOL_SOCKET, NN_CONFLATE_PREFIX, prefix);
+        set(NN_SOL_SOCKET, NN_CONFLATE, newest);
+    }
+
+    // PUB, BUS, SURVEYOR: what becomes of messages for peers that are too slow; one of NN_OVERFLOW_*.
+    void overflow(int policy) { set(NN_SOL_SOCKET, NN_OVERFLOW, policy); }
+
+    // Silence after which a WebSocket's peer is asked for a sign of life, and after as much again given up; zero: never.
+    void ws_ping(std::chrono::milliseconds silence) { set(NN_WS, NN_WS_PING, milliseconds(silence)); }
+#endif
+
+#ifdef NN_MONITOR
+    // Publishes what happens to the socket at this address; empty: nowhere. The class monitor does, and reads it.
+    void monitor(const std::string &address) { set(NN_SOL_SOCKET, NN_MONITOR, address); }
+    // With the port that the system has chosen.
+    std::string monitor() const { return text(NN_SOL_SOCKET, NN_MONITOR); }
+
+    // Counters, endpoints and connections as one JSON document (nn_monitor(7)).
+    std::string report() const { return text(NN_SOL_SOCKET, NN_STATISTICS); }
+
+    // Whether recv_from tells whom a message came from.
+    void recv_peer(bool tell) { set(NN_SOL_SOCKET, NN_RECV_PEER, tell); }
+
+    // A message and its peer as a JSON object, which is empty if recv_peer is not set.
+    std::pair<message, std::string> recv_from() {
+        message received;
+        alignas(std::size_t) char control[2048] = {};
+        nn_iovec part{&received.start_, NN_MSG};
+        nn_msghdr header{&part, 1, control, sizeof control};
+        received.size_ = size(check(nn_recvmsg(handle_, &header, 0), "nn_recvmsg"));
+        std::string peer;
+        for (nn_cmsghdr *one = NN_CMSG_FIRSTHDR(&header); one != nullptr; one = NN_CMSG_NXTHDR(&header, one)) {
+            if (one->cmsg_level == NN_SOL_SOCKET && one->cmsg_type == NN_RECV_PEER)
+                peer.assign(reinterpret_cast<const char *>(NN_CMSG_DATA(one)), one->cmsg_len - NN_CMSG_LEN(0));
+        }
+        return {std::move(received), std::move(peer)};
+    }
+#endif
+
+    // An option that is text, however long it is.
+    std::string text(int level, int option) const {
+        std::string value(512, '\0');
+        for (;;) {
+            std::size_t length = value.size();
+            check(nn_getsockopt(handle_, level, option, value.data(), &length), "nn_getsockopt");
+            const bool whole = length <= value.size();
+            // Otherwise twice as much as it was: it may grow until we look again.
+            value.resize(whole ? length : 2 * length);
+            if (whole)
+                return value;
+        }
+    }
 
     // One of NN_STAT_*.
     std::uint64_t statistic(int number) const {
@@ -327,6 +384,54 @@ private:
 
     int handle_;
 };
+
+#ifdef NN_MONITOR
+// What has happened to a socket: the name of the event, and all of it as a JSON object (nn_monitor(7)).
+struct monitor_event {
+    std::string event;
+    std::string json;
+};
+
+// Lets a socket publish what happens to its endpoints and connections, and receives it: from the first event on, and to
+// the last, which is monitor_stopped, if the socket is closed. socket::monitor("") ends the publishing.
+class monitor {
+public:
+    explicit monitor(socket &watched) : monitor(watched, own_address()) {}
+
+    // Published within the process, where others may subscribe too: an inproc address.
+    monitor(socket &watched, const std::string &address) : events_(NN_SUB) {
+        events_.subscribe("");
+        events_.set(NN_SOL_SOCKET, NN_RCVBUF, 1 << 20);
+        events_.set(NN_SOL_SOCKET, NN_RCVMAXSIZE, -1);
+        // It is there before anything is published.
+        events_.connect(address);
+        watched.monitor(address);
+    }
+
+    // The next event; nothing, if there is none within that time. Negative: without a limit.
+    std::optional<monitor_event> next(std::chrono::milliseconds limit) {
+        events_.recv_timeout(limit);
+        try {
+            const message received = events_.recv();
+            const std::string_view whole = received.view();
+            const std::size_t space = whole.find(' ');
+            return monitor_event{std::string(whole.substr(0, space)), std::string(whole.substr(space + 1))};
+        } catch (const error &failure) {
+            if (failure.number() == ETIMEDOUT)
+                return std::nullopt;
+            throw;
+        }
+    }
+
+private:
+    static std::string own_address() {
+        static std::atomic<unsigned> count{0};
+        return "inproc://nanomsg.hpp-monitor-" + std::to_string(++count);
+    }
+
+    socket events_;
+};
+#endif
 
 // What to wait for, with poll.
 struct pollfd : nn_pollfd {

@@ -8,7 +8,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { test, after } = require('node:test');
 
-const { Replies, Requests, Socket, constants, device, poll } = require('..');
+const { Monitor, Replies, Requests, Socket, constants, device, poll } = require('..');
 
 const PATIENCE = 10_000;
 const everywhere = ['inproc', 'unix', 'ipc', 'tcp', 'ws'];
@@ -244,6 +244,10 @@ scenario('options_are_read_back', here, async ({ open }) => {
     tcpKeepaliveCount: 3,
     tcpUserTimeout: 30_000,
     ipcMode: 0o660,
+    recvPeer: 1,
+    wsPing: 20_000,
+    conflate: 1,
+    conflatePrefix: 4,
   };
   for (const [name, value] of Object.entries(values)) {
     socket[name] = value;
@@ -251,6 +255,10 @@ scenario('options_are_read_back', here, async ({ open }) => {
   }
   assert.throws(() => (socket.sendPriority = 17), code('EINVAL'));
   assert.throws(() => (socket.resendInterval = 1), code('ENOPROTOOPT'));
+  assert.throws(() => (socket.overflow = 1), code('ENOPROTOOPT'));
+  const pub = open('pub');
+  pub.overflow = constants.NN_OVERFLOW_DROP_OLD;
+  assert.equal(pub.overflow, constants.NN_OVERFLOW_DROP_OLD);
 });
 
 scenario('poll_tells_who_is_ready', here, async ({ star }) => {
@@ -325,6 +333,137 @@ scenario('a_request_to_nobody_fails_if_told_to', here, async ({ open, address })
   await connections(req, 1);
   await req.send('anybody?');
   assert.equal((await rep.recv()).toString(), 'anybody?');
+});
+
+scenario('a_monitor_tells_who_comes_and_goes', everywhere, async ({ open, address }) => {
+  const [hub, leaf, place] = [open('pull'), open('push'), await address()];
+  hub.name = 'hub';
+  assert.equal(hub.monitor, '');
+  const monitor = new Monitor(hub);
+  try {
+    assert.equal(hub.monitor, monitor.address);
+    await assert.rejects(monitor.recv(1), code('ETIMEDOUT'));
+    const seen = [];
+    const until = async (name) => {
+      while (seen.at(-1)?.event !== name) seen.push(await monitor.recv(PATIENCE));
+      return seen.at(-1);
+    };
+    const endpoint = hub.bind(place);
+    leaf.connect(place);
+    const connected = await until('connected');
+    // Both ends know it now.
+    await connections(leaf, 1);
+    await leaf.close();
+    const disconnected = await until('disconnected');
+    hub.shutdown(endpoint);
+    await until('closed');
+    await hub.close();
+    for await (const event of monitor) seen.push(event);
+    const told = seen.map(({ event }) => event).filter((name) => name !== 'accepted');
+    assert.deepEqual(told, ['listening', 'connected', 'disconnected', 'closed', 'monitor_stopped']);
+    for (const [index, event] of seen.entries()) {
+      assert.deepEqual([event.seq, event.socket, event.type], [index + 1, 'hub', 'pull']);
+      if (event !== seen.at(-1)) assert.deepEqual(event.endpoint, { id: endpoint, address: place, kind: 'bind' });
+    }
+    assert.equal(connected.peer.type, 'push');
+    assert.deepEqual([disconnected.peer, disconnected.reason], [connected.peer, 'closed']);
+  } finally {
+    await monitor.close();
+  }
+});
+
+scenario('statistics_are_one_document', here, async ({ open, address }) => {
+  const [a, b, place] = [open('pair'), open('pair'), await address()];
+  const endpoint = a.bind(place);
+  b.connect(place);
+  await connections(a, 1);
+  await b.send('hello');
+  await b.send('you');
+  await a.recv();
+  await a.recv();
+  const report = a.report();
+  assert.deepEqual([report.type, report.raw], ['pair', false]);
+  assert.deepEqual([report.counters.messages_received, report.counters.bytes_received], [2, 8]);
+  const endpoints = [{ id: endpoint, address: place, kind: 'bind', connections: 1, connected: 1, failed: 0 }];
+  assert.deepEqual(report.endpoints, endpoints);
+  assert.equal(report.connections.length, 1);
+  const [connection] = report.connections;
+  assert.deepEqual([connection.endpoint, connection.peer.type], [endpoint, 'pair']);
+  assert.deepEqual([connection.messages_received, connection.bytes_received, connection.messages_sent], [2, 8, 0]);
+});
+
+scenario('a_message_tells_its_peer', everywhere, async ({ star, transport }) => {
+  const [hub, ...leaves] = await star('pull', 'push', 'push');
+  const peers = async () => {
+    for (const [number, leaf] of leaves.entries()) await leaf.send(String(number));
+    const found = [];
+    for (const _ of leaves) {
+      const message = await hub.recvMessage();
+      found[Number(message.toBuffer())] = message.peer;
+    }
+    return found;
+  };
+  assert.deepEqual(await peers(), [null, null]);
+  hub.recvPeer = 1;
+  const found = await peers();
+  assert.deepEqual(await peers(), found);
+  assert.notEqual(found[0].pipe, found[1].pipe);
+  for (const peer of found) {
+    assert.equal(peer.type, 'push');
+    if (['tcp', 'ws'].includes(transport)) {
+      for (const place of [peer.address, peer.local]) assert.match(place, /^127\.0\.0\.1:[1-9]\d*$/);
+    } else if (transport !== 'inproc') {
+      assert.deepEqual([peer.pid, peer.uid, peer.gid], [process.pid, process.getuid(), process.getgid()]);
+    }
+  }
+});
+
+scenario('only_the_newest_is_received_if_told_to', here, async ({ open, address }) => {
+  for (const [prefix, newest] of [
+    [0, ['b99']],
+    [1, ['a99', 'b99']],
+  ]) {
+    const [push, pull, place] = [open('push'), open('pull'), await address()];
+    pull.conflate = 1;
+    pull.conflatePrefix = prefix;
+    pull.bind(place);
+    push.connect(place);
+    await connections(push, 1);
+    for (let number = 0; number < 100; number++) {
+      for (const topic of ['a', 'b']) await push.send(topic + number);
+    }
+    const received = [];
+    for (const _ of newest) received.push(await text(pull.recv()));
+    assert.deepEqual(received.sort(), newest);
+    assert.throws(() => pull.tryRecv(), code('EAGAIN'));
+    assert.equal(pull.statistic(constants.NN_STAT_MESSAGES_CONFLATED), 200 - newest.length);
+  }
+});
+
+scenario('a_publisher_waits_if_told_to', here, async ({ open, address }) => {
+  const [pub, sub, place] = [open('pub'), open('sub'), await address()];
+  pub.overflow = constants.NN_OVERFLOW_WAIT;
+  pub.sendBuffer = sub.recvBuffer = 1000;
+  sub.subscribe('');
+  pub.bind(place);
+  sub.connect(place);
+  await publish(pub, sub, 'first');
+  const all = Array.from({ length: 1000 }, (_, number) => String(number).padStart(100));
+  const send = async () => {
+    for (const message of all) await pub.send(message);
+  };
+  const receive = async () => {
+    const received = [];
+    while (received.length < all.length) {
+      const message = await text(sub.recv());
+      // It may have been sent more than once until it arrived.
+      if (message !== 'first') received.push(message);
+    }
+    return received;
+  };
+  const [received] = await Promise.all([receive(), send()]);
+  assert.deepEqual(received, all);
+  assert.equal(pub.statistic(constants.NN_STAT_MESSAGES_OVERFLOWED), 0);
 });
 
 scenario('a_received_message_is_sent_on', here, async ({ star }) => {

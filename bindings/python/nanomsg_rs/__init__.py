@@ -3,7 +3,8 @@
 The modules, from the outside in:
 
 ``socket``      Socket and Endpoint, ``poll``, ``device`` and ``term``: all that most programs need
-``asyncio``     Socket for coroutines: ``await socket.recv()``
+``monitor``     Monitor: what happens to a socket's endpoints and connections, as it happens
+``asyncio``     Socket and Monitor for coroutines: ``await socket.recv()``
 ``requests``    Requests and Replies: several requests at once over one socket
 ``messages``    Message: a message in the library's own memory, for sending and receiving
 ``options``     socket options as attributes
@@ -19,6 +20,7 @@ from .constants import (
     DONTWAIT,
     POLLIN,
     POLLOUT,
+    Overflow,
     SocketType,
     Statistic,
     WsMessageType,
@@ -35,6 +37,7 @@ from .errors import (
     WrongState,
 )
 from .messages import Message
+from .monitor import Event, Monitor
 from .requests import Replies, Request, Requests
 from .socket import Endpoint, Socket, device, poll, term
 
@@ -46,10 +49,13 @@ __all__ = [
     "BadSocket",
     "DONTWAIT",
     "Endpoint",
+    "Event",
     "Interrupted",
     "Message",
+    "Monitor",
     "NanomsgError",
     "NotSupported",
+    "Overflow",
     "POLLIN",
     "POLLOUT",
     "Replies",

@@ -24,8 +24,9 @@ from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Callable, TypeVar
 
 from .constants import DONTWAIT, EFSM, SYMBOLS, SocketType
-from .errors import Again, BadSocket, NanomsgError, error
+from .errors import Again, BadSocket, NanomsgError, Timeout, error
 from .messages import Message
+from .monitor import PATIENCE, Event, Watching
 from .options import NN_SOL_SOCKET
 from .requests import RESEND_INTERVAL, RETRY_INTERVAL, Outstanding, Owner, interval
 from .socket import BaseSocket
@@ -189,6 +190,51 @@ class Socket(BaseSocket):
             except Again:
                 if loop.time() >= deadline:
                     raise error(errno.ETIMEDOUT) from None
+
+
+class Monitor(Watching):
+    """What ``nanomsg_rs.Monitor`` is, for coroutines; the socket that it watches may be of either kind.
+
+        async with Monitor(socket) as monitor:
+            async for event in monitor:
+                print(event.event, event.peer)
+    """
+
+    def __init__(self, socket: BaseSocket, address: str | None = None) -> None:
+        self._events = Socket(SocketType.SUB)
+        super().__init__(socket, self._events, address)
+
+    async def recv(self, timeout: int = -1) -> Event:
+        """The next event. Raises Timeout if there is none within so many ms."""
+        self._events.recv_timeout = timeout
+        return self._take(await self._events.recv())
+
+    async def events(self, timeout: int = -1) -> AsyncIterator[Event]:
+        """The events that come, until there was none for so many ms; the last one of all is "monitor_stopped"."""
+        while not self._ended:
+            try:
+                event = await self.recv(timeout)
+            except (Timeout, BadSocket):
+                return
+            yield event
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self.events()
+
+    async def aclose(self) -> None:
+        """Ends the publishing. Twice is no error."""
+        self._stop()
+        await self._events.aclose()
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + PATIENCE
+        while not self._subscribed() and loop.time() < deadline:
+            await asyncio.sleep(0.001)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
 
 class _Owner(Owner[Socket]):

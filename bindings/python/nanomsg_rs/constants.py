@@ -62,6 +62,14 @@ class WsMessageType(IntEnum):
     BINARY = symbol("NN_WS_MSG_TYPE_BINARY")
 
 
+class Overflow(IntEnum):
+    """What becomes of a message for a peer that has ``send_buffer`` bytes waiting already."""
+
+    DROP_NEW = SYMBOLS.get("NN_OVERFLOW_DROP_NEW", 0)
+    DROP_OLD = SYMBOLS.get("NN_OVERFLOW_DROP_OLD", 1)
+    WAIT = SYMBOLS.get("NN_OVERFLOW_WAIT", 2)
+
+
 class SocketType(IntEnum):
     """The role of a socket in its pattern."""
 
@@ -97,3 +105,5 @@ class Statistic(IntEnum):
     CURRENT_SND_PRIORITY = symbol("NN_STAT_CURRENT_SND_PRIORITY")
     # Of libnanomsg-rs alone; with another library asking for it is EINVAL.
     MESSAGES_FILTERED = SYMBOLS.get("NN_STAT_MESSAGES_FILTERED", 1301)
+    MESSAGES_OVERFLOWED = SYMBOLS.get("NN_STAT_MESSAGES_OVERFLOWED", 1302)
+    MESSAGES_CONFLATED = SYMBOLS.get("NN_STAT_MESSAGES_CONFLATED", 1303)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import struct
 import weakref
 from ctypes import c_char_p, c_ubyte, c_void_p, memmove, memset, pointer
 from types import TracebackType
-from typing import TYPE_CHECKING, Type
+from typing import TYPE_CHECKING, Any, Type
 
 from .buffers import lent
-from .constants import WsMessageType, symbol
+from .constants import SYMBOLS, WsMessageType, symbol
 from .errors import error
 from .library import NN_MSG, IoVec, MsgHdr, nn_allocmsg, nn_freemsg
 
@@ -21,9 +22,12 @@ _PROTO_SP = 1
 _SP_HDR = 1
 _NN_WS = symbol("NN_WS")
 _WS_MSG_TYPE = symbol("NN_WS_MSG_TYPE")
+_NN_SOL_SOCKET = symbol("NN_SOL_SOCKET")
+# Of libnanomsg-rs alone.
+_RECV_PEER = SYMBOLS.get("NN_RECV_PEER", 1006)
 _HEAD = struct.Struct("@Nii")  # struct nn_cmsghdr
 _SIZE = struct.Struct("@N")
-_CONTROL_ROOM = 2048  # more than the header of a message that has made 255 hops
+_CONTROL_ROOM = 2048  # more than the header of a message that has made 255 hops, and a peer
 
 
 class _Chunk:
@@ -49,6 +53,9 @@ class Message:
     header: bytes
     #: How it came over WebSocket or shall be sent there; None elsewhere, or for the default.
     ws_message_type: WsMessageType | None
+    #: Whom it came from, if the socket's ``recv_peer`` is on: ``peer["pipe"]`` is the connection's number, and what else
+    #: is known is there too (``type``, ``address``, ``local``, ``pid``, ``uid``, ``gid``). None on those that were not received.
+    peer: dict[str, Any] | None
 
     def __init__(
         self,
@@ -59,6 +66,7 @@ class Message:
     ) -> None:
         self.header = header
         self.ws_message_type = ws_message_type
+        self.peer = None
         if isinstance(content, int):
             if content < 0:
                 raise ValueError("a message has no negative size")
@@ -141,6 +149,7 @@ class Sending:
                 self._message._chunk.address = None
             self._message._hold(None, 0)
             self._message.header = b""
+            self._message.peer = None
 
 
 class Receiving:
@@ -157,7 +166,7 @@ class Receiving:
         """What was received, of that size; to be called once, after success."""
         message = Message.__new__(Message)
         message._hold(self._body.value, size)
-        message.header, message.ws_message_type = _unpacked(self._control.raw)
+        message.header, message.ws_message_type, message.peer = _unpacked(self._control.raw)
         return message
 
 
@@ -178,9 +187,9 @@ def _property(level: int, kind: int, data: bytes) -> bytes:
     return _HEAD.pack(_HEAD.size + len(data), level, kind) + data + padding
 
 
-def _unpacked(control: bytes) -> tuple[bytes, WsMessageType | None]:
-    """The header and the WebSocket type in the control messages of a received message."""
-    header, ws_message_type = b"", None
+def _unpacked(control: bytes) -> tuple[bytes, WsMessageType | None, dict[str, Any] | None]:
+    """The header, the WebSocket type and the peer in the control messages of a received message."""
+    header, ws_message_type, peer = b"", None, None
     at = 0
     while at + _HEAD.size <= len(control):
         length, level, kind = _HEAD.unpack_from(control, at)
@@ -192,5 +201,7 @@ def _unpacked(control: bytes) -> tuple[bytes, WsMessageType | None]:
             header = control[data + _SIZE.size :][:count]
         elif (level, kind) == (_NN_WS, _WS_MSG_TYPE):
             ws_message_type = WsMessageType(control[data])
+        elif (level, kind) == (_NN_SOL_SOCKET, _RECV_PEER):
+            peer = json.loads(control[data : at + length])
         at += length + -length % _SIZE.size
-    return header, ws_message_type
+    return header, ws_message_type, peer

@@ -46,9 +46,9 @@ class ReadOnlyIntOption(IntOption):
 class BoolOption:
     """An integer option that is 0 or 1."""
 
-    def __init__(self, name: str, doc: str, level: int = NN_SOL_SOCKET) -> None:
+    def __init__(self, name: str, doc: str, level: int = NN_SOL_SOCKET, own: int | None = None) -> None:
         self._level = level
-        self._option = symbol(name)
+        self._option = symbol(name) if own is None else SYMBOLS.get(name, own)
         self.__doc__ = doc
 
     @overload

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import json
 import math
 import os
 import time
@@ -30,7 +31,7 @@ from .constants import (
     Statistic,
     symbol,
 )
-from .errors import Again, BadSocket, Interrupted, checked, error
+from .errors import Again, BadSocket, Interrupted, NanomsgError, checked, error
 from .library import (
     NN_MSG,
     PollFd,
@@ -62,8 +63,10 @@ _SNDTIMEO = symbol("NN_SNDTIMEO")
 _SOCKET_NAME = symbol("NN_SOCKET_NAME")
 _SUBSCRIBE = symbol("NN_SUB_SUBSCRIBE")
 _UNSUBSCRIBE = symbol("NN_SUB_UNSUBSCRIBE")
-# Of libnanomsg-rs alone, and the same number for both types; with another library it is ENOPROTOOPT.
+# Of libnanomsg-rs alone; with another library they are ENOPROTOOPT. The first is the same number for both types.
 _FORWARD = SYMBOLS.get("NN_SUB_FORWARD", 1001)
+_MONITOR = SYMBOLS.get("NN_MONITOR", 1007)
+_STATISTICS = SYMBOLS.get("NN_STATISTICS", 1008)
 _ENDPOINT = SYMBOLS.get("NN_ENDPOINT")
 _NAME_MAX = 64
 _ADDRESS_MAX = 256
@@ -98,6 +101,30 @@ class BaseSocket:
     )
     recv_priority = IntOption(
         "NN_RCVPRIO", "1 (first) to 16, for endpoints added from now on. EINVAL outside."
+    )
+    conflate = BoolOption(
+        "NN_CONFLATE",
+        "SUB, PULL, PAIR: whether an unread message is replaced by the next one, so that the newest is received.",
+        NN_SOL_SOCKET,
+        1003,
+    )
+    conflate_prefix = IntOption(
+        "NN_CONFLATE_PREFIX",
+        "With ``conflate``: first bytes that have to be the same, the newest of each topic; 0 for the newest of all.",
+        NN_SOL_SOCKET,
+        1004,
+    )
+    overflow = IntOption(
+        "NN_OVERFLOW",
+        "PUB, BUS, SURVEYOR: what becomes of messages for peers that are too slow (see ``Overflow``).",
+        NN_SOL_SOCKET,
+        1005,
+    )
+    recv_peer = BoolOption(
+        "NN_RECV_PEER",
+        "Whether messages of ``recv_message`` tell in ``peer`` whom they came from.",
+        NN_SOL_SOCKET,
+        1006,
     )
     max_ttl = IntOption("NN_MAXTTL", "Hops a request or survey may have made, 1 to 255.")
     send_fd = ReadOnlyIntOption(
@@ -148,6 +175,12 @@ class BaseSocket:
         symbol("NN_IPC"),
         1001,
     )
+    ws_ping = IntOption(
+        "NN_WS_PING",
+        "ms of silence after which a WebSocket's peer is asked for a sign of life, and after as many again given up; 0 for never.",
+        symbol("NN_WS"),
+        1001,
+    )
     ws_message_type = IntOption(
         "NN_WS_MSG_TYPE",
         "How new WebSocket connections send messages that say nothing else (see ``WsMessageType``).",
@@ -191,6 +224,18 @@ class BaseSocket:
     @name.setter
     def name(self, value: str) -> None:
         self.set_option(NN_SOL_SOCKET, _SOCKET_NAME, value.encode("utf-8"))
+
+    @property
+    def monitor(self) -> str:
+        """Where the socket publishes what happens to it, with the port that the system has chosen; "" for nowhere.
+
+        ``nanomsg_rs.Monitor`` sets it and reads the events.
+        """
+        return os.fsdecode(self.get_text(NN_SOL_SOCKET, _MONITOR))
+
+    @monitor.setter
+    def monitor(self, address: str) -> None:
+        self.set_option(NN_SOL_SOCKET, _MONITOR, os.fsencode(address))
 
     def bind(self, address: str) -> Endpoint:
         """Listen at an address such as ``tcp://127.0.0.1:5555``, ``unix:///run/x``, ``inproc://x``.
@@ -266,6 +311,17 @@ class BaseSocket:
         checked(nn_getsockopt, self._handle, level, option, value, byref(length))
         return value.raw[: length.value]
 
+    def get_text(self, level: int, option: int) -> bytes:
+        """The value of an option that is text, however long it is."""
+        size = 512
+        while True:
+            value, length = ctypes.create_string_buffer(size), c_size_t(size)
+            checked(nn_getsockopt, self._handle, level, option, value, byref(length))
+            if length.value <= size:
+                return value.raw[: length.value]
+            # Twice as much as it was: it may grow until we look again.
+            size = 2 * length.value
+
     def statistic(self, which: int) -> int:
         """One counter or gauge of this socket (see ``Statistic``); EINVAL if there is none such."""
         found = ctypes.get_errno()
@@ -280,8 +336,22 @@ class BaseSocket:
             ctypes.set_errno(found)
 
     def statistics(self) -> dict[Statistic, int]:
-        """All counters and gauges of this socket."""
-        return {which: self.statistic(which) for which in Statistic}
+        """All counters and gauges of this socket, of those that the library has."""
+        found = {}
+        for which in Statistic:
+            try:
+                found[which] = self.statistic(which)
+            except NanomsgError as failure:
+                if failure.errno != errno.EINVAL:
+                    raise
+        return found
+
+    def report(self) -> dict[str, Any]:
+        """The same and more at one moment: ``counters``, ``endpoints`` with what has become of them, and ``connections``,
+        each with its ``peer``, traffic, queues and round-trip time. NN_STATISTICS, as docs/monitoring.schema.json has it.
+        """
+        document: dict[str, Any] = json.loads(self.get_text(NN_SOL_SOCKET, _STATISTICS))
+        return document
 
     def close(self) -> None:
         """Close the socket; calls under way in other threads raise BadSocket. Twice is no error."""

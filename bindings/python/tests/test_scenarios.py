@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import itertools
+import os
 import re
 import threading
 from pathlib import Path
@@ -18,8 +20,10 @@ from nanomsg_rs import (
     AddressInUse,
     Again,
     BadSocket,
+    Monitor,
     NanomsgError,
     NotSupported,
+    Overflow,
     Replies,
     Requests,
     SocketType,
@@ -246,20 +250,30 @@ def test_options_are_read_back(open_socket):
         ("tcp_keepalive_count", 3),
         ("tcp_user_timeout", 30_000),
         ("ipc_mode", 0o660),
+        ("recv_peer", True),
+        ("ws_ping", 20_000),
+        ("conflate", True),
+        ("conflate_prefix", 4),
     ]:
-        if re.match("connect|tcp_keep|tcp_user|ipc", name) and "NN_ENDPOINT" not in nn.SYMBOLS:
+        if re.match("connect|tcp_keep|tcp_user|ipc|recv_peer|ws_ping|conflate", name) and "NN_ENDPOINT" not in nn.SYMBOLS:
             continue  # not with this library
         setattr(socket, name, value)
         assert getattr(socket, name) == value
     with pytest.raises(NanomsgError) as caught:
         socket.send_priority = 17
     assert caught.value.errno == errno.EINVAL
-    for type, name in [(SocketType.REQ, "resend_interval"), (SocketType.SURVEYOR, "survey_deadline")]:
+    for type, name, value in [
+        (SocketType.REQ, "resend_interval", 123),
+        (SocketType.SURVEYOR, "survey_deadline", 123),
+        (SocketType.PUB, "overflow", Overflow.DROP_OLD),
+    ]:
+        if name == "overflow" and "NN_OVERFLOW" not in nn.SYMBOLS:
+            continue
         other = open_socket(type)
-        setattr(other, name, 123)
-        assert getattr(other, name) == 123
+        setattr(other, name, value)
+        assert getattr(other, name) == value
         with pytest.raises(NanomsgError) as caught:
-            setattr(socket, name, 123)
+            setattr(socket, name, value)
         assert caught.value.errno == errno.ENOPROTOOPT
 
 
@@ -340,6 +354,136 @@ def test_a_request_to_nobody_fails_if_told_to(open_socket, address):
     wait_for_connections(req, 1)
     req.send(b"anybody?")
     assert rep.recv() == b"anybody?"
+
+
+@pytest.mark.skipif("NN_MONITOR" not in nn.SYMBOLS, reason="this library does not tell")
+def test_a_monitor_tells_who_comes_and_goes(open_socket, address):
+    hub, leaf = open_socket(SocketType.PULL), open_socket(SocketType.PUSH)
+    hub.name = "hub"
+    assert hub.monitor == ""
+    with Monitor(hub) as monitor:
+        assert hub.monitor == monitor.address != ""
+        seen = []
+
+        def until(name):
+            while not seen or seen[-1].event != name:
+                seen.append(monitor.recv(10_000))
+            return seen[-1]
+
+        endpoint = hub.bind(address)
+        leaf.connect(address)
+        connected = until("connected")
+        wait_for_connections(leaf, 1)  # both ends know it now
+        leaf.close()
+        disconnected = until("disconnected")
+        endpoint.shutdown()
+        until("closed")
+        hub.close()
+        until("monitor_stopped")
+    assert [event.event for event in seen if event.event != "accepted"] == [
+        "listening",
+        "connected",
+        "disconnected",
+        "closed",
+        "monitor_stopped",
+    ]
+    assert [event.seq for event in seen] == list(range(1, len(seen) + 1))
+    assert {(event.socket, event.type) for event in seen} == {("hub", "pull")}
+    for event in seen[:-1]:
+        assert event.endpoint == {"id": endpoint.id, "address": address, "kind": "bind"}
+    assert connected.peer["type"] == "push"
+    assert (disconnected.peer, disconnected.reason) == (connected.peer, "closed")
+
+
+@pytest.mark.skipif("NN_STATISTICS" not in nn.SYMBOLS, reason="this library does not tell")
+@inproc
+def test_statistics_are_one_document(open_socket, address):
+    a, b = open_socket(), open_socket()
+    endpoint = a.bind(address)
+    b.connect(address)
+    wait_for_connections(a, 1)
+    b.send(b"hello")
+    b.send(b"you")
+    a.recv()
+    a.recv()
+    report = a.report()
+    assert (report["type"], report["raw"]) == ("pair", False)
+    assert (report["counters"]["messages_received"], report["counters"]["bytes_received"]) == (2, 8)
+    assert report["counters"] == {
+        which.name.lower(): count
+        for which, count in a.statistics().items()
+        if which is not Statistic.CURRENT_SND_PRIORITY
+    }
+    assert report["endpoints"] == [
+        {"id": endpoint.id, "address": address, "kind": "bind", "connections": 1, "connected": 1, "failed": 0}
+    ]
+    (connection,) = report["connections"]
+    assert (connection["endpoint"], connection["peer"]["type"]) == (endpoint.id, "pair")
+    assert (connection["messages_received"], connection["bytes_received"], connection["messages_sent"]) == (2, 8, 0)
+
+
+@pytest.mark.skipif("NN_RECV_PEER" not in nn.SYMBOLS, reason="this library does not tell")
+def test_a_message_tells_its_peer(star, transport):
+    hub, *leaves = star(SocketType.PULL, SocketType.PUSH, SocketType.PUSH)
+
+    def peer():
+        for number, leaf in enumerate(leaves):
+            leaf.send(b"%d" % number)
+        return {bytes(message): message.peer for message in (hub.recv_message(), hub.recv_message())}
+
+    assert peer() == {b"0": None, b"1": None}
+    hub.recv_peer = True
+    first = peer()
+    assert first == peer()
+    zero, one = first[b"0"], first[b"1"]
+    assert zero["pipe"] != one["pipe"]
+    for peer in (zero, one):
+        assert peer["type"] == "push"
+        if transport in ("tcp", "ws"):
+            assert peer["address"].startswith("127.0.0.1:") and peer["local"].startswith("127.0.0.1:")
+        elif transport != "inproc":
+            assert (peer["pid"], peer["uid"], peer["gid"]) == (os.getpid(), os.getuid(), os.getgid())
+
+
+@pytest.mark.skipif("NN_CONFLATE" not in nn.SYMBOLS, reason="with this library every message is kept")
+@inproc
+def test_only_the_newest_is_received_if_told_to(open_socket, new_address):
+    for prefix, newest in [(0, [b"b99"]), (1, [b"a99", b"b99"])]:
+        push, pull, address = open_socket(SocketType.PUSH), open_socket(SocketType.PULL), new_address()
+        pull.conflate, pull.conflate_prefix = True, prefix
+        pull.bind(address)
+        push.connect(address)
+        wait_for_connections(push, 1)
+        for number in range(100):
+            push.send(b"a%d" % number)
+            push.send(b"b%d" % number)
+        assert sorted(pull.recv() for _ in newest) == newest
+        with pytest.raises(Again):
+            pull.recv(DONTWAIT)
+        assert pull.statistic(Statistic.MESSAGES_CONFLATED) == 200 - len(newest)
+
+
+@pytest.mark.skipif("NN_OVERFLOW" not in nn.SYMBOLS, reason="with this library publishers wait for nobody")
+@inproc
+def test_a_publisher_waits_if_told_to(open_socket, address):
+    pub, sub = open_socket(SocketType.PUB), open_socket(SocketType.SUB)
+    pub.overflow = Overflow.WAIT
+    pub.send_buffer = sub.recv_buffer = 1000
+    sub.subscribe(b"")
+    pub.bind(address)
+    sub.connect(address)
+    publish(pub, sub, b"first")
+
+    def send():
+        for number in range(1000):
+            pub.send(b"%100d" % number)
+
+    sending = Background(send)
+    # It may have been sent more than once until it arrived.
+    received = itertools.dropwhile(b"first".__eq__, iter(sub.recv, None))
+    assert list(itertools.islice(received, 1000)) == [b"%100d" % number for number in range(1000)]
+    sending.result()
+    assert pub.statistic(Statistic.MESSAGES_OVERFLOWED) == 0
 
 
 @inproc

@@ -146,7 +146,7 @@ mod tests {
         }
         let mut found = Vec::new();
         set.look(&parker, &mut found).unwrap();
-        assert_eq!(found, []);
+        assert!(found.is_empty(), "{found:?}");
         for key in [1_u8, 2] {
             (&pairs[usize::from(key)].0).write_all(b"x").unwrap();
             set.wait(&parker, &mut found, None).unwrap();
@@ -158,7 +158,7 @@ mod tests {
             assert_eq!(std::mem::take(&mut found), [u64::from(key)]);
             set.remove(&pollers[usize::from(key)]);
             set.look(&parker, &mut found).unwrap();
-            assert_eq!(found, []);
+            assert!(found.is_empty(), "{found:?}");
         }
         let watched = pollers.each_ref().map(|poller| poller.hub.lock().is_watched(poller.mailbox));
         assert_eq!(watched, [true, false, false]);
@@ -174,7 +174,7 @@ mod tests {
         let thread = std::thread::spawn(move || waker.wake());
         set.wait(&parker, &mut found, None).unwrap();
         thread.join().unwrap();
-        assert_eq!(found, []);
+        assert!(found.is_empty(), "{found:?}");
         assert!(parker.prepare());
     }
 
@@ -200,6 +200,6 @@ mod tests {
         drop(poller);
         let mut found = Vec::new();
         set.wait(&current_parker(), &mut found, Some(Duration::from_millis(5))).unwrap();
-        assert_eq!(found, []);
+        assert!(found.is_empty(), "{found:?}");
     }
 }

@@ -1,0 +1,96 @@
+//! What a socket tells of itself: events as they happen, what it has counted, and whom a message came from.
+#![forbid(unsafe_code)]
+
+use super::error::Result;
+use super::socket::{Socket, SocketType, c_text};
+use crate::ffi::symbols::{NN_MONITOR, NN_RECV_PEER, NN_SOL_SOCKET, NN_STATISTICS};
+use crate::peer;
+
+/// Who is at the other end of a connection, as far as it is known ([`Message::peer`](crate::Message::peer)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Peer {
+    /// The connection's number within its socket. No other connection of the socket ever has it.
+    pub pipe: u64,
+    /// Its socket type.
+    pub socket_type: Option<SocketType>,
+    /// With tcp and ws: IP address and port of the peer's end.
+    pub address: Option<String>,
+    /// With tcp and ws: IP address and port of our end.
+    pub local: Option<String>,
+    /// With unix, ipc and abstract: the process that has dialled or listened.
+    pub process: Option<PeerProcess>,
+}
+
+/// A process of this machine, as it was when it dialled or began to listen ([`Peer::process`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerProcess {
+    /// Its number.
+    pub pid: i32,
+    /// Its effective user.
+    pub uid: u32,
+    /// Its effective group.
+    pub gid: u32,
+}
+
+impl From<&peer::Peer> for Peer {
+    fn from(peer: &peer::Peer) -> Self {
+        let text = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
+        Self {
+            pipe: peer.pipe,
+            socket_type: peer.protocol.and_then(SocketType::of),
+            address: text(&peer.ends.address),
+            local: text(&peer.ends.local),
+            process: peer.ends.process.map(|peer::Process { pid, uid, gid }| PeerProcess { pid, uid, gid }),
+        }
+    }
+}
+
+/// What a socket tells of itself. Events and the report are JSON, as docs/monitoring.schema.json has it; nn_monitor(7) tells what
+/// it all means.
+///
+/// ```
+/// use nanomsg::{Socket, SocketType};
+///
+/// let events = Socket::new(SocketType::Sub)?;
+/// events.subscribe("")?;
+/// // Within the process it can be there before anything is published.
+/// events.connect("inproc://events")?;
+///
+/// let socket = Socket::new(SocketType::Pair)?;
+/// socket.set_monitor("inproc://events")?;
+/// socket.bind("inproc://watched")?;
+/// assert!(events.recv()?.starts_with(br#"listening {"event":"listening","seq":1,"#));
+/// assert!(socket.report()?.contains(r#""address":"inproc://watched""#));
+/// # Ok::<(), nanomsg::Error>(())
+/// ```
+impl Socket {
+    /// Where the socket publishes what happens to it, with the port that the system has chosen; empty: nowhere.
+    pub fn monitor(&self) -> Result<String> {
+        self.text(NN_SOL_SOCKET, NN_MONITOR)
+    }
+
+    /// Publishes what happens to the socket's endpoints and connections at this address from now on, each event a message for
+    /// [`SocketType::Sub`]: its name, a space, and a JSON object. The empty one ends it, and so does closing the socket. Fails as
+    /// [`Socket::bind`] does.
+    pub fn set_monitor(&self, address: &str) -> Result<()> {
+        self.set_bytes(NN_SOL_SOCKET, NN_MONITOR, c_text(address)?)
+    }
+
+    /// What the socket has counted, its endpoints, and its connections, each with its peer, traffic, queues and round-trip time, at
+    /// one moment: a JSON document.
+    pub fn report(&self) -> Result<String> {
+        self.text(NN_SOL_SOCKET, NN_STATISTICS)
+    }
+
+    /// Whether messages tell in [`Message::peer`](crate::Message::peer) whom they came from.
+    pub fn recv_peer(&self) -> Result<bool> {
+        Ok(self.int(NN_SOL_SOCKET, NN_RECV_PEER)? != 0)
+    }
+
+    /// Sets [`Socket::recv_peer`]; they do not, unless it is set.
+    pub fn set_recv_peer(&self, tell: bool) -> Result<()> {
+        self.set_int(NN_SOL_SOCKET, NN_RECV_PEER, tell.into())
+    }
+}
