@@ -4,6 +4,8 @@ The modules, from the outside in:
 
 ``socket``      Socket and Endpoint, ``poll``, ``device`` and ``term``: all that most programs need
 ``asyncio``     Socket for coroutines: ``await socket.recv()``
+``reporting``   Reporter: events and statistics of sockets, published for whoever watches the process
+``prometheus``  the same statistics for Prometheus
 ``messages``    Message: a message in the library's own memory, for sending and receiving
 ``options``     socket options as attributes
 ``buffers``     memory of Python objects lent to the library without a copy
