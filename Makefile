@@ -258,7 +258,7 @@ omq:
 icount: build
 	timeout 600 $(PYTHON) benches/icount.py $(if $(WRITE),--write)
 
-## networks      the examples: market data, web workers, control sockets, each run end to end (TICKS_SECONDS=60 for long)
+## networks      the examples: market data, web workers, control sockets, the monitor, each run end to end (TICKS_SECONDS=60 for long)
 networks: build prices
 	@test -x $(VENV)/bin/pytest || $(VENV)/bin/pip install -q pytest
 	NANOMSG_LIBRARY=$(CURDIR)/$(STAGE)/libnanomsg.so.6 \

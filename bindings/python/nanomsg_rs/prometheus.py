@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import http.server
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -240,7 +241,7 @@ class Heard:
             subscriber = Socket(SocketType.SUB)
             subscriber.subscribe(b"statistics ")
             subscriber.recv_max_size = -1
-            subscriber.connect(address)
+            subscriber.connect(address if "://" in address else f"ipc://{os.path.abspath(address)}")
             threading.Thread(target=self._listen, args=(address, subscriber), daemon=True).start()
 
     def _listen(self, address: str, subscriber: Socket) -> None:
@@ -260,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python3 -m nanomsg_rs.prometheus", description="Serves to Prometheus what sockets are reported to count."
     )
-    parser.add_argument("addresses", nargs="+", metavar="ADDRESS", help="where a program reports on its sockets")
+    parser.add_argument("addresses", nargs="+", metavar="ADDRESS", help="where a program reports on its sockets; a path is one of ipc"
     parser.add_argument("--port", type=int, default=9310, help="of the web server; 9310 unless told")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at; 127.0.0.1 unless told")
     parser.add_argument("--connections", action="store_true", help="time series for each connection too")
