@@ -261,7 +261,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python3 -m nanomsg_rs.prometheus", description="Serves to Prometheus what sockets are reported to count."
     )
-    parser.add_argument("addresses", nargs="+", metavar="ADDRESS", help="where a program reports on its sockets; a path is one of ipc"
+    parser.add_argument(
+        "addresses", nargs="+", metavar="ADDRESS", help="where a program reports on its sockets; a path is one of ipc"
+    )
     parser.add_argument("--port", type=int, default=9310, help="of the web server; 9310 unless told")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at; 127.0.0.1 unless told")
     parser.add_argument("--connections", action="store_true", help="time series for each connection too")

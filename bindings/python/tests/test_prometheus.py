@@ -166,7 +166,7 @@ def test_what_is_reported_elsewhere_is_exported_as_a_program(open_socket: Open, 
     """As it is for programs in other languages."""
     addresses = [f"ipc://{tmp_path}/{number}" for number in range(2)]
     program = subprocess.Popen(
-        [sys.executable, "-m", "nanomsg_rs.prometheus", "--port", "0", *addresses],
+        [sys.executable, "-m", "nanomsg_rs.prometheus", "--port", "0", addresses[0], f"{tmp_path}/1"],
         stdout=subprocess.PIPE, text=True, cwd=Path(__file__).resolve().parent.parent,
     )  # fmt: skip
     try:
