@@ -55,10 +55,11 @@ deps:
 	command -v npm >/dev/null || missing="$$missing nodejs npm"; \
 	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
 	command -v wrk >/dev/null || missing="$$missing wrk"; \
+	command -v prometheus >/dev/null || missing="$$missing prometheus"; \
 	if [ -z "$$missing" ]; then exit 0; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
-	else echo "to talk to WebSockets of others and to test the examples, install: $$missing"; fi
+	else echo "to talk to WebSockets of others, and to test the examples and what Prometheus is told, install: $$missing"; fi
 
 ## build         the library, under all its names, in target/lib; nanocat in target/bin (SYS=portable: in target/portable)
 build:
@@ -153,6 +154,8 @@ simulate:
 pytest: build
 	@test -x $(VENV)/bin/pytest || { $(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install -q pytest; }
 	@$(VENV)/bin/python -c 'import jsonschema' 2>/dev/null || $(VENV)/bin/pip install -q 'jsonschema>=4.10'
+	@$(VENV)/bin/python -c 'import prometheus_client' 2>/dev/null || $(VENV)/bin/pip install -q prometheus_client || \
+		test "$$CI" != true
 	NANOMSG_LIBRARY=$(CURDIR)/$(STAGE)/libnanomsg.so.6 $(VENV)/bin/python -m pytest -q bindings/python
 
 ## pip-install   the Python binding as pip installs it, with the library that it carries
@@ -256,7 +259,7 @@ omq:
 icount: build
 	timeout 600 $(PYTHON) benches/icount.py $(if $(WRITE),--write)
 
-## networks      the examples: market data, web workers, control sockets, locks, each run end to end (TICKS_SECONDS=60 for long)
+## networks      the examples: market data, web workers, control sockets, locks, the monitor, each run end to end (TICKS_SECONDS=60 for long)
 networks: build prices
 	@test -x $(VENV)/bin/pytest || $(VENV)/bin/pip install -q pytest
 	NANOMSG_LIBRARY=$(CURDIR)/$(STAGE)/libnanomsg.so.6 \

@@ -9,7 +9,7 @@
 #![cfg(target_os = "linux")]
 
 use std::env;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -214,6 +214,7 @@ fn the_help_has_upstreams_layout_and_all_its_options() {
             "Ending and Watching:",
             " --count N",
             " --stats",
+            " --monitor[=ADDR]",
         ];
         let found: Vec<String> = entries(&ours).into_iter().filter(|head| !ours_only.contains(&&head[..])).collect();
         assert_eq!(found, entries(&theirs));
@@ -349,11 +350,78 @@ fn statistics_are_kept_on_the_standard_error() {
     assert_eq!(quiet.errors, "");
 }
 
+/// What a PUB has not sent because nobody wants it is said where there is any.
+#[test]
+fn statistics_tell_what_nobody_wanted() {
+    let Some(both) = Both::new() else { return };
+    let address = format!("ipc://{}/filtered", both.dir.path().display());
+    let often = ["--data", "news", "--interval", "0.01", "--stats"];
+    let mut publisher = both.start("nn_pub", &[&["--bind", &address], &often[..]].concat(), b"");
+    let lines = error_lines(&mut publisher);
+    assert!(!line_with(&lines, "sent").contains("filtered"));
+    let _subscriber = both.start("nn_sub", &["--connect", &address, "--subscribe", "other"], b"");
+    line_with(&lines, ", filtered ");
+}
+
+#[test]
+fn events_are_lines_on_the_standard_error() {
+    let Some(both) = Both::new() else { return };
+    let to_itself = ["--bus", "--bind", "inproc://a", "--connect", "inproc://a", "--count", "2", "-A", "--data", "hi"];
+    let ours = both.ours("nanocat", &[&to_itself[..], &["--socket-name", "me", "--monitor"]].concat(), b"");
+    assert_eq!((&ours.output[..], ours.code), (&b"hi\nhi\n"[..], Some(0)), "{ours:?}");
+    // From the first one to the last, whatever the threads do.
+    let mut events = Vec::new();
+    for (number, line) in ours.errors.lines().enumerate() {
+        let (name, object) = line.split_once(' ').expect("a name and an object");
+        assert!(object.starts_with(&format!("{{\"event\":\"{name}\",\"seq\":{},", number + 1)), "{line}");
+        events.push(name);
+    }
+    assert_eq!(events.first(), Some(&"listening"), "{ours:?}");
+    assert_eq!(events.last(), Some(&"monitor_stopped"), "{ours:?}");
+    let times = |name| events.iter().filter(|event| **event == name).count();
+    assert_eq!([times("connected"), times("disconnected"), times("closed")], [2, 2, 2], "{ours:?}");
+    // A failure is an event too, and what nanocat says of it comes last.
+    let ours = both.ours("nanocat", &["--pair", "--monitor", "--bind", "ipc:///no/such/folder/a"], b"");
+    let words: Vec<&str> = ours.errors.lines().map(|line| line.split(' ').next().unwrap_or_default()).collect();
+    assert_eq!((words, ours.code), (vec!["bind_failed", "monitor_stopped", "Can't", ""], Some(3)), "{ours:?}");
+}
+
+#[test]
+fn events_are_published_at_an_address() {
+    let Some(both) = Both::new() else { return };
+    let [address, monitor] = ["a", "m"].map(|name| format!("ipc://{}/{name}", both.dir.path().display()));
+    let at = format!("--monitor={monitor}");
+    let mut watched = both.start("nn_pair", &["--bind", &address, &at, "-v"], b"");
+    assert_eq!(line_with(&error_lines(&mut watched), "monitor"), format!("nanocat: monitor at {monitor}"));
+    let wants = ["--subscribe", "connected ", "--count", "1", "-A"];
+    let mut subscriber = both.start("nn_sub", &[&["--connect", &monitor], &wants[..]].concat(), b"");
+    // It may subscribe only after some of the peers have been there.
+    let until = Instant::now() + LIMIT;
+    while subscriber.0.try_wait().expect("it is a child").is_none() {
+        let peer = both.ours("nn_pair", &["--connect", &address, "--data", "hi", "--recv-timeout", "0"], b"");
+        assert_eq!(peer.code, Some(0), "{peer:?}");
+        assert!(Instant::now() < until, "nobody hears of the peers");
+    }
+    let heard = String::from_utf8(ended(&mut subscriber).output).unwrap();
+    assert!(heard.starts_with("connected {\"event\":\"connected\",") && heard.contains("\"peer\":{"), "{heard}");
+    for (option, complaint) in [
+        ("--monitor=", "nanocat: Option --monitor= requires an argument behind ``=''"),
+        ("--monitor=ipc:///no/such/folder/a", "Can't monitor: No such file or directory"),
+    ] {
+        let ours = both.ours("nanocat", &["--pair", "--bind", "inproc://a", option], b"");
+        assert_eq!(ours.first_error_line(), complaint);
+        assert_ne!(ours.code, Some(0));
+    }
+    // The next word is not its value.
+    let ours = both.ours("nanocat", &["--pair", "--bind", "inproc://a", "--monitor", "tcp://127.0.0.1:1"], b"");
+    assert_eq!(ours.first_error_line(), "nanocat: Unexpected argument ``tcp://127.0.0.1:1''");
+}
+
 /// Abbreviations that upstream takes must not become ambiguous by options of ours.
 #[test]
 fn our_options_are_known_by_their_whole_names_only() {
     let Some(both) = Both::new() else { return };
-    for word in ["--js", "--cou", "--stat"] {
+    for word in ["--js", "--cou", "--stat", "--monit"] {
         let ours = both.ours("nanocat", &[word], b"");
         assert_eq!((ours.code, &ours.errors[..]), (Some(1), &format!("nanocat: Unknown option ``{word}''\n")[..]));
     }
@@ -436,6 +504,27 @@ fn spawn(program: &Path, name: &str, line: &[&str], input: &[u8]) -> Running {
     // It may have ended already, without reading.
     let _ = child.stdin.take().expect("it is piped").write_all(input);
     Running(child)
+}
+
+/// The lines on the standard error of one that runs on.
+fn error_lines(Running(child): &mut Running) -> mpsc::Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    let errors = BufReader::new(child.stderr.take().expect("it is piped"));
+    thread::spawn(move || errors.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    lines
+}
+
+/// The next line that has these words.
+fn line_with(lines: &mpsc::Receiver<String>, words: &str) -> String {
+    let until = Instant::now() + LIMIT;
+    loop {
+        let Ok(line) = lines.recv_timeout(until.saturating_duration_since(Instant::now())) else {
+            panic!("no line with {words:?} comes");
+        };
+        if line.contains(words) {
+            return line;
+        }
+    }
 }
 
 fn ended(Running(child): &mut Running) -> End {

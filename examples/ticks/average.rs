@@ -23,6 +23,7 @@ mod nn {
     pub const SNDBUF: c_int = 2;
     pub const RCVBUF: c_int = 3;
     pub const RCVTIMEO: c_int = 5;
+    pub const SOCKET_NAME: c_int = 15;
     pub const SUB_SUBSCRIBE: c_int = 1;
 
     #[link(name = "nanomsg")]
@@ -34,16 +35,22 @@ mod nn {
         pub fn nn_send(s: c_int, data: *const c_void, size: usize, flags: c_int) -> c_int;
         pub fn nn_recv(s: c_int, data: *mut c_void, size: usize, flags: c_int) -> c_int;
     }
+
+    extern "C" {
+        /// examples/monitor/reporter.c
+        pub fn reporter_start(sockets: *const c_int, count: c_int, addresses: *const c_char) -> c_int;
+    }
 }
 
 struct Socket(c_int);
 
 impl Socket {
-    fn open(protocol: c_int) -> Self {
+    fn open(protocol: c_int, name: &str) -> Self {
         let socket = Self(unsafe { nn::nn_socket(nn::AF_SP, protocol) });
         assert!(socket.0 >= 0, "nn_socket failed");
         socket.set(nn::SOL_SOCKET, nn::SNDBUF, &ROOM.to_ne_bytes());
         socket.set(nn::SOL_SOCKET, nn::RCVBUF, &ROOM.to_ne_bytes());
+        socket.set(nn::SOL_SOCKET, nn::SOCKET_NAME, name.as_bytes());
         socket
     }
 
@@ -73,6 +80,14 @@ impl Socket {
     }
 }
 
+/// Lets these sockets be watched, if the network is to be.
+fn report_on(sockets: &[c_int]) {
+    let Ok(addresses) = std::env::var("TICKS_MONITOR") else { return };
+    let text = CString::new(addresses).expect("addresses without a zero byte");
+    let done = unsafe { nn::reporter_start(sockets.as_ptr(), sockets.len() as c_int, text.as_ptr()) };
+    assert!(done == 0, "reporter_start failed");
+}
+
 #[derive(Default)]
 struct Instrument {
     n: u64,
@@ -95,9 +110,10 @@ fn main() {
         eprintln!("usage: average FEED PUBLISH");
         std::process::exit(2);
     };
-    let output = Socket::open(nn::PUB);
+    let output = Socket::open(nn::PUB, "average.out");
+    let input = Socket::open(nn::SUB, "average.in");
+    report_on(&[output.0, input.0]);
     output.bind(publish);
-    let input = Socket::open(nn::SUB);
     input.set(nn::SUB, nn::SUB_SUBSCRIBE, b"tick/");
     input.set(nn::SOL_SOCKET, nn::RCVTIMEO, &1000_i32.to_ne_bytes());
     input.connect(feed);

@@ -6,14 +6,14 @@ usage: crossings.py COMBINED PREFIX...     (as in: crossings.py ipc:///tmp/combi
 import sys
 
 from nanomsg_rs import Socket, SocketType, Timeout
-from report import Losses, Report, roomy
+from report import Losses, Report, reported, roomy
 
 
 def main(combined: str, *prefixes: str) -> None:
     report, losses = Report(), Losses()
     prices: dict[str, float] = {}
     above: dict[str, bool] = {}
-    with roomy(Socket(SocketType.SUB)) as feed:
+    with roomy(Socket(SocketType.SUB), "crossings.in") as feed, reported(feed):
         for prefix in prefixes:
             feed.subscribe(f"tick/{prefix}".encode())
             feed.subscribe(f"avg/{prefix}".encode())

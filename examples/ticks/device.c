@@ -30,10 +30,14 @@ static void *forward (void *argument)
 }
 
 /*  Reads one device off the arguments; where the next one begins. */
-static int open_device (struct device *device, char *argv [], int i)
+static int open_device (struct device *device, int number, char *argv [], int i)
 {
-    device->from = sp_socket (AF_SP_RAW, NN_SUB);
-    device->to = sp_socket (AF_SP_RAW, NN_PUB);
+    char name [32];
+
+    snprintf (name, sizeof (name), "device%d.in", number);
+    device->from = sp_socket (AF_SP_RAW, NN_SUB, name);
+    snprintf (name, sizeof (name), "device%d.out", number);
+    device->to = sp_socket (AF_SP_RAW, NN_PUB, name);
     sp_subscribe (device->from, "");
     for (; argv [i] && strcmp (argv [i], "--") != 0; ++i)
         sp_connect (device->from, argv [i]);
@@ -51,15 +55,20 @@ int main (int argc, char *argv [])
 {
     static struct device devices [DEVICES_MAX];
     pthread_t thread;
-    int count = 0, next = 1, i;
+    int count = 0, next = 1, i, sockets [2 * DEVICES_MAX];
 
     if (argc < 4) {
         fprintf (stderr,
             "usage: device FROM... -- TO... [+ FROM... -- TO...]\n");
         return 2;
     }
-    while (next < argc && count < DEVICES_MAX)
-        next = open_device (&devices [count++], argv, next);
+    while (next < argc && count < DEVICES_MAX) {
+        next = open_device (&devices [count], count + 1, argv, next);
+        sockets [2 * count] = devices [count].from;
+        sockets [2 * count + 1] = devices [count].to;
+        ++count;
+    }
+    sp_report_on (sockets, 2 * count);
     for (i = 0; i != count; ++i)
         pthread_create (&thread, NULL, forward, &devices [i]);
 

@@ -165,16 +165,17 @@ static void publish_due (int publish)
 
 int main (int argc, char *argv [])
 {
-    int publish, control;
+    int publish, control, sockets [2];
 
     if (argc != 4) {
         fprintf (stderr, "usage: feed PRICES.csv PUBLISH CONTROL\n");
         return 2;
     }
     read_prices (argv [1]);
-    publish = sp_socket (AF_SP, NN_PUB);
+    publish = sockets [0] = sp_socket (AF_SP, NN_PUB, "feed.out");
+    control = sockets [1] = sp_socket (AF_SP, NN_REP, "feed.control");
+    sp_report_on (sockets, 2);
     sp_bind (publish, argv [2]);
-    control = sp_socket (AF_SP, NN_REP);
     sp_bind (control, argv [3]);
 
     for (;;) {

@@ -4,9 +4,12 @@
 
 #include <nanomsg/nanomsg.hpp>
 
+#include "../monitor/reporter.h"
+
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <unordered_map>
 
 struct Topic {
@@ -54,6 +57,10 @@ int main(int argc, char *argv[]) {
         return 2;
     }
     nanomsg::socket feed(NN_SUB);
+    feed.set(NN_SOL_SOCKET, NN_SOCKET_NAME, "movers.in");
+    const int handle = feed.handle();
+    if (reporter_start(&handle, 1, std::getenv("TICKS_MONITOR")) < 0)
+        throw nanomsg::error("reporter_start");
     feed.set(NN_SOL_SOCKET, NN_RCVBUF, 4 << 20);
     feed.subscribe("");
     feed.recv_timeout(std::chrono::seconds(1));

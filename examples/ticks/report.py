@@ -1,17 +1,27 @@
-"""What the Python programs of the network share: counting, and a line of figures once a second."""
+"""What the Python programs of the network share: counting, a line of figures once a second, and reports for watchers."""
 
+import contextlib
+import os
 import signal
 import sys
 import time
 
 from nanomsg_rs import Socket
+from nanomsg_rs.reporting import Reporter
 
 ROOM = 4 << 20  # bytes for a burst on every edge; PUB drops what does not fit
 
 
-def roomy(socket: Socket) -> Socket:
+def roomy(socket: Socket, name: str) -> Socket:
     socket.send_buffer = socket.recv_buffer = ROOM
+    socket.name = name
     return socket
+
+
+def reported(*sockets: Socket) -> contextlib.AbstractContextManager:
+    """Lets these sockets be watched, if the network is to be, for as long as the `with` block lasts."""
+    addresses = os.environ.get("TICKS_MONITOR", "").split()
+    return Reporter(sockets, *addresses) if addresses else contextlib.nullcontext()
 
 
 class Losses:

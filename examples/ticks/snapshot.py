@@ -13,7 +13,7 @@ import sys
 import time
 
 from nanomsg_rs import Socket, SocketType, Timeout
-from report import Losses, Report, end_on_sigterm, roomy
+from report import Losses, Report, end_on_sigterm, reported, roomy
 
 FIELDS = ("n", "value", "extra", "seen")
 
@@ -75,7 +75,7 @@ def main(combined: str, store_text: str) -> None:
         changed.clear()
 
     next_write = 0.0
-    with roomy(Socket(SocketType.SUB)) as feed:
+    with roomy(Socket(SocketType.SUB), "snapshot.in") as feed, reported(feed):
         feed.subscribe(b"")
         feed.recv_timeout = 200
         feed.connect(combined)

@@ -1,5 +1,6 @@
 /*  What the C programs of the network share: sockets that end the
-    program when something fails, and a line of figures once a second. */
+    program when something fails, a line of figures once a second, and
+    reports for whoever watches the network. */
 
 #ifndef SP_H
 #define SP_H
@@ -7,6 +8,8 @@
 #include <nanomsg/nn.h>
 #include <nanomsg/pubsub.h>
 #include <nanomsg/reqrep.h>
+
+#include "../monitor/reporter.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +29,7 @@ static inline void sp_fail (const char *what, const char *about)
     exit (1);
 }
 
-static inline int sp_socket (int domain, int protocol)
+static inline int sp_socket (int domain, int protocol, const char *name)
 {
     int room = SP_ROOM;
     int s = nn_socket (domain, protocol);
@@ -34,8 +37,9 @@ static inline int sp_socket (int domain, int protocol)
     if (s < 0)
         sp_fail ("nn_socket", "");
     if (nn_setsockopt (s, NN_SOL_SOCKET, NN_SNDBUF, &room, sizeof (room)) < 0 ||
-          nn_setsockopt (s, NN_SOL_SOCKET, NN_RCVBUF, &room, sizeof (room)) < 0)
-        sp_fail ("nn_setsockopt", "");
+          nn_setsockopt (s, NN_SOL_SOCKET, NN_RCVBUF, &room, sizeof (room)) < 0 ||
+          nn_setsockopt (s, NN_SOL_SOCKET, NN_SOCKET_NAME, name, strlen (name)) < 0)
+        sp_fail ("nn_setsockopt", name);
     return s;
 }
 
@@ -75,6 +79,16 @@ static inline int sp_report_due (void)
         return 0;
     next = sp_now () + 1;
     return 1;
+}
+
+/*  Lets these sockets be watched, if the network is to be: ticks.py --monitor
+    says where in the environment. */
+static inline void sp_report_on (const int *sockets, int count)
+{
+    const char *addresses = getenv ("TICKS_MONITOR");
+
+    if (reporter_start (sockets, count, addresses) < 0)
+        sp_fail ("TICKS_MONITOR", addresses);
 }
 
 #endif

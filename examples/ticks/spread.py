@@ -8,13 +8,17 @@ After every tick of one of them it publishes "spread/FIRST-SECOND N DIFFERENCE T
 import sys
 
 from nanomsg_rs import Socket, SocketType, Timeout
-from report import Losses, Report, roomy
+from report import Losses, Report, reported, roomy
 
 
 def main(feed: str, publish: str, first: str, second: str) -> None:
     report, losses = Report(), Losses()
     topic, sent, prices = f"spread/{first}-{second}", 0, {}
-    with roomy(Socket(SocketType.SUB)) as ticks, roomy(Socket(SocketType.PUB)) as out:
+    with (
+        roomy(Socket(SocketType.SUB), "spread.in") as ticks,
+        roomy(Socket(SocketType.PUB), "spread.out") as out,
+        reported(ticks, out),
+    ):
         out.bind(publish)
         for name in (first, second):
             ticks.subscribe(f"tick/{name} ".encode())  # the blank ends the name

@@ -85,15 +85,16 @@ int main (int argc, char *argv [])
 {
     struct nn_pollfd wait [2];
     char text [SP_MESSAGE_MAX], reply [128];
-    int feed, control, size;
+    int feed, control, size, sockets [2];
 
     if (argc != 3) {
         fprintf (stderr, "usage: statistics FEED CONTROL\n");
         return 2;
     }
-    feed = sp_socket (AF_SP, NN_SUB);
+    feed = sockets [0] = sp_socket (AF_SP, NN_SUB, "statistics.in");
+    control = sockets [1] = sp_socket (AF_SP, NN_REP, "statistics.control");
+    sp_report_on (sockets, 2);
     sp_subscribe (feed, "tick/");
-    control = sp_socket (AF_SP, NN_REP);
     sp_bind (control, argv [2]);
     sp_connect (feed, argv [1]);
 

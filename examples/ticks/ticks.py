@@ -2,7 +2,7 @@
 """The market data network: starts all its programs, shows what they do, and stops them.
 
 usage: ticks.py [--rate N] [--seconds N] [--edges ipc|tcp] [--edge NAME=ADDRESS]...
-                [--store sqlite:PATH|redis:HOST:PORT]
+                [--store sqlite:PATH|redis:HOST:PORT] [--monitor]
 
 Every arrow of the picture in README.md is an address in the table that is printed first. The
 programs are told nothing else: `--edges tcp` or `--edge average=tcp://127.0.0.1:7001` is all it
@@ -68,10 +68,14 @@ def first_symbols() -> tuple[str, str]:
 class Network:
     """The programs, their addresses, and the figures they print."""
 
-    def __init__(self, folder: Path, edges: str = "ipc", store: str = "", **changed: str) -> None:
+    def __init__(
+        self, folder: Path, edges: str = "ipc", store: str = "", monitored: bool = False, **changed: str
+    ) -> None:
         self.at = addresses(folder, edges) | changed
         self.store = store or f"sqlite:{folder}/snapshot.db"
         self.commands = self._commands()
+        # Where each program reports on its sockets. Of ipc whatever the edges are: watchers are on this machine.
+        self.monitors = {name: f"ipc://{folder}/{name}.monitor" for name in self.commands} if monitored else {}
         self.figures: dict[str, dict[str, int]] = {name: {} for name in self.commands}
         self.rates: dict[str, dict[str, float]] = {name: {} for name in self.commands}
         self.news: deque[str] = deque(maxlen=5)
@@ -122,7 +126,8 @@ class Network:
         python_path = os.pathsep.join([str(TOP / "bindings" / "python"), os.environ.get("PYTHONPATH", "")])
         self.running[name] = subprocess.Popen(
             self.commands[name], stdout=subprocess.PIPE, text=True,
-            env=os.environ | {"PYTHONPATH": python_path, "PYTHONDONTWRITEBYTECODE": "1"},
+            env=os.environ | {"PYTHONPATH": python_path, "PYTHONDONTWRITEBYTECODE": "1",
+                              "TICKS_MONITOR": self.monitors.get(name, "")},
         )  # fmt: skip
         self.figures[name], self.rates[name] = {}, {}
         threading.Thread(target=self._listen, args=(name, self.running[name]), daemon=True).start()
@@ -232,6 +237,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="for how long; else until Ctrl-C")
     parser.add_argument("--edges", choices=("ipc", "tcp"), default="ipc", help="transport of all edges")
     parser.add_argument("--edge", action="append", default=[], metavar="NAME=ADDRESS", help="one edge's address")
+    parser.add_argument("--monitor", action="store_true", help="let examples/monitor watch every socket")
     parser.add_argument("--store", default="", help="sqlite:PATH or redis:HOST:PORT")
     options = parser.parse_args()
     changed = dict(edge.split("=", 1) for edge in options.edge)
@@ -241,7 +247,7 @@ def main() -> None:
     build()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     folder = Path(tempfile.mkdtemp(prefix="ticks-"))
-    network = Network(folder, options.edges, options.store, **changed)
+    network = Network(folder, options.edges, options.store, options.monitor, **changed)
     try:
         with page_server(network.at["page"]) as page:
             network.start()
@@ -249,6 +255,8 @@ def main() -> None:
             for edge, address in network.at.items():
                 print(f"  {edge:<19}{address}")
             print(f"  {'store':<19}{network.store}\n  {'in a browser':<19}{page}\n", flush=True)
+            if network.monitors:
+                print(f"to watch its sockets: {HERE.parent / 'monitor' / 'monitor.py'} {folder}/*.monitor\n", flush=True)
             network.ask("feed", f"rate {options.rate:g}")
             network.ask("feed", "start")
             end = time.monotonic() + options.seconds

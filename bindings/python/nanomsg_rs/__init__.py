@@ -6,6 +6,8 @@ The modules, from the outside in:
 ``monitor``     Monitor: what happens to a socket's endpoints and connections, as it happens
 ``asyncio``     Socket and Monitor for coroutines: ``await socket.recv()``
 ``requests``    Requests and Replies: several requests at once over one socket
+``reporting``   Reporter: events and statistics of sockets, published for whoever watches the process
+``prometheus``  the same statistics for Prometheus
 ``messages``    Message: a message in the library's own memory, for sending and receiving
 ``options``     socket options as attributes
 ``buffers``     memory of Python objects lent to the library without a copy

@@ -337,12 +337,13 @@ def figure_sum(network: Network, name: str) -> int:
 def test_one_command_starts_shows_and_stops_them(tmp_path):
     done = subprocess.run(
         [sys.executable, str(HERE.parent / "ticks.py"), "--seconds", "2", "--rate", "5000",
-         "--edge", f"average=tcp://127.0.0.1:{ticks.free_port()}"],
+         "--monitor", "--edge", f"average=tcp://127.0.0.1:{ticks.free_port()}"],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=100, env=os.environ | {"TMPDIR": str(tmp_path)},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert done.stdout.rstrip().endswith("all stopped")
     assert "average            tcp://" in done.stdout and "lost 0" in done.stdout
+    assert "/monitor.py " in done.stdout and "/*.monitor" in done.stdout
     assert list(tmp_path.iterdir()) == []
 
 

@@ -18,8 +18,9 @@ use clap::{Arg, Command};
 use clap_lex::RawArgs;
 
 use crate::format::Format;
+use crate::monitor::Monitor;
 use crate::table::{self, ENDPOINTS, MANDATORY, ONCE, OURS, SOCKETS};
-use crate::{Failure, help, nn};
+use crate::{Failure, c_string, help, nn};
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -44,6 +45,7 @@ pub(crate) struct Plan {
     pub data: Option<Vec<u8>>,
     pub count: Option<u64>,
     pub stats: bool,
+    pub monitor: Monitor,
     /// Tells where it is bound.
     pub verbose: bool,
 }
@@ -92,7 +94,10 @@ impl Reader<'_> {
             if let Some((name, attached)) = word.to_long() {
                 let whole = word.display().to_string();
                 let (arg, typed) = self.long(name.unwrap_or("\u{fffd}"), &whole)?;
-                let value = if arg.get_action().takes_values() {
+                let value = if arg.is_require_equals_set() {
+                    // The next word is never its value.
+                    attached.map(OsStr::to_owned)
+                } else if arg.get_action().takes_values() {
                     let value = attached.or_else(|| words.next_os(&mut cursor));
                     Some(value.ok_or_else(|| self.usage(&format!("Option {typed} requires an argument")))?.to_owned())
                 } else if attached.is_some() {
@@ -170,6 +175,7 @@ impl Reader<'_> {
                 return Err(self.listing(&format!("Option {typed} conflicts with the following options"), others));
             }
         }
+        let attached = value.is_some();
         let value = value.map(OsStrExt::as_bytes).unwrap_or_default();
         match id {
             "recv-timeout" => self.plan.recv_timeout = Some(self.number(value, &typed)?),
@@ -182,6 +188,11 @@ impl Reader<'_> {
             "file" => self.plan.data = Some(contents(value)?),
             "count" => self.plan.count = Some(self.count(value, &typed)?),
             "stats" => self.plan.stats = true,
+            "monitor" if !attached => self.plan.monitor = Monitor::Print,
+            "monitor" if value.is_empty() => {
+                return Err(self.usage(&format!("Option {typed} requires an argument behind ``=''")));
+            }
+            "monitor" => self.plan.monitor = Monitor::Publish(value.to_owned()),
             "verbose" => self.plan.verbose = true,
             "format" => {
                 let formats = Format::NAMES.map(|(name, _)| name.to_owned());
@@ -285,9 +296,4 @@ fn contents(path: &[u8]) -> Result<Vec<u8>, Failure> {
         let words = error.raw_os_error().map_or_else(|| error.to_string(), nn::describe);
         Failure::file(format!("Error opening file ``{}'': {words}", String::from_utf8_lossy(path)))
     })
-}
-
-/// Words of a command line have no NUL in them.
-fn c_string(word: Vec<u8>) -> CString {
-    CString::new(word).unwrap_or_default()
 }

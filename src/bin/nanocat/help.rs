@@ -28,7 +28,9 @@ pub(crate) fn text<'a>(program: &str, command: &Command, mandatory: impl Iterato
         if let Some(short) = arg.get_short() {
             line += &format!(",-{short}");
         }
-        if arg.get_action().takes_values() {
+        if arg.is_require_equals_set() {
+            line += &format!("[={}]", arg.get_value_names().unwrap_or_default().join("|"));
+        } else if arg.get_action().takes_values() {
             line +=
                 &arg.get_value_names().unwrap_or_default().iter().map(|name| format!(" {name}")).collect::<String>();
         }

@@ -8,11 +8,13 @@ mod address;
 mod arguments;
 mod format;
 mod help;
+mod monitor;
 mod nn;
 mod stats;
 mod table;
 mod talk;
 
+use std::ffi::CString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -39,6 +41,19 @@ impl Failure {
     fn library(what: &str, error: &nn::Error) -> Self {
         Self { code: 3, text: format!("{what}: {error}") }
     }
+
+    /// The same, and on a second line which address and what is wrong with it.
+    fn address(what: &str, address: &[u8], error: &nn::Error, bind: bool) -> Self {
+        let mut failure = Self::library(what, error);
+        let address = String::from_utf8_lossy(address);
+        failure.text += &format!("\n    {address}: {}", address::refusal(&address, error.errno, bind));
+        failure
+    }
+}
+
+/// Words of a command line have no NUL in them.
+fn c_string(word: Vec<u8>) -> CString {
+    CString::new(word).unwrap_or_default()
 }
 
 fn main() -> ExitCode {

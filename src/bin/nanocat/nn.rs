@@ -27,6 +27,8 @@ const NN_SOL_SOCKET: c_int = 0;
 const NN_SNDTIMEO: c_int = 4;
 const NN_RCVTIMEO: c_int = 5;
 const NN_SOCKET_NAME: c_int = 15;
+/// Of nanomsg-rs/monitor.h.
+const NN_MONITOR: c_int = 1007;
 /// The level of an endpoint's address, of nanomsg-rs/options.h.
 const NN_ENDPOINT: c_int = -1001;
 const NN_SUB_SUBSCRIBE: c_int = 1;
@@ -83,6 +85,16 @@ impl Socket {
         self.set(NN_SUB, NN_SUB_SUBSCRIBE, prefix)
     }
 
+    /// Publishes the socket's events at this address.
+    pub(crate) fn set_monitor(&self, address: &[u8]) -> Result<(), Error> {
+        self.set(NN_SOL_SOCKET, NN_MONITOR, address)
+    }
+
+    /// Where events are published, with the port that the system has chosen.
+    pub(crate) fn monitor_address(&self) -> Result<String, Error> {
+        self.text(NN_SOL_SOCKET, NN_MONITOR)
+    }
+
     /// Returns the endpoint's id.
     pub(crate) fn bind(&self, address: &CString) -> Result<c_int, Error> {
         // SAFETY: The address ends with a NUL and outlives the call.
@@ -91,12 +103,7 @@ impl Socket {
 
     /// The address of an endpoint, with the port that the system has chosen where port 0 was bound.
     pub(crate) fn endpoint_address(&self, endpoint: c_int) -> Result<String, Error> {
-        let mut address = [0u8; 256];
-        let mut length = address.len();
-        let (to, room) = (address.as_mut_ptr().cast(), &raw mut length);
-        // SAFETY: The library writes at most `length` bytes, and the length.
-        checked(unsafe { nn_getsockopt(self.handle, NN_ENDPOINT, endpoint, to, room) })?;
-        Ok(String::from_utf8_lossy(&address[..length.min(address.len())]).into_owned())
+        self.text(NN_ENDPOINT, endpoint)
     }
 
     pub(crate) fn connect(&self, address: &CString) -> Result<(), Error> {
@@ -118,6 +125,16 @@ impl Socket {
 
     pub(crate) fn statistic(&self, number: c_int) -> u64 {
         nn_get_statistic(self.handle, number)
+    }
+
+    /// An option whose value is an address.
+    fn text(&self, level: c_int, option: c_int) -> Result<String, Error> {
+        let mut text = [0u8; 256];
+        let mut length = text.len();
+        let (to, room) = (text.as_mut_ptr().cast(), &raw mut length);
+        // SAFETY: The library writes at most `length` bytes, and the length.
+        checked(unsafe { nn_getsockopt(self.handle, level, option, to, room) })?;
+        Ok(String::from_utf8_lossy(&text[..length.min(text.len())]).into_owned())
     }
 
     fn set(&self, level: c_int, option: c_int, value: &[u8]) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! `--stats`: one line about the socket on the standard error, kept up to date.
+//! What is written on the standard error: with `--stats` one line about the socket, kept up to date; and lines of others.
 #![forbid(unsafe_code)]
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -17,7 +17,11 @@ const ALWAYS: [(&str, i32); 5] =
     [("connections", 201), ("sent", 301), ("bytes sent", 303), ("received", 302), ("bytes received", 304)];
 
 /// What is shown where it is not 0.
-const SOMETIMES: [(&str, i32); 10] = [
+const SOMETIMES: [(&str, i32); 13] = [
+    // Messages: with peers that had no room, that nobody had subscribed to, and in whose place a newer one came.
+    ("overflowed", 1302),
+    ("filtered", 1301),
+    ("conflated", 1303),
     ("connecting", 202),
     ("established", 101),
     ("accepted", 102),
@@ -30,16 +34,42 @@ const SOMETIMES: [(&str, i32); 10] = [
     ("send priority", 401),
 ];
 
-pub(crate) struct Watch<'a> {
-    socket: &'a Socket,
-    wanted: bool,
-    /// The line on the screen, and with it the right to write one.
+/// The line about the socket that is on the screen, and with it the right to write one.
+#[derive(Default)]
+pub(crate) struct Screen {
     line: Mutex<String>,
 }
 
+impl Screen {
+    /// Takes the line off a terminal, where something else is to be printed, and keeps it off until that is done.
+    pub(crate) fn make_room(&self) -> MutexGuard<'_, String> {
+        let mut line = self.line();
+        if !line.is_empty() && io::stderr().is_terminal() {
+            line.clear();
+            let _ = io::stderr().write_all(b"\r\x1b[K");
+        }
+        line
+    }
+
+    pub(crate) fn say(&self, text: &str) {
+        let _room = self.make_room();
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
+    fn line(&self) -> MutexGuard<'_, String> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) struct Watch<'a> {
+    socket: &'a Socket,
+    wanted: bool,
+    screen: &'a Screen,
+}
+
 impl<'a> Watch<'a> {
-    pub(crate) fn over(socket: &'a Socket, wanted: bool) -> Self {
-        Self { socket, wanted, line: Mutex::new(String::new()) }
+    pub(crate) fn over(socket: &'a Socket, wanted: bool, screen: &'a Screen) -> Self {
+        Self { socket, wanted, screen }
     }
 
     /// Shows the line while `work` runs, and once more when it is done.
@@ -66,28 +96,10 @@ impl<'a> Watch<'a> {
         outcome
     }
 
-    /// Takes the line off a terminal, where a message is to be printed, and keeps it off until that is done.
-    pub(crate) fn make_room(&self) -> Option<MutexGuard<'_, String>> {
-        if !self.wanted {
-            return None;
-        }
-        let mut line = self.line();
-        if io::stderr().is_terminal() && !line.is_empty() {
-            line.clear();
-            let _ = io::stderr().write_all(b"\r\x1b[K");
-        }
-        Some(line)
-    }
-
-    pub(crate) fn say(&self, text: &str) {
-        let _room = self.make_room();
-        eprintln!("{text}");
-    }
-
     /// On a terminal in place, elsewhere as a further line; if there is news.
     fn show(&self) {
         let now = self.now();
-        let mut line = self.line();
+        let mut line = self.screen.line();
         if *line == now {
             return;
         }
@@ -104,9 +116,5 @@ impl<'a> Watch<'a> {
         let sometimes =
             sometimes.iter().filter(|(_, value)| *value > 0).map(|(words, value)| format!("{words} {value}"));
         always.into_iter().chain(sometimes).collect::<Vec<_>>().join(", ")
-    }
-
-    fn line(&self) -> MutexGuard<'_, String> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -103,7 +103,11 @@ pub(crate) fn command() -> Command {
         .arg(value("file", "PATH").short('F').help("The same with what the file PATH holds; \"-\" is the standard input"))
         .next_help_heading("Ending and Watching")
         .arg(value("count", "N").help("End after N messages: received ones, or with PUB and PUSH sent ones"))
-        .arg(flag("stats").help("Show the socket's statistics on the standard error while it runs"));
+        .arg(flag("stats").help("Show the socket's statistics on the standard error while it runs"))
+        .arg(value("monitor", "ADDR").num_args(0..=1).require_equals(true).help(
+            "Print what happens to the socket's connections on the standard error, a line for each event: its name \
+             and a JSON object. With an address: publish it there",
+        ));
     let group = |id, args: Vec<&'static str>| ArgGroup::new(id).args(args).multiple(true);
     let able = |what| SOCKETS.iter().filter(|socket| socket.2.contains(&what)).map(|socket| socket.0).collect();
     command
@@ -113,7 +117,7 @@ pub(crate) fn command() -> Command {
         .group(group(SUB, able(SUB)))
         .group(group(DATA, vec!["data", "file"]))
         .group(group(ENDPOINT, ENDPOINTS.iter().map(|endpoint| endpoint.0).collect()))
-        .group(group(OURS, vec!["version", "json", "count", "stats"]))
+        .group(group(OURS, vec!["version", "json", "count", "stats", "monitor"]))
 }
 
 /// The options that give an address: its beginning, and whether it is bound.

@@ -1,33 +1,45 @@
 //! What nanocat does with its socket, by socket type; as upstream's does it, until `--count` is reached.
 #![forbid(unsafe_code)]
 
-use std::ffi::CString;
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::Failure;
 use crate::arguments::Plan;
 use crate::nn::{Error, Message, Socket};
-use crate::stats::Watch;
-use crate::{Failure, address};
+use crate::stats::{Screen, Watch};
 
 /// NN_* of the types whose sockets only send, and of those that answer.
 const PUB: i32 = 32;
 const PUSH: i32 = 80;
 const REP: i32 = 49;
 const RESPONDENT: i32 = 99;
-const SUB: i32 = 33;
+pub(crate) const SUB: i32 = 33;
 
 pub(crate) fn talk(plan: &Plan) -> Result<(), Failure> {
-    let socket = open(plan)?;
-    let watch = Watch::over(&socket, plan.stats);
+    let screen = Screen::default();
+    // What prints the events ends after the socket, whose last ones come when it is closed.
+    thread::scope(|scope| {
+        let failed = |error| Failure::library("Can't create socket", &error);
+        let socket = Socket::open(plan.socket).map_err(failed)?;
+        let watched = plan.monitor.begin(&socket, plan.verbose, scope, &screen)?;
+        let outcome = prepare(&socket, plan, &screen).and_then(|()| use_socket(&socket, plan, &screen));
+        drop(socket);
+        drop(watched);
+        outcome
+    })
+}
+
+fn use_socket(socket: &Socket, plan: &Plan, screen: &Screen) -> Result<(), Failure> {
+    let watch = Watch::over(socket, plan.stats, screen);
     // Nothing else may come between the socket and its end: what was sent is written when it is closed.
     watch.during(|| {
         if let Some(delay) = plan.delay {
             thread::sleep(seconds(delay));
         }
-        let mut talk = Talk { plan, socket: &socket, watch: &watch, left: plan.count };
+        let mut talk = Talk { plan, socket, screen, left: plan.count };
         match (&plan.data, plan.socket) {
             (Some(data), PUB | PUSH) => talk.send_only(data),
             (Some(data), REP | RESPONDENT) => talk.answer(data),
@@ -37,9 +49,8 @@ pub(crate) fn talk(plan: &Plan) -> Result<(), Failure> {
     })
 }
 
-fn open(plan: &Plan) -> Result<Socket, Failure> {
+fn prepare(socket: &Socket, plan: &Plan, screen: &Screen) -> Result<(), Failure> {
     let failed = |what| move |error: Error| Failure::library(what, &error);
-    let socket = Socket::open(plan.socket).map_err(failed("Can't create socket"))?;
     // A negative time is no limit, as if it had not been said.
     if let Some(limit) = plan.send_timeout.filter(|&limit| limit >= 0.0) {
         socket.set_send_timeout((limit * 1000.0) as i32).map_err(failed("Can't set send timeout"))?;
@@ -58,25 +69,20 @@ fn open(plan: &Plan) -> Result<Socket, Failure> {
         }
     }
     for address in &plan.binds {
-        let endpoint = socket.bind(address).map_err(|error| refused("Can't bind", address, &error, true))?;
+        let endpoint =
+            socket.bind(address).map_err(|error| Failure::address("Can't bind", address.as_bytes(), &error, true))?;
         if plan.verbose
             && let Ok(bound) = socket.endpoint_address(endpoint)
         {
-            eprintln!("nanocat: bound to {bound}");
+            screen.say(&format!("nanocat: bound to {bound}"));
         }
     }
     for address in &plan.connects {
-        socket.connect(address).map_err(|error| refused("Can't connect", address, &error, false))?;
+        socket
+            .connect(address)
+            .map_err(|error| Failure::address("Can't connect", address.as_bytes(), &error, false))?;
     }
-    Ok(socket)
-}
-
-/// The complaint, and on a second line which address and what is wrong with it.
-fn refused(what: &str, address: &CString, error: &Error, bind: bool) -> Failure {
-    let mut failure = Failure::library(what, error);
-    let address = address.to_string_lossy();
-    failure.text += &format!("\n    {address}: {}", address::refusal(&address, error.errno, bind));
-    failure
+    Ok(())
 }
 
 /// In milliseconds; upstream cuts it to whole seconds.
@@ -97,7 +103,7 @@ fn is_end(error: &Error) -> bool {
 struct Talk<'a> {
     plan: &'a Plan,
     socket: &'a Socket,
-    watch: &'a Watch<'a>,
+    screen: &'a Screen,
     /// What `--count` leaves to do.
     left: Option<u64>,
 }
@@ -194,7 +200,7 @@ impl Talk<'_> {
     fn send(&self, data: &[u8]) -> Result<(), Failure> {
         match self.socket.send(data) {
             Err(error) if error.errno == libc::EAGAIN => {
-                self.watch.say("Message not sent (EAGAIN)");
+                self.screen.say("Message not sent (EAGAIN)");
                 Ok(())
             }
             outcome => outcome.map_err(|error| Failure::library("Can't send", &error)),
@@ -208,7 +214,7 @@ impl Talk<'_> {
         if text.is_empty() {
             return Ok(());
         }
-        let _room = self.watch.make_room();
+        let _room = self.screen.make_room();
         let mut out = io::stdout().lock();
         // A reader that has gone ends the process by SIGPIPE; this is a full disk and the like.
         out.write_all(&text).and_then(|()| out.flush()).map_err(|error| Failure {

@@ -1,0 +1,160 @@
+"""What sockets tell of themselves, for whoever watches the process from outside.
+
+::
+
+    with Reporter([jobs, results], "ipc:///run/worker.monitor", "ws://127.0.0.1:7001"):
+        ...
+
+Every address publishes the same messages: each event of the sockets as it happens, ``connected {...}``, and once a second
+their statistics, ``statistics {...}``; docs/monitoring.schema.json describes both. ``examples/monitor`` shows them. Of
+libnanomsg-rs alone; with another library it is NanomsgError with ENOPROTOOPT.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import threading
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Type
+
+from .constants import DONTWAIT, POLLIN, SYMBOLS, SocketType, Statistic
+from .errors import Again, BadSocket
+from .options import NN_SOL_SOCKET
+from .socket import BaseSocket, Endpoint, Socket, poll
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_MONITOR = SYMBOLS.get("NN_MONITOR", 1007)
+_STATISTICS = SYMBOLS.get("NN_STATISTICS", 1008)
+_LINGER = 100  # ms that closing waits at most for watchers to take the last reports
+_numbers = itertools.count()
+
+
+def document_text(socket: BaseSocket) -> bytes:
+    """A socket's counters, endpoints and connections as JSON (NN_STATISTICS)."""
+    size = 4096
+    while True:
+        text = socket.get_option(NN_SOL_SOCKET, _STATISTICS, size)
+        if len(text) < size:
+            return text
+        size *= 2  # it may have become longer since
+
+
+def document(socket: BaseSocket) -> dict[str, Any]:
+    """The same, read."""
+    read: dict[str, Any] = json.loads(document_text(socket))
+    return read
+
+
+class Reporter:
+    """Publishes the events and the statistics of sockets, in a thread of its own, until ``close`` or the end of ``with``.
+
+    ``addresses`` are where it listens, with the ports that the system has chosen. A socket's events go to one place: one that
+    has NN_MONITOR set already loses that, unless ``events`` is False. Closed sockets are left out by themselves.
+    """
+
+    def __init__(
+        self, sockets: Iterable[BaseSocket], *addresses: str, interval: float = 1.0, events: bool = True
+    ) -> None:
+        self._base = f"inproc://nanomsg_rs.reporter-{os.getpid()}-{next(_numbers)}"
+        self._interval = interval
+        self._wants_events = events
+        self._lock = threading.Lock()
+        self._watched: dict[BaseSocket, Endpoint | None] = {}
+        self._out, self._events = Socket(SocketType.PUB), Socket(SocketType.SUB)
+        self._bell, self._ear = Socket(SocketType.PAIR), Socket(SocketType.PAIR)
+        self._thread: threading.Thread | None = None
+        try:
+            self._out.name, self._out.linger = "reporter", _LINGER
+            self._events.subscribe(b"")
+            self._ear.bind(f"{self._base}-bell")
+            self._bell.connect(f"{self._base}-bell")
+            self.addresses = [self._out.bind(address).address for address in addresses]
+            for socket in sockets:
+                self.add(socket)
+            self._thread = threading.Thread(target=self._run, name="nanomsg_rs.Reporter", daemon=True)
+            self._thread.start()
+        except BaseException:
+            self._thread = None
+            self.close()
+            raise
+
+    def add(self, socket: BaseSocket) -> None:
+        """Report on one more socket."""
+        endpoint = None
+        if self._wants_events:
+            address = f"{self._base}-{next(_numbers)}"
+            socket.set_option(NN_SOL_SOCKET, _MONITOR, address.encode())
+            endpoint = self._events.connect(address)
+        with self._lock:
+            self._watched[socket] = endpoint
+
+    def close(self) -> None:
+        """Publish what has happened until now, and end. Twice is no error."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._bell.send(b"")
+            thread.join()
+        with self._lock:
+            for socket in [socket for socket, endpoint in self._watched.items() if endpoint is not None]:
+                try:
+                    socket.set_option(NN_SOL_SOCKET, _MONITOR, b"")
+                except BadSocket:
+                    pass
+            self._watched.clear()
+        for own in (self._bell, self._ear, self._events, self._out):
+            own.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: Type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        due = time.monotonic()
+        try:
+            while True:
+                if time.monotonic() >= due:
+                    due = time.monotonic() + self._interval
+                    self._publish_statistics()
+                patience = max(0, math.ceil((due - time.monotonic()) * 1000))
+                ready = [socket for socket, _ in poll([(self._events, POLLIN), (self._ear, POLLIN)], patience)]
+                self._publish_events()
+                if self._ear in ready:
+                    self._publish_statistics()
+                    return
+        except BadSocket:
+            pass  # term has closed everything
+
+    def _publish_events(self) -> None:
+        while True:
+            try:
+                self._out.send(self._events.recv_message(DONTWAIT))
+            except Again:
+                return
+
+    def _publish_statistics(self) -> None:
+        with self._lock:
+            watched = list(self._watched.items())
+        heard = self._out.statistic(Statistic.CURRENT_CONNECTIONS) > 0
+        for socket, endpoint in watched:
+            try:
+                if socket.handle < 0:
+                    raise BadSocket
+                if heard:
+                    self._out.send(b"statistics " + document_text(socket))
+            except BadSocket:
+                self._publish_events()
+                if endpoint is not None:
+                    endpoint.shutdown()
+                with self._lock:
+                    self._watched.pop(socket, None)
