@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Type
 from .constants import DONTWAIT, POLLIN, SYMBOLS, SocketType, Statistic
 from .errors import Again, BadSocket
 from .options import NN_SOL_SOCKET
-from .socket import BaseSocket, Endpoint, Socket, poll
+from .socket import BaseSocket, Socket, poll
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -66,13 +66,15 @@ class Reporter:
         self._interval = interval
         self._wants_events = events
         self._lock = threading.Lock()
-        self._watched: dict[BaseSocket, Endpoint | None] = {}
-        self._out, self._events = Socket(SocketType.PUB), Socket(SocketType.SUB)
+        self._watched: set[BaseSocket] = set()
+        # What subscribes to the events of each; until its last one, which comes when it has been closed already.
+        self._ears: list[Socket] = []
+        self._ending = False
+        self._out = Socket(SocketType.PUB)
         self._bell, self._ear = Socket(SocketType.PAIR), Socket(SocketType.PAIR)
         self._thread: threading.Thread | None = None
         try:
             self._out.name, self._out.linger = "reporter", _LINGER
-            self._events.subscribe(b"")
             self._ear.bind(f"{self._base}-bell")
             self._bell.connect(f"{self._base}-bell")
             self.addresses = [self._out.bind(address).address for address in addresses]
@@ -87,28 +89,36 @@ class Reporter:
 
     def add(self, socket: BaseSocket) -> None:
         """Report on one more socket."""
-        endpoint = None
         if self._wants_events:
             address = f"{self._base}-{next(_numbers)}"
             socket.set_option(NN_SOL_SOCKET, _MONITOR, address.encode())
-            endpoint = self._events.connect(address)
+            ear = Socket(SocketType.SUB)
+            with self._lock:
+                self._ears.append(ear)
+            ear.subscribe(b"")
+            ear.connect(address)
         with self._lock:
-            self._watched[socket] = endpoint
+            self._watched.add(socket)
+        if self._thread is not None:
+            self._bell.send(b"")
 
     def close(self) -> None:
         """Publish what has happened until now, and end. Twice is no error."""
         thread, self._thread = self._thread, None
         if thread is not None:
+            self._ending = True
             self._bell.send(b"")
             thread.join()
         with self._lock:
-            for socket in [socket for socket, endpoint in self._watched.items() if endpoint is not None]:
-                try:
-                    socket.set_option(NN_SOL_SOCKET, _MONITOR, b"")
-                except BadSocket:
-                    pass
+            watched, ears = list(self._watched), list(self._ears)
             self._watched.clear()
-        for own in (self._bell, self._ear, self._events, self._out):
+            self._ears.clear()
+        for socket in watched if self._wants_events else ():
+            try:
+                socket.set_option(NN_SOL_SOCKET, _MONITOR, b"")
+            except BadSocket:
+                pass
+        for own in (self._bell, self._ear, *ears, self._out):
             own.close()
 
     def __enter__(self) -> Self:
@@ -127,34 +137,40 @@ class Reporter:
                     due = time.monotonic() + self._interval
                     self._publish_statistics()
                 patience = max(0, math.ceil((due - time.monotonic()) * 1000))
-                ready = [socket for socket, _ in poll([(self._events, POLLIN), (self._ear, POLLIN)], patience)]
-                self._publish_events()
+                with self._lock:
+                    ears = list(self._ears)
+                ready = [socket for socket, _ in poll([(ear, POLLIN) for ear in (*ears, self._ear)], patience)]
+                for ear in ears:
+                    self._publish_events(ear)
                 if self._ear in ready:
-                    self._publish_statistics()
-                    return
+                    self._ear.recv(DONTWAIT)
+                    if self._ending:
+                        self._publish_statistics()
+                        return
         except BadSocket:
             pass  # term has closed everything
 
-    def _publish_events(self) -> None:
-        while True:
-            try:
-                self._out.send(self._events.recv_message(DONTWAIT))
-            except Again:
-                return
+    def _publish_events(self, ear: Socket) -> None:
+        try:
+            while True:
+                event = ear.recv(DONTWAIT)
+                self._out.send(event)
+                if event.startswith(b"monitor_stopped "):
+                    break
+        except Again:
+            return
+        with self._lock:
+            self._ears.remove(ear)
+        ear.close()
 
     def _publish_statistics(self) -> None:
         with self._lock:
-            watched = list(self._watched.items())
-        heard = self._out.statistic(Statistic.CURRENT_CONNECTIONS) > 0
-        for socket, endpoint in watched:
+            self._watched = {socket for socket in self._watched if socket.handle >= 0}
+            watched = sorted(self._watched, key=lambda socket: socket.handle)
+        if not self._out.statistic(Statistic.CURRENT_CONNECTIONS):
+            return
+        for socket in watched:
             try:
-                if socket.handle < 0:
-                    raise BadSocket
-                if heard:
-                    self._out.send(b"statistics " + document_text(socket))
+                self._out.send(b"statistics " + document_text(socket))
             except BadSocket:
-                self._publish_events()
-                if endpoint is not None:
-                    endpoint.shutdown()
-                with self._lock:
-                    self._watched.pop(socket, None)
+                pass  # it has just been closed

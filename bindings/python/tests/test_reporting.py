@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any, Callable
 
 import pytest
 
-from conftest import eventually
+from conftest import PATIENCE, eventually
 from nanomsg_rs import NanomsgError, Socket, SocketType
 from nanomsg_rs import constants as nn
 from nanomsg_rs.reporting import Reporter, document
@@ -32,10 +33,12 @@ def listen(open_socket: Open, address: str) -> Socket:
 
 
 def until(listener: Socket, wanted: str, true: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
+    deadline = time.monotonic() + PATIENCE
     while True:
         name, what = heard(listener)
         if name == wanted and true(what):
             return what
+        assert time.monotonic() < deadline, f"no such {wanted} comes"
 
 
 def test_a_document_is_whole_however_long_it_is(open_socket: Open) -> None:
