@@ -155,6 +155,6 @@ fn connection(facts: &PipeFacts) -> Connection<'_> {
         traffic: facts.traffic,
         send_queue_bytes: facts.unwritten,
         recv_queue_bytes: facts.unread,
-        rtt_us: facts.stream.as_deref().and_then(|stream| sys::round_trip_time(stream)),
+        rtt_us: facts.stream.as_deref().and_then(sys::round_trip_time),
     }
 }
