@@ -155,6 +155,9 @@ fn connection(facts: &PipeFacts) -> Connection<'_> {
         traffic: facts.traffic,
         send_queue_bytes: facts.unwritten,
         recv_queue_bytes: facts.unread,
-        rtt_us: facts.stream.as_deref().and_then(sys::round_trip_time),
+        rtt_us: match &facts.stream {
+            Some(stream) => sys::round_trip_time(stream),
+            None => None,
+        },
     }
 }
