@@ -41,7 +41,7 @@ programs! {
     symbols errors errno_kept layout memory cmsg
     // Handles, addresses, options.
     handles endpoints addr_generic addr_inproc addr_ipc addr_unix addr_abstract addr_fd addr_tcp addr_tcp_ipv6 addr_tcp_self addr_link_local addr_ws
-    options_socket options_levels options_name options_ws own_options monitor ws_types
+    options_socket options_levels options_name options_ws own_options conflate overflow monitor ws_types
     // Sending, receiving, waiting.
     send_errors iovec ownership aligned msghdr_control timeouts poll event_fds event_fd_pace direct_fd
     // PAIR over the transports.
@@ -56,7 +56,7 @@ programs! {
     // The life of the library.
     statistics print_errors term wake signals stopped threads linger linger_exit fork fork_traffic fork_random fork_locks exhaustion device
     // What the system refuses, and what a process does to itself.
-    faults_refused faults_dns faults_peer faults_memory faults_disk faults_network faults_close faults_ports
+    faults_refused faults_dns faults_peer faults_memory faults_disk faults_network monitor_cable faults_close faults_ports
     closed_fds cancelled idle
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::routing::distributor::Distributor;
 use super::routing::fair_queue::FairQueue;
-use super::{Pattern, Pipes, Priorities, Refused};
+use super::{Pattern, Pipes, Policy, Priorities, Refused};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::pipe::PipeId;
@@ -48,7 +48,7 @@ impl Pattern for Bus {
     }
 
     fn remove(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
-        self.outgoing.blocked(pipe);
+        self.outgoing.remove(pipe);
         self.incoming.remove(pipe);
     }
 
@@ -56,12 +56,20 @@ impl Pattern for Bus {
         self.incoming.readable(pipe);
     }
 
-    fn writable(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
-        self.outgoing.writable(pipe);
+    fn writable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, _now: Instant) {
+        self.outgoing.writable(pipe, pipes);
     }
 
     fn blocked(&mut self, pipe: PipeId) {
         self.outgoing.blocked(pipe);
+    }
+
+    fn deaf(&mut self, pipe: PipeId) {
+        self.outgoing.remove(pipe);
+    }
+
+    fn hand_over(&mut self, pipe: PipeId, pipes: &mut dyn Pipes) {
+        self.outgoing.overflow.hand_over(pipe, pipes);
     }
 
     fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
@@ -83,7 +91,24 @@ impl Pattern for Bus {
     }
 
     fn can_send(&self) -> bool {
+        self.outgoing.overflow.can_send()
+    }
+
+    /// One that leaves out the only neighbour that is full.
+    fn can_send_some(&self) -> bool {
+        self.salt.is_some() && self.outgoing.overflow.can_send_to_others()
+    }
+
+    fn overflows(&self) -> bool {
         true
+    }
+
+    fn set_overflow(&mut self, policy: Policy, limit: usize) {
+        self.outgoing.overflow.set(policy, limit);
+    }
+
+    fn overflowed(&self) -> u64 {
+        self.outgoing.overflow.missed()
     }
 
     fn can_recv(&self) -> bool {

@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::pipe::PipeId;
 pub(crate) use pubsub::{Demand, DeviceId};
+pub(crate) use routing::overflow::Policy;
 
 /// A socket type's number: its family times 16, plus the role.
 pub(crate) type Protocol = u16;
@@ -90,11 +91,17 @@ pub(crate) trait Pattern: Send {
     fn writable(&mut self, _pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {}
     /// The pipe takes no messages for now.
     fn blocked(&mut self, _pipe: PipeId) {}
+    /// The pipe takes no messages any more.
+    fn deaf(&mut self, pipe: PipeId) {
+        self.blocked(pipe);
+    }
     /// The peer has gone. What it sent is still there to be received, and that is all that is left of the pipe: it holds no
     /// place that another one could have.
     fn orphaned(&mut self, pipe: PipeId) {
-        self.blocked(pipe);
+        self.deaf(pipe);
     }
+    /// The pipe will be removed, but writes what it was given before: for this once it takes whatever waits for it here.
+    fn hand_over(&mut self, _pipe: PipeId, _pipes: &mut dyn Pipes) {}
     /// Whether [`Pattern::add`] would take another pipe now.
     fn has_room(&self) -> bool {
         true
@@ -125,6 +132,15 @@ pub(crate) trait Pattern: Send {
         false
     }
 
+    /// Whether a sender may succeed though `can_send` says no: which peers get a message depends on the message.
+    fn can_send_some(&self) -> bool {
+        false
+    }
+    /// A pipe in which something was left that has to be read soon: `readable` is called for it again.
+    fn unread(&self) -> Option<PipeId> {
+        None
+    }
+
     /// When [`Pattern::expire`] wants to be called.
     fn deadline(&self) -> Option<Instant> {
         None
@@ -140,6 +156,28 @@ pub(crate) trait Pattern: Send {
     }
     fn option(&self, _option: i32) -> Result<i32> {
         Err(Error::NoSuchOption)
+    }
+
+    /// Whether unread messages may be replaced by newer ones (NN_CONFLATE).
+    fn conflates(&self) -> bool {
+        false
+    }
+    /// Those with the same first bytes, so many, from now on. `None`: none are. `limit`: bytes of different ones to hold.
+    fn set_conflation(&mut self, _prefix: Option<usize>, _limit: usize, _pipes: &mut dyn Pipes) {}
+    /// Messages that were replaced.
+    fn conflated(&self) -> u64 {
+        0
+    }
+
+    /// Whether what becomes of messages for peers that are full can be chosen (NN_OVERFLOW).
+    fn overflows(&self) -> bool {
+        false
+    }
+    /// `limit`: bytes that wait for each such peer, where they do.
+    fn set_overflow(&mut self, _policy: Policy, _limit: usize) {}
+    /// Messages that a peer has missed because it was full, counted for each.
+    fn overflowed(&self) -> u64 {
+        0
     }
 
     /// Tells peers what an option or a device has changed about what is wanted.
@@ -265,8 +303,15 @@ mod tests {
     const ASKED: &[u8] = b"\x80\0\0\x01question";
 
     /// A socket with one peer: who answers has been asked, and who asks has asked before, if `busy`.
-    fn begun(protocol: Protocol, raw: bool, busy: bool, now: Instant) -> (Box<dyn Pattern>, Desk, Vec<u8>) {
+    fn begun(
+        protocol: Protocol,
+        raw: bool,
+        busy: bool,
+        policy: Policy,
+        now: Instant,
+    ) -> (Box<dyn Pattern>, Desk, Vec<u8>) {
         let (mut pattern, mut desk) = (open(protocol, raw, 7, false).unwrap(), Desk::default());
+        pattern.set_overflow(policy, 100);
         pattern.add(A, with_priority(8)).unwrap();
         pattern.writable(A, &mut desk, now);
         let mut header = Vec::new();
@@ -291,10 +336,11 @@ mod tests {
             .into_iter()
             .flat_map(|it| [(it, false, false), (it, false, true), (it, true, false), (it, true, true)])
         {
-            for size in [10, 1000] {
-                let place = format!("{protocol}, raw: {raw}, busy: {busy}, {size} bytes");
-                let (mut pattern, mut desk, header) = begun(protocol, raw, busy, now);
-                let (mut other, mut other_desk, _) = begun(protocol, raw, busy, now);
+            let policies = [Policy::DropNew, Policy::DropOld, Policy::Wait];
+            for (size, policy) in [10, 1000].into_iter().flat_map(|size| policies.map(|policy| (size, policy))) {
+                let place = format!("{protocol}, raw: {raw}, busy: {busy}, {size} bytes, {policy:?}");
+                let (mut pattern, mut desk, header) = begun(protocol, raw, busy, policy, now);
+                let (mut other, mut other_desk, _) = begun(protocol, raw, busy, policy, now);
 
                 let chunk = Chunk::copy_of(&vec![1; size]).unwrap();
                 let lent = chunk.as_slice().as_ptr();
@@ -309,6 +355,7 @@ mod tests {
                 assert_eq!((back.as_slice().as_ptr(), back.len()), (lent, size), "{place}");
                 assert_eq!(pattern.deadline(), other.deadline(), "{place}");
                 assert_eq!((pattern.can_send(), pattern.can_recv()), (other.can_send(), other.can_recv()), "{place}");
+                assert_eq!(pattern.overflowed(), 0, "{place}");
 
                 // From here on both do the same.
                 desk.exhausted = false;

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use super::routing::exclusive::Exclusive;
+use super::routing::newest::Newest;
 use super::{Pattern, Pipes, Priorities, Refused};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
@@ -12,6 +13,23 @@ use crate::pipe::PipeId;
 #[derive(Debug, Default)]
 pub(super) struct Pair {
     peer: Exclusive,
+    newest: Newest,
+}
+
+impl Pair {
+    fn fill(&mut self, pipes: &mut dyn Pipes) {
+        if self.newest.is_on() {
+            self.newest.fill(|message| self.peer.recv(message, pipes));
+        }
+    }
+
+    #[cold]
+    fn recv_newest(&mut self, message: &mut Message, pipes: &mut dyn Pipes) -> bool {
+        self.fill(pipes);
+        let received = self.newest.recv(message);
+        self.fill(pipes);
+        received
+    }
 }
 
 impl Pattern for Pair {
@@ -23,8 +41,9 @@ impl Pattern for Pair {
         self.peer.remove(pipe);
     }
 
-    fn readable(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
+    fn readable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, _now: Instant) {
         self.peer.readable(pipe);
+        self.fill(pipes);
     }
 
     fn writable(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
@@ -48,7 +67,8 @@ impl Pattern for Pair {
     }
 
     fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
-        if self.peer.recv(message, pipes) { Ok(()) } else { Err(Error::WouldBlock) }
+        let received = !self.newest.is_out_of_use() && self.recv_newest(message, pipes);
+        if received || self.peer.recv(message, pipes) { Ok(()) } else { Err(Error::WouldBlock) }
     }
 
     fn can_send(&self) -> bool {
@@ -56,7 +76,24 @@ impl Pattern for Pair {
     }
 
     fn can_recv(&self) -> bool {
-        self.peer.can_recv()
+        !self.newest.is_empty() || self.peer.can_recv()
+    }
+
+    fn unread(&self) -> Option<PipeId> {
+        self.peer.next().filter(|_| self.newest.reads_on())
+    }
+
+    fn conflates(&self) -> bool {
+        true
+    }
+
+    fn set_conflation(&mut self, prefix: Option<usize>, limit: usize, pipes: &mut dyn Pipes) {
+        self.newest.set(prefix, limit);
+        self.fill(pipes);
+    }
+
+    fn conflated(&self) -> u64 {
+        self.newest.replaced()
     }
 }
 
@@ -176,5 +213,36 @@ mod tests {
         let mut pair = connected();
         pair.send_with(b"head", b"body").unwrap();
         assert_eq!(pair.sent_to(A), [b"headbody"]);
+    }
+
+    #[test]
+    fn the_newest_only_if_it_is_to_be_so() {
+        let mut pair = connected();
+        [b"a1", b"a2", b"b3"].iter().for_each(|body| pair.arrive(A, *body));
+        // What waits already counts.
+        pair.pattern.set_conflation(Some(1), 4096, &mut pair.desk);
+        assert!(pair.desk.incoming[&A].is_empty());
+        pair.arrive(A, b"b4");
+        assert_eq!((pair.body(), pair.pattern.can_recv()), (b"a2".to_vec(), true));
+        assert_eq!((pair.body(), pair.pattern.can_recv()), (b"b4".to_vec(), false));
+        assert_eq!(pair.recv(), Err(Error::WouldBlock));
+        assert_eq!(pair.pattern.conflated(), 2);
+    }
+
+    #[test]
+    fn what_is_kept_outlives_its_pipe_and_the_option() {
+        let mut pair = connected();
+        pair.pattern.set_conflation(Some(1), 4096, &mut pair.desk);
+        pair.arrive(A, b"a1");
+        pair.arrive(A, b"b1");
+        pair.pattern.orphaned(A);
+        pair.remove(A);
+        pair.connect(B);
+        pair.pattern.set_conflation(None, 4096, &mut pair.desk);
+        pair.arrive(B, b"a2");
+        pair.arrive(B, b"a3");
+        let received: Vec<Vec<u8>> = (0..4).map(|_| pair.body()).collect();
+        assert_eq!(received, [b"a1", b"b1", b"a2", b"a3"]);
+        assert!(!pair.pattern.can_recv());
     }
 }

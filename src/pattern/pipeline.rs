@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::routing::fair_queue::FairQueue;
 use super::routing::load_balancer::LoadBalancer;
+use super::routing::newest::Newest;
 use super::{Pattern, Pipes, Priorities, Refused, discard};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
@@ -58,6 +59,23 @@ impl Pattern for Push {
 #[derive(Debug, Default)]
 pub(super) struct Pull {
     peers: FairQueue,
+    newest: Newest,
+}
+
+impl Pull {
+    fn fill(&mut self, pipes: &mut dyn Pipes) {
+        if self.newest.is_on() {
+            self.newest.fill(|message| self.peers.recv(message, pipes).is_some());
+        }
+    }
+
+    #[cold]
+    fn recv_newest(&mut self, message: &mut Message, pipes: &mut dyn Pipes) -> bool {
+        self.fill(pipes);
+        let received = self.newest.recv(message);
+        self.fill(pipes);
+        received
+    }
 }
 
 impl Pattern for Pull {
@@ -74,16 +92,37 @@ impl Pattern for Pull {
         self.peers.remove(pipe);
     }
 
-    fn readable(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
+    fn readable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, _now: Instant) {
         self.peers.readable(pipe);
+        self.fill(pipes);
     }
 
     fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
+        if !self.newest.is_out_of_use() && self.recv_newest(message, pipes) {
+            return Ok(());
+        }
         self.peers.recv(message, pipes).map(drop).ok_or(Error::WouldBlock)
     }
 
     fn can_recv(&self) -> bool {
-        self.peers.can_recv()
+        !self.newest.is_empty() || self.peers.can_recv()
+    }
+
+    fn unread(&self) -> Option<PipeId> {
+        self.peers.next().filter(|_| self.newest.reads_on())
+    }
+
+    fn conflates(&self) -> bool {
+        true
+    }
+
+    fn set_conflation(&mut self, prefix: Option<usize>, limit: usize, pipes: &mut dyn Pipes) {
+        self.newest.set(prefix, limit);
+        self.fill(pipes);
+    }
+
+    fn conflated(&self) -> u64 {
+        self.newest.replaced()
     }
 }
 
@@ -218,5 +257,47 @@ mod tests {
         pull.arrive(A, b"late");
         pull.remove(A);
         assert_eq!(pull.recv(), Err(Error::WouldBlock));
+    }
+
+    #[test]
+    fn a_pull_that_conflates_reads_all_its_peers() {
+        let mut pull = Stage::of(Pull::default());
+        pull.connect_all(&[A, B]);
+        pull.arrive(A, b"x1");
+        pull.arrive(B, b"x2");
+        pull.pattern.set_conflation(Some(1), 4096, &mut pull.desk);
+        pull.arrive(A, b"y3");
+        pull.arrive(B, b"x4");
+        assert_eq!((pull.body(), pull.body()), (b"x4".to_vec(), b"y3".to_vec()));
+        assert!(!pull.pattern.can_recv());
+        assert_eq!((pull.recv(), pull.pattern.conflated()), (Err(Error::WouldBlock), 2));
+    }
+
+    #[test]
+    fn what_finds_no_room_stays_with_its_peer_until_there_is() {
+        let mut pull = Stage::of(Pull::default());
+        pull.connect(A);
+        pull.pattern.set_conflation(Some(2), 300, &mut pull.desk);
+        for number in 10..20 {
+            pull.arrive(A, number.to_string().as_bytes());
+        }
+        // Two, and one that waits for room.
+        assert_eq!(pull.desk.incoming[&A].len(), 7);
+        assert_eq!(pull.pattern.unread(), None);
+        pull.pattern.set_conflation(Some(2), 500, &mut pull.desk);
+        assert_eq!(pull.desk.incoming[&A].len(), 6);
+        let received: Vec<Vec<u8>> = (0..10).map(|_| pull.body()).collect();
+        assert_eq!(received, (10..20).map(|number| number.to_string().into_bytes()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_pull_that_has_much_to_read_says_so() {
+        let mut pull = Stage::of(Pull::default());
+        pull.connect(A);
+        (0..1500).for_each(|_| pull.arrive(A, b"x"));
+        pull.pattern.set_conflation(Some(0), 4096, &mut pull.desk);
+        assert_eq!(pull.pattern.unread(), Some(A));
+        pull.pattern.readable(A, &mut pull.desk, pull.now);
+        assert_eq!((pull.pattern.unread(), pull.pattern.conflated()), (None, 1499));
     }
 }

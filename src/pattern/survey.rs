@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::routing::distributor::Distributor;
 use super::routing::fair_queue::FairQueue;
-use super::{Pattern, Pipes, Priorities, Refused, backtrace, duration_option, int_option};
+use super::{Pattern, Pipes, Policy, Priorities, Refused, backtrace, duration_option, int_option};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::pipe::PipeId;
@@ -60,7 +60,7 @@ impl Pattern for Surveyor {
     }
 
     fn remove(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
-        self.outgoing.blocked(pipe);
+        self.outgoing.remove(pipe);
         self.incoming.remove(pipe);
     }
 
@@ -68,12 +68,20 @@ impl Pattern for Surveyor {
         self.incoming.readable(pipe);
     }
 
-    fn writable(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
-        self.outgoing.writable(pipe);
+    fn writable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, _now: Instant) {
+        self.outgoing.writable(pipe, pipes);
     }
 
     fn blocked(&mut self, pipe: PipeId) {
         self.outgoing.blocked(pipe);
+    }
+
+    fn deaf(&mut self, pipe: PipeId) {
+        self.outgoing.remove(pipe);
+    }
+
+    fn hand_over(&mut self, pipe: PipeId, pipes: &mut dyn Pipes) {
+        self.outgoing.overflow.hand_over(pipe, pipes);
     }
 
     /// A new survey takes the place of the one that runs.
@@ -108,7 +116,19 @@ impl Pattern for Surveyor {
     }
 
     fn can_send(&self) -> bool {
+        self.outgoing.overflow.can_send()
+    }
+
+    fn overflows(&self) -> bool {
         true
+    }
+
+    fn set_overflow(&mut self, policy: Policy, limit: usize) {
+        self.outgoing.overflow.set(policy, limit);
+    }
+
+    fn overflowed(&self) -> u64 {
+        self.outgoing.overflow.missed()
     }
 
     /// Also where receiving fails at once.
@@ -155,7 +175,7 @@ impl Pattern for XSurveyor {
     }
 
     fn remove(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
-        self.outgoing.blocked(pipe);
+        self.outgoing.remove(pipe);
         self.incoming.remove(pipe);
     }
 
@@ -163,12 +183,20 @@ impl Pattern for XSurveyor {
         self.incoming.readable(pipe);
     }
 
-    fn writable(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
-        self.outgoing.writable(pipe);
+    fn writable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, _now: Instant) {
+        self.outgoing.writable(pipe, pipes);
     }
 
     fn blocked(&mut self, pipe: PipeId) {
         self.outgoing.blocked(pipe);
+    }
+
+    fn deaf(&mut self, pipe: PipeId) {
+        self.outgoing.remove(pipe);
+    }
+
+    fn hand_over(&mut self, pipe: PipeId, pipes: &mut dyn Pipes) {
+        self.outgoing.overflow.hand_over(pipe, pipes);
     }
 
     fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
@@ -185,7 +213,19 @@ impl Pattern for XSurveyor {
     }
 
     fn can_send(&self) -> bool {
+        self.outgoing.overflow.can_send()
+    }
+
+    fn overflows(&self) -> bool {
         true
+    }
+
+    fn set_overflow(&mut self, policy: Policy, limit: usize) {
+        self.outgoing.overflow.set(policy, limit);
+    }
+
+    fn overflowed(&self) -> u64 {
+        self.outgoing.overflow.missed()
     }
 
     fn can_recv(&self) -> bool {

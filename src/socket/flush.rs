@@ -25,7 +25,12 @@ const JOINED: usize = 512;
 type Joined = ArrayVec<u8, JOINED>;
 
 fn failure(error: &io::Error) -> Wrote {
-    if error.kind() == io::ErrorKind::WouldBlock { Wrote::Part } else { Wrote::Failed }
+    match error.kind() {
+        io::ErrorKind::WouldBlock => Wrote::Part,
+        // The peer has closed, which what it sent last tells as well.
+        io::ErrorKind::BrokenPipe => Wrote::Failed(None),
+        _ => Wrote::Failed(error.raw_os_error()),
+    }
 }
 
 fn write_all(stream: &Stream, batch: &mut Outbox) -> Wrote {
@@ -35,7 +40,7 @@ fn write_all(stream: &Stream, batch: &mut Outbox) -> Wrote {
             return failure(&error);
         }
         if batch.bytes() == before {
-            return Wrote::Failed;
+            return Wrote::Failed(None);
         }
     }
     Wrote::All
@@ -80,11 +85,11 @@ impl Socket {
                     Ok(rest) => held.wrote_part(target.pipe, rest),
                     // Half a frame is on the wire and there is no memory for the other half.
                     Err(error) => {
-                        held.write_failed(target.pipe);
+                        held.write_failed(target.pipe, None);
                         outcome = Err(error);
                     }
                 },
-                Wrote::Failed => held.write_failed(target.pipe),
+                Wrote::Failed(code) => held.write_failed(target.pipe, code),
             }
             held.written_through(sys::now(), target.pipe);
         }
@@ -163,7 +168,7 @@ impl Socket {
             match wrote {
                 Wrote::All => held.wrote_all(id, batch),
                 Wrote::Part => held.wrote_part(id, batch),
-                Wrote::Failed => held.write_failed(id),
+                Wrote::Failed(code) => held.write_failed(id, code),
             }
         }
         if held.is_closing() {

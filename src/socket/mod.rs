@@ -174,7 +174,7 @@ impl Socket {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let seed = u64::from_ne_bytes(sys::random());
         let mut pattern = pattern::open(protocol, raw, seed, library.forwards_subscriptions()).ok_or(Error::Invalid)?;
-        let options = Options::new(name);
+        let options = Options::new(name, &*pattern);
         pattern.set_max_hops(options.max_hops());
         let recv_max = AtomicI32::new(recv_max(protocol, &options));
         let (sends, receives) = (pattern.sends(), pattern.receives());
@@ -366,6 +366,9 @@ impl Socket {
         state.pipes.direct_allowed = true;
         let result = state.pattern.send(message, &mut state.pipes, now);
         state.pipes.direct_allowed = false;
+        if state.journal.is_some() {
+            state.look_for_overflow(sys::now());
+        }
         state.settle(now);
         result
     }
@@ -436,12 +439,8 @@ impl Socket {
             return self.watch(given.bytes);
         }
         self.enter()?.finish(|state| {
-            state.options.set(level, option, given)?;
-            state.pattern.set_max_hops(state.options.max_hops());
+            state.set_option(sys::now(), level, option, given)?;
             self.recv_max.store(recv_max(self.protocol, &state.options), Ordering::Relaxed);
-            state.pipes.send_buffer = state.options.send_buffer() as usize;
-            state.pipes.recv_buffer = state.options.recv_buffer() as usize;
-            state.pipes.tells_peers = state.options.recv_peer;
             Ok(())
         })
     }

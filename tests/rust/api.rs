@@ -81,6 +81,65 @@ fn every_option_can_be_set_and_read() {
 }
 
 #[test]
+fn who_may_conflate_and_who_may_overflow() {
+    for kind in SocketType::ALL {
+        let socket = Socket::new(kind).unwrap();
+        let conflates = matches!(kind, SocketType::Sub | SocketType::Pull | SocketType::Pair);
+        if conflates {
+            assert_eq!((socket.conflate(), socket.conflate_prefix()), (Ok(false), Ok(0)));
+            socket.set_conflate(true).unwrap();
+            socket.set_conflate_prefix(4096).unwrap();
+            assert_eq!((socket.conflate(), socket.conflate_prefix()), (Ok(true), Ok(4096)));
+            assert_eq!(socket.set_conflate_prefix(4097).unwrap_err().errno(), libc::EINVAL);
+        } else {
+            assert_eq!(socket.set_conflate(true).unwrap_err().errno(), libc::ENOPROTOOPT);
+            assert_eq!(socket.conflate_prefix().unwrap_err().errno(), libc::ENOPROTOOPT);
+        }
+        if matches!(kind, SocketType::Pub | SocketType::Bus | SocketType::Surveyor) {
+            for overflow in [Overflow::default(), Overflow::DropOld, Overflow::Wait, Overflow::DropNew] {
+                socket.set_overflow(overflow).unwrap();
+                assert_eq!(socket.overflow(), Ok(overflow));
+            }
+        } else {
+            assert_eq!(socket.set_overflow(Overflow::Wait).unwrap_err().errno(), libc::ENOPROTOOPT);
+            assert_eq!(socket.overflow().unwrap_err().errno(), libc::ENOPROTOOPT);
+        }
+    }
+}
+
+#[test]
+fn a_receiver_may_have_the_newest_only() {
+    let (a, b) = pair("inproc://newest");
+    a.set_conflate_prefix(1).unwrap();
+    a.set_conflate(true).unwrap();
+    for body in ["x1", "y1", "x2", "x3"] {
+        b.send(body).unwrap();
+    }
+    assert_eq!(
+        (a.recv().unwrap(), a.recv().unwrap()),
+        (Message::copy_of("x3").unwrap(), Message::copy_of("y1").unwrap())
+    );
+    assert!(a.try_recv().unwrap_err().is_would_block());
+    assert_eq!(a.statistic(Statistic::MessagesConflated), Ok(2));
+}
+
+#[test]
+fn a_sender_to_many_may_wait_for_all() {
+    let (sender, receiver) = (Socket::new(SocketType::Bus).unwrap(), Socket::new(SocketType::Bus).unwrap());
+    receiver.set_recv_buffer(100).unwrap();
+    receiver.bind("inproc://waits-for-all").unwrap();
+    sender.connect("inproc://waits-for-all").unwrap();
+    for (overflow, error) in [(Overflow::DropNew, None), (Overflow::Wait, Some(()))] {
+        sender.set_overflow(overflow).unwrap();
+        let failed = (0..10).find_map(|_| sender.try_send([7; 60]).err());
+        assert_eq!(failed.map(|error| assert!(error.is_would_block())), error);
+    }
+    assert_eq!(sender.statistic(Statistic::MessagesOverflowed), Ok(8));
+    receiver.recv().unwrap();
+    sender.send([7; 60]).unwrap();
+}
+
+#[test]
 fn a_message_grows_wherever_it_lies() {
     for capacity in [0, 50, 104, 105, 5000] {
         let mut message = Message::with_capacity(capacity).unwrap();

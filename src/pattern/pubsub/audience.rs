@@ -33,8 +33,9 @@ pub(super) struct Audience {
     several: Pool<Vec<u32>>,
     /// By the pipe's slot.
     peers: Vec<Option<Peer>>,
-    /// Pipes that are sent only what they want and take a message now.
+    /// Pipes that are sent only what they want: those that take a message now, and those that did and are full.
     ready: usize,
+    full: usize,
     /// Pipes that can tell what they want.
     telling: usize,
     /// Of the topics of all pipes.
@@ -82,7 +83,8 @@ struct Peer {
     /// All of those. Some may be there several times, and some that it wants no more.
     told: Packed,
     weight: usize,
-    writable: bool,
+    /// Known while it is sent what it wants, and nothing else.
+    room: Room,
     /// The last message that it was found for.
     stamp: u64,
 }
@@ -95,6 +97,16 @@ pub(super) enum Standing {
     Selective,
     /// It has told more than we keep, and is sent everything.
     Overrun,
+}
+
+/// Whether a pipe takes messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// It did not yet, or does not any more.
+    None,
+    Some,
+    /// It did, and will again.
+    Full,
 }
 
 fn weight(topic: &[u8]) -> usize {
@@ -123,7 +135,7 @@ impl Audience {
             topics: 0,
             told: Packed::default(),
             weight: 0,
-            writable: false,
+            room: Room::None,
             stamp: 0,
         });
     }
@@ -132,7 +144,7 @@ impl Audience {
         if self.peer(pipe).is_none() {
             return;
         }
-        self.set_writable(pipe, false);
+        self.set_room(pipe, Room::None);
         self.forget_topics(pipe.slot);
         if let Some(peer) = self.peers[pipe.slot as usize].take() {
             self.telling -= usize::from(peer.standing != Standing::Overrun);
@@ -143,52 +155,53 @@ impl Audience {
         self.peers.get_mut(pipe.slot as usize)?.as_mut().filter(|peer| peer.pipe == pipe)
     }
 
-    /// How a pipe is treated. `None`: it does not tell what it wants.
-    pub(super) fn standing(&mut self, pipe: PipeId) -> Option<Standing> {
-        self.peer(pipe).map(|peer| peer.standing)
-    }
-
     /// Pipes that can tell what they want, and what they have told is kept.
     pub(super) fn telling(&self) -> usize {
         self.telling
     }
 
-    /// Pipes that take a message now, if they want it.
-    pub(super) fn ready(&self) -> usize {
-        self.ready
+    /// Pipes that are sent only what they want, and take messages now or when they are full no more.
+    pub(super) fn selective(&self) -> usize {
+        self.ready + self.full
     }
 
-    pub(super) fn is_writable(&mut self, pipe: PipeId) -> bool {
-        self.peer(pipe).is_some_and(|peer| peer.writable)
+    /// Those of them that are full.
+    pub(super) fn full(&self) -> usize {
+        self.full
     }
 
-    pub(super) fn set_writable(&mut self, pipe: PipeId, writable: bool) {
-        let Some(peer) = self.peer(pipe) else { return };
-        let before = std::mem::replace(&mut peer.writable, writable);
-        if peer.standing == Standing::Selective {
-            self.ready = self.ready + usize::from(writable) - usize::from(before);
-        }
+    /// Whether a pipe that is sent what it wants takes a message now.
+    pub(super) fn has_room(&mut self, pipe: PipeId) -> bool {
+        self.peer(pipe).is_some_and(|peer| peer.room == Room::Some)
+    }
+
+    /// False: the pipe is sent everything, and others know whether it takes messages.
+    pub(super) fn set_room(&mut self, pipe: PipeId, room: Room) -> bool {
+        let Some(peer) = self.peer(pipe).filter(|peer| peer.standing == Standing::Selective) else { return false };
+        let before = std::mem::replace(&mut peer.room, room);
+        self.ready = self.ready + usize::from(room == Room::Some) - usize::from(before == Room::Some);
+        self.full = self.full + usize::from(room == Room::Full) - usize::from(before == Room::Full);
+        true
     }
 
     /// The pipe has told all: from now on it is sent what it wants. False: it was treated so before, or never will be.
     pub(super) fn complete(&mut self, pipe: PipeId) -> bool {
         let Some(peer) = self.peer(pipe).filter(|peer| peer.standing == Standing::Incomplete) else { return false };
         peer.standing = Standing::Selective;
-        self.ready += usize::from(peer.writable);
         true
     }
 
-    /// The pipe wants this topic, or does not any more. False: that is more than we keep, and from now on it has to be
-    /// sent everything.
-    pub(super) fn set(&mut self, pipe: PipeId, topic: &[u8], wanted: bool) -> bool {
+    /// The pipe wants this topic, or does not any more. An error: that is more than we keep, and from now on it has to be
+    /// sent everything, if it takes messages.
+    pub(super) fn set(&mut self, pipe: PipeId, topic: &[u8], wanted: bool) -> std::result::Result<(), Room> {
         let weighs = self.weight + weight(topic);
-        let Some(peer) = self.peer(pipe).filter(|peer| peer.standing != Standing::Overrun) else { return true };
+        let Some(peer) = self.peer(pipe).filter(|peer| peer.standing != Standing::Overrun) else { return Ok(()) };
         if !wanted {
             if let Some(by) = self.wanted.get(topic).map(By::of).filter(|&by| self.has(pipe.slot, by)) {
                 self.leave(pipe.slot, topic, by);
                 self.tidy(pipe.slot);
             }
-            return true;
+            return Ok(());
         }
         let fits = peer.weight + weight(topic) <= WEIGHT_MAX && weighs <= WEIGHT_OF_ALL_MAX;
         let kept = if fits && topic.len() <= TOPIC_MAX {
@@ -196,10 +209,7 @@ impl Audience {
         } else {
             self.wanted.get(topic).is_some_and(|by| self.has(pipe.slot, By::of(by)))
         };
-        if !kept {
-            self.overrun(pipe);
-        }
-        kept
+        if kept { Ok(()) } else { Err(self.overrun(pipe)) }
     }
 
     fn has(&self, slot: u32, by: By) -> bool {
@@ -209,13 +219,15 @@ impl Audience {
         }
     }
 
-    fn overrun(&mut self, pipe: PipeId) {
-        let Some(peer) = self.peer(pipe) else { return };
-        let selective = peer.standing == Standing::Selective && peer.writable;
-        peer.standing = Standing::Overrun;
-        self.ready -= usize::from(selective);
+    fn overrun(&mut self, pipe: PipeId) -> Room {
+        let Some(room) = self.peer(pipe).map(|peer| peer.room) else { return Room::None };
+        self.set_room(pipe, Room::None);
+        if let Some(peer) = self.peer(pipe) {
+            peer.standing = Standing::Overrun;
+        }
         self.telling -= 1;
         self.forget_topics(pipe.slot);
+        room
     }
 
     /// On an error nobody has it more than before.
@@ -329,9 +341,10 @@ impl Audience {
         }
     }
 
-    /// Adds the pipes that want this message and take one now.
-    pub(super) fn find(&mut self, message: &[u8], found: &mut Vec<PipeId>) {
+    /// Adds the pipes that want this message and take one now. Says how many want it and are full.
+    pub(super) fn find(&mut self, message: &[u8], found: &mut Vec<PipeId>) -> usize {
         self.stamp += 1;
+        let mut full = 0;
         for wanted in self.wanted.prefixes(message) {
             let by = By::of(wanted);
             let by = match &by {
@@ -341,11 +354,20 @@ impl Audience {
             for &slot in by {
                 let Some(peer) = &mut self.peers[slot as usize] else { continue };
                 let first = std::mem::replace(&mut peer.stamp, self.stamp) != self.stamp;
-                if first && peer.writable && peer.standing == Standing::Selective {
-                    found.push(peer.pipe);
+                match peer.room {
+                    Room::Some if first => found.push(peer.pipe),
+                    Room::Full if first => full += 1,
+                    _ => {}
                 }
             }
         }
+        full
+    }
+
+    /// Whether a pipe is sent the message for which pipes were found last, when it takes one.
+    pub(super) fn is_wanted_by(&self, pipe: PipeId) -> bool {
+        let peer = self.peers.get(pipe.slot as usize).and_then(Option::as_ref).filter(|peer| peer.pipe == pipe);
+        peer.is_none_or(|peer| peer.standing != Standing::Selective || peer.stamp == self.stamp)
     }
 
     #[cfg(test)]
@@ -383,7 +405,7 @@ impl Audience {
         self.topics() == 0
             && self.several.is_empty()
             && self.peers.iter().all(Option::is_none)
-            && (self.ready, self.telling, self.weight) == (0, 0, 0)
+            && (self.ready, self.full, self.telling, self.weight) == (0, 0, 0, 0)
     }
 
     /// For a device: starts or stops to note what changes.

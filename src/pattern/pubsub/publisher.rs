@@ -4,18 +4,18 @@
 use std::time::Instant;
 
 use super::FORWARD;
-use super::audience::{Audience, Standing};
+use super::audience::{Audience, Room};
 use super::demand::Demand;
 use super::frame::{Frame, cut};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
-use crate::pattern::routing::distributor::Distributor;
-use crate::pattern::{DeviceId, Pattern, Pipes, Priorities, Refused, bool_option};
+use crate::pattern::routing::distributor::{Distributor, Reached};
+use crate::pattern::{DeviceId, Pattern, Pipes, Policy, Priorities, Refused, bool_option};
 use crate::pipe::PipeId;
 
 #[derive(Debug)]
 pub(in crate::pattern) struct Pub {
-    /// Those that are sent everything.
+    /// Those that are sent everything. Its overflow is of all.
     undemanding: Distributor,
     audience: Audience,
     pipes: usize,
@@ -52,14 +52,18 @@ impl Pub {
     fn hear(&mut self, pipe: PipeId, frame: &[u8]) {
         match Frame::decode(frame) {
             Frame::Topic { topic, wanted } => {
-                let kept = self.audience.set(pipe, topic, wanted);
-                if !kept && self.audience.is_writable(pipe) {
-                    self.undemanding.writable(pipe);
+                if self.audience.set(pipe, topic, wanted) == Err(Room::Some) {
+                    self.undemanding.include(pipe);
                 }
             }
             Frame::Complete => {
                 if self.audience.complete(pipe) {
-                    self.undemanding.blocked(pipe);
+                    let room = match self.undemanding.exclude(pipe) {
+                        true => Room::Some,
+                        false if self.undemanding.overflow.contains(pipe) => Room::Full,
+                        false => Room::None,
+                    };
+                    self.audience.set_room(pipe, room);
                 }
             }
             Frame::Unknown => {}
@@ -67,33 +71,39 @@ impl Pub {
     }
 
     fn send_selected(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes) -> Result<()> {
+        let (audience, everyone) = (&mut self.audience, &mut self.undemanding);
         let mut found = std::mem::take(&mut self.found);
-        if message.header.is_empty() {
-            self.audience.find(message.body(), &mut found);
+        let missed = if message.header.is_empty() {
+            audience.find(message.body(), &mut found)
         } else {
             // Of a raw socket: the subscriber sees it in front of the body. No topic is longer than what travels.
-            self.audience.find(&[cut(&message.header), cut(message.body())].concat(), &mut found);
-        }
-        self.filtered += (self.audience.ready() - found.len()) as u64;
-        let (mut sent, mut no_memory) = (false, false);
-        let last = found.last().copied().filter(|_| self.undemanding.is_empty());
+            audience.find(&[cut(&message.header), cut(message.body())].concat(), &mut found)
+        };
+        self.filtered += (audience.selective() - found.len() - missed) as u64;
+        let full = missed + everyone.overflow.count() - audience.full();
+        let kept = everyone.overflow.keep(message, full, |pipe| audience.is_wanted_by(pipe));
+        let mut reached = Reached { one: kept, no_memory: false };
+        let last = found.last().copied().filter(|_| everyone.is_empty());
         for pipe in found.drain(..) {
             let outcome = pipes.send(pipe, message, Some(pipe) == last);
-            sent |= outcome.is_ok();
+            reached.one |= outcome.is_ok();
             match outcome {
                 Ok(true) => {}
-                Err(Error::NoMemory) => no_memory = true,
-                Ok(false) | Err(_) => self.audience.set_writable(pipe, false),
+                Err(Error::NoMemory) => reached.no_memory = true,
+                Ok(false) => {
+                    audience.set_room(pipe, Room::Full);
+                    everyone.overflow.block(pipe);
+                }
+                Err(_) => {
+                    audience.set_room(pipe, Room::Full);
+                    reached.one |= everyone.overflow.refuse(pipe, message);
+                }
             }
         }
         self.found = found;
-        let others = !self.undemanding.is_empty();
-        let rest = self.undemanding.send(message, None, pipes);
-        match rest {
-            _ if sent => Ok(()),
-            Ok(()) if no_memory && !others => Err(Error::NoMemory),
-            rest => rest,
-        }
+        everyone.spread(message, None, reached, pipes)?;
+        everyone.overflow.count_missed(full);
+        Ok(())
     }
 }
 
@@ -116,7 +126,7 @@ impl Pattern for Pub {
     }
 
     fn remove(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
-        self.undemanding.blocked(pipe);
+        self.undemanding.remove(pipe);
         self.audience.remove(pipe);
         self.pipes -= 1;
     }
@@ -132,31 +142,56 @@ impl Pattern for Pub {
         }
     }
 
-    fn writable(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
-        self.audience.set_writable(pipe, true);
-        if self.audience.standing(pipe) != Some(Standing::Selective) {
-            self.undemanding.writable(pipe);
+    fn writable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, _now: Instant) {
+        if self.undemanding.overflow.unblock(pipe, pipes) && !self.audience.set_room(pipe, Room::Some) {
+            self.undemanding.include(pipe);
         }
     }
 
     fn blocked(&mut self, pipe: PipeId) {
-        self.audience.set_writable(pipe, false);
-        self.undemanding.blocked(pipe);
+        if self.audience.has_room(pipe) {
+            self.audience.set_room(pipe, Room::Full);
+            self.undemanding.overflow.block(pipe);
+        } else {
+            self.undemanding.blocked(pipe);
+        }
+    }
+
+    fn deaf(&mut self, pipe: PipeId) {
+        self.audience.set_room(pipe, Room::None);
+        self.undemanding.remove(pipe);
+    }
+
+    fn hand_over(&mut self, pipe: PipeId, pipes: &mut dyn Pipes) {
+        self.undemanding.overflow.hand_over(pipe, pipes);
+        self.audience.set_room(pipe, Room::None);
     }
 
     fn heeds_peers(&self) -> bool {
-        self.audience.ready() > 0
+        self.audience.selective() > 0
     }
 
     fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
-        if self.audience.ready() > 0 {
+        if self.audience.selective() > 0 && !self.undemanding.overflow.holds(None) {
             return self.send_selected(message, pipes);
         }
         self.undemanding.send(message, None, pipes)
     }
 
     fn can_send(&self) -> bool {
+        self.undemanding.overflow.can_send()
+    }
+
+    fn overflows(&self) -> bool {
         true
+    }
+
+    fn set_overflow(&mut self, policy: Policy, limit: usize) {
+        self.undemanding.overflow.set(policy, limit);
+    }
+
+    fn overflowed(&self) -> u64 {
+        self.undemanding.overflow.missed()
     }
 
     fn filtered(&self) -> u64 {
@@ -523,5 +558,83 @@ mod tests {
         }
         assert_eq!(publisher.set_option(1, &[0; 4]), Err(Error::NoSuchOption));
         assert_eq!(publisher.option(1), Err(Error::NoSuchOption));
+    }
+
+    /// A forwarding pipe that wants what starts with `a`, and one that takes everything.
+    fn selective(policy: Policy) -> Stage<Pub> {
+        let mut publisher = Stage::of(Pub::new(true));
+        publisher.pattern.set_overflow(policy, 100);
+        publisher.connect_forwarding(A);
+        publisher.connect(B);
+        publisher.arrive(A, b"\x01a");
+        publisher.arrive(A, b"\x02");
+        publisher
+    }
+
+    #[test]
+    fn only_what_a_full_subscriber_wants_it_misses_or_gets_later() {
+        let all: [&[u8]; 4] = [b"a1", b"b2", b"a3", b"b4"];
+        const CASES: [(Policy, bool, u64, [usize; 2]); 4] = [
+            (Policy::DropNew, false, 2, [0, 4]),
+            (Policy::DropNew, true, 6, [0, 0]),
+            (Policy::DropOld, false, 0, [2, 4]),
+            (Policy::DropOld, true, 0, [2, 4]),
+        ];
+        for (policy, both, missed, later) in CASES {
+            let mut publisher = selective(policy);
+            publisher.pattern.blocked(A);
+            if both {
+                publisher.pattern.blocked(B);
+            }
+            all.iter().for_each(|body| publisher.send(body).unwrap());
+            assert_eq!((publisher.pattern.overflowed(), publisher.pattern.filtered()), (missed, 2));
+            publisher.writable(A);
+            publisher.writable(B);
+            assert_eq!(publisher.sent_to(A), [b"a1", b"a3"][..later[0]]);
+            assert_eq!(publisher.sent_to(B), all[..later[1]]);
+        }
+    }
+
+    #[test]
+    fn whoever_becomes_selective_while_it_is_full_has_what_waits() {
+        let mut publisher = Stage::of(Pub::new(true));
+        publisher.pattern.set_overflow(Policy::DropOld, 100);
+        publisher.connect_forwarding(A);
+        publisher.pattern.blocked(A);
+        publisher.send(b"everything").unwrap();
+        publisher.arrive(A, b"\x01a");
+        publisher.arrive(A, b"\x02");
+        [b"a1", b"b2"].iter().for_each(|body| publisher.send(*body).unwrap());
+        publisher.writable(A);
+        publisher.send(b"a3").unwrap();
+        assert_eq!(publisher.sent_to(A), [&b"everything"[..], b"a1", b"a3"]);
+        publisher.remove(A);
+        assert!(publisher.pattern.is_empty());
+    }
+
+    #[test]
+    fn a_full_subscriber_that_tells_too_much_has_what_waits() {
+        let mut publisher = selective(Policy::DropOld);
+        publisher.pattern.blocked(A);
+        publisher.send(b"a1").unwrap();
+        let taken = publisher.pattern.audience.leave_room_for(0);
+        publisher.arrive(A, b"\x01too much");
+        publisher.pattern.audience.give_back(taken);
+        publisher.send(b"b2").unwrap();
+        publisher.writable(A);
+        publisher.send(b"b3").unwrap();
+        assert_eq!(publisher.sent_to(A), [b"a1", b"b2", b"b3"]);
+    }
+
+    #[test]
+    fn a_selective_subscriber_that_is_full_is_waited_for() {
+        let mut publisher = selective(Policy::Wait);
+        publisher.pattern.blocked(A);
+        assert_eq!((publisher.send(b"a"), publisher.pattern.can_send()), (Err(Error::WouldBlock), false));
+        assert_eq!(publisher.send(b"b"), Err(Error::WouldBlock), "which message it is does not matter");
+        assert!(publisher.desk.sent.is_empty() && publisher.pattern.heeds_peers());
+        publisher.pattern.deaf(A);
+        publisher.send(b"a").unwrap();
+        assert_eq!((publisher.sent_to(A).len(), publisher.sent_to(B).len()), (0, 1));
     }
 }

@@ -9,6 +9,7 @@ use super::interest::Interest;
 use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::pattern::routing::fair_queue::FairQueue;
+use crate::pattern::routing::newest::Newest;
 use crate::pattern::{DeviceId, Pattern, Pipes, Priorities, Refused, bool_option};
 use crate::pipe::PipeId;
 
@@ -19,12 +20,27 @@ pub(super) const UNSUBSCRIBE: i32 = 2;
 pub(in crate::pattern) struct Sub {
     publishers: FairQueue,
     interest: Interest,
+    newest: Newest,
     forward: bool,
 }
 
 impl Sub {
     pub(in crate::pattern) fn new(forward: bool) -> Self {
-        Self { publishers: FairQueue::default(), interest: Interest::default(), forward }
+        Self { publishers: FairQueue::default(), interest: Interest::default(), newest: Newest::default(), forward }
+    }
+
+    fn fill(&mut self, pipes: &mut dyn Pipes) {
+        if self.newest.is_on() {
+            self.newest.fill(|message| next(&mut self.publishers, &self.interest, message, pipes));
+        }
+    }
+
+    #[cold]
+    fn recv_newest(&mut self, message: &mut Message, pipes: &mut dyn Pipes) -> bool {
+        self.fill(pipes);
+        let received = self.newest.recv(message);
+        self.fill(pipes);
+        received
     }
 
     /// How much there is that a publisher has not heard.
@@ -32,6 +48,17 @@ impl Sub {
     pub(super) fn waiting(&self, pipe: PipeId) -> usize {
         self.interest.waiting(pipe)
     }
+}
+
+/// The next message that is wanted.
+#[inline]
+fn next(publishers: &mut FairQueue, interest: &Interest, message: &mut Message, pipes: &mut dyn Pipes) -> bool {
+    while publishers.recv(message, pipes).is_some() {
+        if interest.matches(message.body.as_slice()) {
+            return true;
+        }
+    }
+    false
 }
 
 impl Pattern for Sub {
@@ -57,8 +84,9 @@ impl Pattern for Sub {
         self.interest.remove(pipe);
     }
 
-    fn readable(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
+    fn readable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, _now: Instant) {
         self.publishers.readable(pipe);
+        self.fill(pipes);
     }
 
     fn writable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, _now: Instant) {
@@ -70,17 +98,32 @@ impl Pattern for Sub {
     }
 
     fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
-        while self.publishers.recv(message, pipes).is_some() {
-            if self.interest.matches(message.body.as_slice()) {
-                return Ok(());
-            }
+        if !self.newest.is_out_of_use() && self.recv_newest(message, pipes) {
+            return Ok(());
         }
-        Err(Error::WouldBlock)
+        if next(&mut self.publishers, &self.interest, message, pipes) { Ok(()) } else { Err(Error::WouldBlock) }
     }
 
     /// Before filtering.
     fn can_recv(&self) -> bool {
-        self.publishers.can_recv()
+        !self.newest.is_empty() || self.publishers.can_recv()
+    }
+
+    fn unread(&self) -> Option<PipeId> {
+        self.publishers.next().filter(|_| self.newest.reads_on())
+    }
+
+    fn conflates(&self) -> bool {
+        true
+    }
+
+    fn set_conflation(&mut self, prefix: Option<usize>, limit: usize, pipes: &mut dyn Pipes) {
+        self.newest.set(prefix, limit);
+        self.fill(pipes);
+    }
+
+    fn conflated(&self) -> u64 {
+        self.newest.replaced()
     }
 
     fn set_demand(&mut self, device: DeviceId, demand: Option<Demand>) {
@@ -88,6 +131,8 @@ impl Pattern for Sub {
     }
 
     fn forward(&mut self, pipes: &mut dyn Pipes, now: Instant) {
+        // There may be room again.
+        self.fill(pipes);
         self.interest.tell(pipes, now);
     }
 
@@ -106,7 +151,13 @@ impl Pattern for Sub {
     fn set_option(&mut self, option: i32, value: &[u8]) -> Result<()> {
         match option {
             SUBSCRIBE => self.interest.subscribe(value),
-            UNSUBSCRIBE => self.interest.unsubscribe(value),
+            UNSUBSCRIBE => {
+                self.interest.unsubscribe(value)?;
+                if !self.newest.is_empty() {
+                    self.newest.retain(|message| self.interest.matches(message.body.as_slice()));
+                }
+                Ok(())
+            }
             FORWARD => bool_option(value).map(|forward| self.forward = forward),
             _ => Err(Error::NoSuchOption),
         }
@@ -217,5 +268,30 @@ mod tests {
         assert_eq!(sub.pattern.option(SUBSCRIBE), Err(Error::NoSuchOption));
         assert_eq!(sub.pattern.option(FORWARD), Ok(1));
         assert_eq!(sub.send(b"x"), Err(Error::NotSupported));
+    }
+
+    #[test]
+    fn only_what_is_wanted_is_replaced_and_replaces() {
+        let mut sub = subscriber(&[b"a", b"b"]);
+        sub.pattern.set_conflation(Some(0), 4096, &mut sub.desk);
+        [&b"c1"[..], b"a2", b"c3"].iter().for_each(|body| sub.arrive(A, body));
+        assert!(sub.desk.incoming[&A].is_empty());
+        assert_eq!((sub.body(), sub.pattern.can_recv(), sub.pattern.conflated()), (b"a2".to_vec(), false, 0));
+        sub.arrive(A, b"c4");
+        assert!(!sub.pattern.can_recv(), "nothing of it is wanted");
+        sub.arrive(A, b"b5");
+        sub.arrive(A, b"a6");
+        assert_eq!((sub.body(), sub.pattern.conflated()), (b"a6".to_vec(), 1));
+    }
+
+    #[test]
+    fn what_is_wanted_no_more_makes_room() {
+        let mut sub = subscriber(&[b"a", b"b"]);
+        sub.pattern.set_conflation(Some(2), 300, &mut sub.desk);
+        [b"a1", b"a2", b"b3", b"b4", b"a5"].iter().for_each(|body| sub.arrive(A, *body));
+        assert_eq!(sub.desk.incoming[&A].len(), 2);
+        sub.set_option(UNSUBSCRIBE, b"a").unwrap();
+        assert_eq!((sub.body(), sub.body()), (b"b3".to_vec(), b"b4".to_vec()));
+        assert!(!sub.pattern.can_recv());
     }
 }

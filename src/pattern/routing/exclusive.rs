@@ -71,6 +71,11 @@ impl Exclusive {
         self.readable || !self.orphaned.is_empty()
     }
 
+    /// The pipe that is received from next.
+    pub(crate) fn next(&self) -> Option<PipeId> {
+        self.orphaned.front().copied().or(self.pipe.filter(|_| self.readable))
+    }
+
     pub(crate) fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes) -> Result<()> {
         let Some(pipe) = self.pipe.filter(|_| self.writable) else { return Err(Error::WouldBlock) };
         let sent = pipes.send(pipe, message, true);

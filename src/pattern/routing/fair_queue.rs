@@ -28,6 +28,11 @@ impl FairQueue {
         !self.list.is_empty()
     }
 
+    /// The pipe whose turn it is.
+    pub(crate) fn next(&self) -> Option<PipeId> {
+        self.list.next()
+    }
+
     /// Takes a message from the pipe whose turn it is, and says which one that was.
     pub(crate) fn recv(&mut self, message: &mut Message, pipes: &mut dyn Pipes) -> Option<PipeId> {
         while let Some(pipe) = self.list.next() {

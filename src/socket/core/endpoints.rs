@@ -82,6 +82,7 @@ impl<O: Outside> State<O> {
                     self.stats.inprogress_connections -= 1;
                 }
                 for pipe in self.pipes.of_endpoint(id) {
+                    self.hand_over(pipe);
                     self.remove_pipe(now, pipe);
                 }
                 self.has_left(id);
@@ -92,6 +93,7 @@ impl<O: Outside> State<O> {
                         // There is no connection any more that could end.
                         self.remove_pipe(now, pipe);
                     } else {
+                        self.hand_over(pipe);
                         self.disconnected(pipe, Cause::Shutdown);
                         self.detach_pipe(now, pipe);
                     }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::endpoints::Endpoint;
 use super::{Outside, State};
@@ -56,8 +56,21 @@ pub(crate) struct Subject {
 pub(in crate::socket) struct Journal {
     waiting: VecDeque<Event>,
     last: u64,
+    /// Messages that have found no room, as far as was told, and when that was.
+    dropped: u64,
+    dropped_at: Option<Instant>,
     /// Endpoints that are closing: their last events are still to come.
     leaving: Vec<Subject>,
+}
+
+/// Of messages that find no room no more than one event comes in so long.
+const OVERFLOW_PAUSE: Duration = Duration::from_secs(1);
+
+impl Journal {
+    /// From now on: what was dropped before is of no interest.
+    pub(in crate::socket) fn new(dropped: u64) -> Self {
+        Self { dropped, ..Self::default() }
+    }
 }
 
 impl Subject {
@@ -93,6 +106,27 @@ impl<O: Outside> State<O> {
         }
         journal.waiting.push_back(Event { number: journal.last, what, endpoint, peer });
         self.pipes.after().events = true;
+    }
+
+    /// A message may have found no room.
+    pub(in crate::socket) fn look_for_overflow(&mut self, now: Instant) {
+        let dropped = self.pattern.overflowed();
+        let Some(journal) = &mut self.journal else { return };
+        let early = journal.dropped_at.is_some_and(|at| now < at + OVERFLOW_PAUSE);
+        if dropped > journal.dropped && !early {
+            journal.dropped_at = Some(now);
+            self.tell_overflow();
+        }
+    }
+
+    /// Tells how many messages have found no room since the last time, if any.
+    pub(in crate::socket) fn tell_overflow(&mut self) {
+        let dropped = self.pattern.overflowed();
+        let Some(journal) = &mut self.journal else { return };
+        let before = std::mem::replace(&mut journal.dropped, dropped);
+        if dropped > before {
+            self.write_down(None, None, Happening::Overflow(dropped - before));
+        }
     }
 
     /// The endpoint is no longer the program's, but something may still happen to its connections.

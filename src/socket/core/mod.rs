@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::pattern::{self, Pattern, Priorities, Protocol};
 use crate::peer::Peer;
@@ -282,6 +282,27 @@ impl<O: Outside> State<O> {
         self.changed();
     }
 
+    /// An option of the socket itself or of the transports.
+    pub(in crate::socket) fn set_option(
+        &mut self,
+        now: Instant,
+        level: i32,
+        option: i32,
+        given: Given<'_>,
+    ) -> Result<()> {
+        self.options.set(level, option, given)?;
+        self.pipes.send_buffer = self.options.send_buffer() as usize;
+        self.pipes.recv_buffer = self.options.recv_buffer() as usize;
+        self.pipes.tells_peers = self.options.recv_peer;
+        let could = (self.pattern.can_send(), self.pattern.can_recv());
+        self.options.tell(&mut *self.pattern, &mut self.pipes);
+        self.settle(now);
+        if (self.pattern.can_send(), self.pattern.can_recv()) != could {
+            self.changed();
+        }
+        Ok(())
+    }
+
     /// The peer has gone. What it sent can still be received, and holds no place: not the pattern's, not an endpoint's, not
     /// one in a statistic.
     pub(in crate::socket) fn end_pipe(&mut self, now: Instant, id: PipeId, cause: Cause) {
@@ -309,6 +330,15 @@ impl<O: Outside> State<O> {
     pub(in crate::socket) fn wake_writer(&mut self, id: PipeId) {
         if !self.waiters.is_empty() {
             self.waiters.wake_writer(id, &mut self.pipes.after().wakes);
+        }
+    }
+
+    /// The pipe will be ended by us: what waits for it is among what it has accepted.
+    pub(in crate::socket) fn hand_over(&mut self, id: PipeId) {
+        if self.pipes.get(id).is_some_and(|pipe| pipe.attached && !pipe.has_ended()) {
+            self.pipes.limitless = true;
+            self.pattern.hand_over(id, &mut self.pipes);
+            self.pipes.limitless = false;
         }
     }
 
@@ -352,7 +382,13 @@ impl<O: Outside> State<O> {
     /// later happens.
     #[inline]
     pub(in crate::socket) fn settle(&mut self, now: Instant) {
-        if self.keeps_time || self.shows_readiness || self.pipes.gathering || !self.pipes.drained.is_empty() {
+        let conflates = self.options.conflate;
+        if self.keeps_time
+            || self.shows_readiness
+            || self.pipes.gathering
+            || !self.pipes.drained.is_empty()
+            || conflates
+        {
             self.settle_all(now);
         }
     }
@@ -360,6 +396,13 @@ impl<O: Outside> State<O> {
     fn settle_all(&mut self, now: Instant) {
         while let Some(id) = self.pipes.drained.pop() {
             self.remove_pipe(now, id);
+        }
+        if self.options.conflate
+            && let Some(id) = self.pattern.unread()
+        {
+            // When others have had the lock.
+            let socket = self.own.socket.upgrade();
+            self.pipes.post(socket.map(|socket| (socket, Note::Readable(id))));
         }
         self.follow_deadline();
         self.show_readiness();
@@ -404,6 +447,8 @@ impl<O: Outside> State<O> {
         }
         if self.pattern.can_send() {
             self.waiters.wake_sender(&mut self.pipes.after().wakes);
+        } else if self.pattern.can_send_some() {
+            self.waiters.wake_senders(&mut self.pipes.after().wakes);
         }
         if self.waiters.has_devices() {
             let pattern = &self.pattern;

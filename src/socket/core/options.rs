@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::pattern::{Pattern, Pipes, Policy};
 use crate::transport::{KeepAlive, Settings};
 
 /// An option's value as the caller passed it. `address` is where its bytes lie: NN_IPC_SEC_ATTR keeps the pointer
@@ -38,6 +39,9 @@ const NAME_MAX: usize = 63;
 /// The numbers of options of our own, far from upstream's (1 to 17).
 const NN_DIRECT_FD: i32 = 1001;
 const NN_CONNECT_TIMEOUT: i32 = 1002;
+const NN_CONFLATE: i32 = 1003;
+const NN_CONFLATE_PREFIX: i32 = 1004;
+const NN_OVERFLOW: i32 = 1005;
 
 /// Likewise at the levels NN_TCP and NN_IPC. Names, units and ranges are in ffi/symbols.rs and nn_options(7).
 const NN_TCP_KEEPALIVE_IDLE: i32 = 1001;
@@ -48,8 +52,14 @@ const NN_IPC_MODE: i32 = 1001;
 const NN_WS_PING: i32 = 1001;
 const NN_RECV_PEER: i32 = 1006;
 
+/// The values of NN_OVERFLOW are NN_OVERFLOW_DROP_NEW, NN_OVERFLOW_DROP_OLD and NN_OVERFLOW_WAIT, in this order.
+const POLICIES: [Policy; 3] = [Policy::DropNew, Policy::DropOld, Policy::Wait];
+
 /// The permission bits that there are (chmod(2)).
 const MODE_MAX: i32 = 0o777;
+
+/// The longest topic that messages can be told apart by, in bytes: about what travels of one between PUB and SUB.
+const PREFIX_MAX: i32 = 4096;
 
 /// What the kernel takes (tcp(7)): seconds of TCP_KEEPIDLE and TCP_KEEPINTVL, as milliseconds, and TCP_KEEPCNT.
 const KEEPALIVE_TIME_MAX: i32 = 32_767_000;
@@ -77,6 +87,13 @@ pub(in crate::socket) struct Options {
     pub max_ttl: i32,
     /// NN_SNDFD and NN_RCVFD show the connections themselves (NN_DIRECT_FD).
     pub direct_fd: bool,
+    /// Unread messages are replaced by newer ones, of the same topic if that has any bytes. Not every type has this option,
+    /// nor the next.
+    conflates: bool,
+    pub conflate: bool,
+    conflate_prefix: i32,
+    overflows: bool,
+    overflow: Policy,
     /// Milliseconds. Zero: as long as the kernel tries.
     connect_timeout: i32,
     tcp_nodelay: i32,
@@ -98,8 +115,13 @@ pub(in crate::socket) struct Options {
 }
 
 impl Options {
-    pub(in crate::socket) fn new(name: String) -> Self {
+    pub(in crate::socket) fn new(name: String, pattern: &dyn Pattern) -> Self {
         Self {
+            conflates: pattern.conflates(),
+            conflate: false,
+            conflate_prefix: 0,
+            overflows: pattern.overflows(),
+            overflow: Policy::default(),
             linger: 1000,
             send_buffer: None,
             recv_buffer: None,
@@ -166,6 +188,18 @@ impl Options {
         self.recv_buffer.unwrap_or(BUFFER)
     }
 
+    /// Tells the pattern what it has to know of these options.
+    pub(in crate::socket) fn tell(&self, pattern: &mut dyn Pattern, pipes: &mut dyn Pipes) {
+        pattern.set_max_hops(self.max_hops());
+        if self.conflates {
+            let prefix = self.conflate.then_some(self.conflate_prefix as usize);
+            pattern.set_conflation(prefix, self.recv_buffer() as usize, pipes);
+        }
+        if self.overflows {
+            pattern.set_overflow(self.overflow, self.send_buffer() as usize);
+        }
+    }
+
     pub(in crate::socket) fn max_hops(&self) -> u8 {
         // 1 to 255, as `set_socket` checks.
         self.max_ttl as u8
@@ -222,6 +256,16 @@ impl Options {
                 return Ok(());
             }
             NN_CONNECT_TIMEOUT => (&mut self.connect_timeout, value >= 0),
+            NN_CONFLATE if self.conflates => {
+                self.conflate = boolean(value)?;
+                return Ok(());
+            }
+            NN_CONFLATE_PREFIX if self.conflates => (&mut self.conflate_prefix, (0..=PREFIX_MAX).contains(&value)),
+            NN_OVERFLOW if self.overflows => {
+                let policy = POLICIES.into_iter().find(|policy| *policy as i32 == value);
+                self.overflow = policy.ok_or(Error::Invalid)?;
+                return Ok(());
+            }
             16 => (&mut self.recv_max, value >= -1),
             17 => (&mut self.max_ttl, (1..=255).contains(&value)),
             _ => return Err(Error::NoSuchOption),
@@ -282,6 +326,9 @@ impl Options {
             (SOL_SOCKET, NN_DIRECT_FD) => i32::from(self.direct_fd),
             (SOL_SOCKET, NN_RECV_PEER) => i32::from(self.recv_peer),
             (SOL_SOCKET, NN_CONNECT_TIMEOUT) => self.connect_timeout,
+            (SOL_SOCKET, NN_CONFLATE) if self.conflates => i32::from(self.conflate),
+            (SOL_SOCKET, NN_CONFLATE_PREFIX) if self.conflates => self.conflate_prefix,
+            (SOL_SOCKET, NN_OVERFLOW) if self.overflows => self.overflow as i32,
             (IPC, 1) => return Ok(Value::Pointer(self.ipc_security)),
             (IPC, 2) => self.ipc_out_buffer,
             (IPC, 3) => self.ipc_in_buffer,

@@ -72,7 +72,8 @@ pub(in crate::socket) enum Wrote {
     All,
     /// The kernel takes no more for now.
     Part,
-    Failed,
+    /// With this error, if the system has told one.
+    Failed(Option<i32>),
 }
 
 /// A message that its sender writes itself, from its own memory, once the lock is free.
@@ -121,6 +122,8 @@ pub(in crate::socket) struct StreamEnd<S> {
     pub inbox: Inbox,
     pub outbox: Outbox,
     pub writing: Writing,
+    /// Why a write has failed.
+    pub failed_with: Option<i32>,
     /// Reading is suspended until the application has caught up.
     pub paused: bool,
 }
@@ -190,6 +193,8 @@ pub(in crate::socket) struct PipeTable<O: Outside> {
     /// Filled only while the sender's memory is at hand (`direct_allowed`).
     pub direct: SmallVec<[Direct<O::Stream>; 1]>,
     pub direct_allowed: bool,
+    /// Pipes take whatever they are given.
+    pub limitless: bool,
     /// Pipes with gathered frames.
     pub gathered: Vec<PipeId>,
     /// Pipes whose outbox waits for the kernel.
@@ -219,6 +224,7 @@ impl<O: Outside> PipeTable<O> {
             gathering: false,
             direct: SmallVec::new(),
             direct_allowed: false,
+            limitless: false,
             gathered: Vec::new(),
             stuck: 0,
             drained: Vec::new(),
@@ -396,7 +402,7 @@ impl<O: Outside> PipeTable<O> {
 
     fn send_stream(&mut self, id: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<bool> {
         let (gather, now) = (self.batching.batches(), self.batching.now());
-        let send_buffer = self.send_buffer;
+        let send_buffer = if self.limitless { usize::MAX } else { self.send_buffer };
         let (direct_allowed, random) = (self.direct_allowed, self.random);
         let Some(stream) = self.stream(id) else { return Err(Error::WouldBlock) };
         if !stream.has_room(send_buffer) {
@@ -485,13 +491,13 @@ impl<S> StreamEnd<S> {
 impl<O: Outside> pattern::Pipes for PipeTable<O> {
     fn send(&mut self, id: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<bool> {
         // Whoever is written to directly needs the body until then.
-        let last = last && self.direct.is_empty();
+        let (last, limitless) = (last && self.direct.is_empty(), self.limitless);
         let size = message.size() as u64;
         let Some(pipe) = self.get(id) else { return Err(Error::WouldBlock) };
         let sent = match &pipe.end {
             PipeEnd::Remains(_) => return Err(Error::WouldBlock),
             PipeEnd::Stream(_) => self.send_stream(id, message, last),
-            PipeEnd::Inproc { link, side, .. } => match link.send(*side, message, last) {
+            PipeEnd::Inproc { link, side, .. } => match link.send(*side, message, last, limitless) {
                 Ok(sent) => {
                     if sent.announce {
                         let post = link.about_peer(*side, Note::Readable);

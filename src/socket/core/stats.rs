@@ -46,6 +46,8 @@ impl Stats {
             // Sign-extended: -1 stands for "no pipe".
             401 => i64::from(pattern.send_priority()) as u64,
             1301 => pattern.filtered(),
+            1302 => pattern.overflowed(),
+            1303 => pattern.conflated(),
             _ => return Err(Error::Invalid),
         })
     }

@@ -72,6 +72,13 @@ impl<P> Waiters<P> {
         self.wake(wakes, |want| matches!(want, Want::Send | Want::Both));
     }
 
+    /// Every sender: some of their messages may go, and which is for each to find out.
+    pub(crate) fn wake_senders(&mut self, wakes: &mut Wakes<P>) {
+        while self.list.iter().any(|(_, want)| *want == Want::Send) {
+            self.wake(wakes, |want| want == Want::Send);
+        }
+    }
+
     /// The kernel takes bytes of this pipe again.
     pub(crate) fn wake_writer(&mut self, pipe: PipeId, wakes: &mut Wakes<P>) {
         self.wake(wakes, |want| want == Want::Room(pipe));

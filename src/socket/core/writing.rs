@@ -28,17 +28,18 @@ impl<O: Outside> State<O> {
         self.commands.push(Command::AwaitRoom(source, id));
     }
 
-    /// Nothing more goes out; what the peer has sent is read to its end, where the connection ends.
+    /// Nothing more goes out, by this error; what the peer has sent is read to its end, where the connection ends.
     #[cold]
-    pub(in crate::socket) fn write_failed(&mut self, id: PipeId) {
+    pub(in crate::socket) fn write_failed(&mut self, id: PipeId, code: Option<i32>) {
         let Some(stream) = self.pipes.stream(id) else { return };
         let source = stream.source;
         stream.outbox.clear();
         stream.writing = Writing::Failed;
+        stream.failed_with = code;
         if let Some(pipe) = self.pipes.get(id) {
             pipe.full = true;
         }
-        self.pattern.blocked(id);
+        self.pattern.deaf(id);
         self.commands.push(Command::Broken(source, id));
         self.changed();
     }
@@ -62,7 +63,10 @@ impl<O: Outside> State<O> {
         let was_full = pipe.full;
         match (was_full, self.pipes.is_writable(id)) {
             (true, true) => self.pipe_writable(now, id),
-            (false, false) => self.pattern.blocked(id),
+            (false, false) => {
+                self.pattern.blocked(id);
+                self.show_readiness();
+            }
             _ => {}
         }
     }

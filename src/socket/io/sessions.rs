@@ -182,7 +182,12 @@ impl Driver<'_> {
                 self.lost(connection.endpoint, connection.since);
             }
             Stage::Open(pipe) => {
-                self.with(|state| state.end_pipe(sys::now(), pipe, cause));
+                self.with(|state| {
+                    // What the system has told to who wrote it does not tell again.
+                    let failed = state.pipes.stream(pipe).and_then(|stream| stream.failed_with);
+                    let cause = failed.map_or(cause, Cause::Failed);
+                    state.end_pipe(sys::now(), pipe, cause);
+                });
                 self.lost(connection.endpoint, connection.since);
             }
             Stage::Ending { pipe, .. } => {
@@ -350,6 +355,7 @@ impl Driver<'_> {
             inbox: Inbox::default(),
             outbox: Outbox::default(),
             writing: Writing::Idle,
+            failed_with: None,
             paused: false,
         };
         let endpoint = connection.endpoint;

@@ -25,8 +25,11 @@ const LINGER: i32 = 100;
 /// Options of the watched socket that its monitor has too, by level and number: NN_IPV4ONLY and NN_IPC_MODE.
 const INHERITED: [(i32, i32); 2] = [(0, 14), (-2, 1001)];
 
-/// NN_LINGER.
 const NN_LINGER: i32 = 1;
+
+/// A watcher that is too slow misses what is oldest (NN_OVERFLOW_DROP_OLD).
+const NN_OVERFLOW: i32 = 1005;
+const DROP_OLD: i32 = 1;
 
 /// Where a socket publishes what happens to it.
 pub(super) struct Monitor {
@@ -43,6 +46,7 @@ impl Monitor {
             publisher.set_option(level, option, Given { bytes: &value.to_ne_bytes(), address: 0 })
         };
         set(0, NN_LINGER, LINGER)?;
+        set(0, NN_OVERFLOW, DROP_OLD)?;
         for (level, option) in INHERITED {
             if let Value::Int(value) = watched.option(level, option)? {
                 set(level, option, value)?;
@@ -96,10 +100,11 @@ impl Socket {
     fn replace_monitor(&self, new: Option<Monitor>) {
         let mut monitor = self.monitor.lock();
         let (name, events) = self.with(|state| {
+            state.tell_overflow();
             state.write_down(None, None, Happening::MonitorStopped);
             let events = state.take_events();
             if !cfg!(simulated) {
-                state.journal = new.as_ref().map(|_| Journal::default());
+                state.journal = new.as_ref().map(|_| Journal::new(state.pattern.overflowed()));
             }
             (state.options.name.clone(), events)
         });

@@ -31,6 +31,8 @@ struct Counters {
     #[serde(flatten)]
     stats: Stats,
     messages_filtered: u64,
+    messages_overflowed: u64,
+    messages_conflated: u64,
 }
 
 #[derive(Serialize)]
@@ -106,7 +108,12 @@ fn pipes(state: &State) -> Vec<PipeFacts> {
 impl Socket {
     pub(in crate::socket) fn statistics(&self) -> Result<Value> {
         let (socket, counters, endpoints, pipes) = self.enter()?.finish(|state| {
-            let counters = Counters { stats: state.stats, messages_filtered: state.pattern.filtered() };
+            let counters = Counters {
+                stats: state.stats,
+                messages_filtered: state.pattern.filtered(),
+                messages_overflowed: state.pattern.overflowed(),
+                messages_conflated: state.pattern.conflated(),
+            };
             (state.options.name.clone(), counters, endpoints(state), pipes(state))
         });
         let mut present = BTreeMap::<i32, u64>::new();
