@@ -71,6 +71,13 @@ impl<O: Outside> State<O> {
         self.last_endpoint
     }
 
+    /// An attempt to connect, or to accept, has failed.
+    pub(in crate::socket) fn count_failure(&mut self, id: i32) {
+        if let Some(endpoint) = self.endpoints.get_mut(&id) {
+            endpoint.failed += 1;
+        }
+    }
+
     pub(in crate::socket) fn remove_endpoint(&mut self, now: Instant, id: i32) -> Result<()> {
         self.endpoint_works(id);
         let endpoint = self.endpoints.remove(&id).ok_or(Error::Invalid)?;

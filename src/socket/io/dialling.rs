@@ -89,7 +89,11 @@ impl Driver<'_> {
         if point.addresses.is_empty() {
             let pause = self.redial_later(endpoint);
             let code = sys::code_of(&sys::unreachable(), &sys::refused());
-            return self.with(|state| state.happened(endpoint, None, Happening::ConnectFailed(code, pause)));
+            return self.with(|state| {
+                // Not an error in a counter: in the original it is none.
+                state.count_failure(endpoint);
+                state.happened(endpoint, None, Happening::ConnectFailed(code, pause));
+            });
         }
         self.dial_next(endpoint);
     }
@@ -144,9 +148,7 @@ impl Driver<'_> {
         self.with(|state| {
             state.stats.connect_errors += 1;
             state.endpoint_error(endpoint, code);
-            if let Some(endpoint) = state.endpoints.get_mut(&endpoint) {
-                endpoint.failed += 1;
-            }
+            state.count_failure(endpoint);
             state.happened(endpoint, None, Happening::ConnectFailed(code, pause));
         });
     }

@@ -41,9 +41,7 @@ impl Driver<'_> {
                     if is_exhausted(&error) {
                         held.endpoint_error(endpoint, code);
                     }
-                    if let Some(endpoint) = held.endpoints.get_mut(&endpoint) {
-                        endpoint.failed += 1;
-                    }
+                    held.count_failure(endpoint);
                     held.happened(endpoint, None, Happening::AcceptFailed(code));
                     held.release();
                     if !concerns_only_the_peer(&error) {

@@ -281,7 +281,13 @@ impl Driver<'_> {
 
     /// A connection of this endpoint has ended other than by us.
     pub(super) fn lost(&mut self, endpoint: i32, since: Instant) {
-        self.with(|state| state.stats.broken_connections += 1);
+        let closing = self.with(|state| {
+            state.stats.broken_connections += 1;
+            state.is_closing()
+        });
+        if closing {
+            return;
+        }
         if let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) {
             point.backoff.connected_for(sys::now().saturating_duration_since(since));
             point.addresses.clear();
@@ -371,10 +377,15 @@ impl Driver<'_> {
         }
         held.release();
         let Some(pipe) = pipe else {
+            let cause = match fits {
+                _ if self.with(|state| state.is_closing()) => Cause::Shutdown,
+                true => Cause::Refused,
+                false => Cause::Type,
+            };
             if fits && !peer.refusal.is_empty() {
-                self.part(source, peer.refusal, Cause::Refused);
+                self.part(source, peer.refusal, cause);
             } else {
-                self.end(source, if fits { Cause::Refused } else { Cause::Type });
+                self.end(source, cause);
             }
             return false;
         };
