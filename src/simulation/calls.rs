@@ -23,6 +23,7 @@ pub(super) const SEND_TIMEOUT: i32 = 4;
 pub(super) const RECV_TIMEOUT: i32 = 5;
 pub(super) const RECONNECT: i32 = 6;
 pub(super) const RECONNECT_MAX: i32 = 7;
+pub(super) const OVERFLOW: i32 = 1005;
 const SEND_FD: i32 = 10;
 const RECV_FD: i32 = 11;
 
@@ -290,6 +291,11 @@ pub(super) fn finish_events() {
 /// Sockets that were closed, and are kept.
 pub(super) fn kept() -> usize {
     sockets().iter().filter(|socket| socket.strong_count() > 0).count()
+}
+
+/// Whether sends wait for peers that are slow (NN_OVERFLOW_WAIT).
+pub(super) fn waits(handle: i32) -> bool {
+    table::find(handle).is_ok_and(|socket| socket.option(0, OVERFLOW) == Ok(Value::Int(2)))
 }
 
 /// Options that say how much may wait, and how long calls do.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::book::Book;
 use super::calls;
 use crate::error::Error;
-use crate::pattern::Protocol;
+use crate::pattern::{self, Protocol};
 use crate::sys::simulated::{Rng, fail, is_readable, losses, nap, wait_readable, yield_now};
 
 /// A thread that uses the library.
@@ -97,6 +97,9 @@ impl Cell {
     fn socket(&self, raw: bool, protocol: u16, rng: &mut Rng) -> i32 {
         let handle = calls::open(raw, protocol);
         calls::furnish(handle, rng);
+        if matches!(protocol, pattern::PUB | pattern::BUS | pattern::SURVEYOR) {
+            calls::set(handle, 0, calls::OVERFLOW, rng.one_of(&[0, 0, 1, 2]));
+        }
         self.handles.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
         handle
     }
