@@ -361,6 +361,7 @@ impl Socket {
         self.write_through(held, message, dont_wait).map(|()| length)
     }
 
+    #[inline]
     fn try_send(&self, state: &mut State, message: &mut Outgoing<'_>, now: Instant) -> Result<()> {
         panics::possible_at(Place::Send);
         state.pipes.direct_allowed = true;

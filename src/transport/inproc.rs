@@ -228,6 +228,14 @@ impl Link {
         queue.messages.weight() + queue.slot.as_ref().map_or(0, |body| body.len())
     }
 
+    /// How many messages a side has sent, with how many bytes, and how many it has received.
+    pub(crate) fn traffic(&self, side: Side) -> [usize; 4] {
+        let queue = self.end(side.other()).incoming.queue.lock();
+        let account = &self.end(side).incoming.account;
+        let received = (account.received.load(Ordering::SeqCst), account.received_bytes.load(Ordering::SeqCst));
+        [queue.sent, queue.sent_bytes, received.0, received.1]
+    }
+
     /// Bytes that a side has sent, and the other has not taken over.
     pub(crate) fn unread_by_peer(&self, side: Side) -> usize {
         self.unread(side.other())

@@ -109,6 +109,7 @@ impl<O: Outside> State<O> {
     }
 
     /// A message may have found no room.
+    #[cold]
     pub(in crate::socket) fn look_for_overflow(&mut self, now: Instant) {
         let dropped = self.pattern.overflowed();
         let Some(journal) = &mut self.journal else { return };

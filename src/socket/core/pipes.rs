@@ -96,7 +96,6 @@ pub(in crate::socket) struct Pipe<S> {
     /// Its beginning was told, and its end was not.
     pub announced: bool,
     pub peer: Arc<Peer>,
-    pub traffic: Traffic,
     /// The pattern was told that this pipe takes nothing, and waits for the opposite.
     pub full: bool,
     pub end: PipeEnd<S>,
@@ -124,6 +123,7 @@ pub(in crate::socket) struct StreamEnd<S> {
     pub writing: Writing,
     /// Why a write has failed.
     pub failed_with: Option<i32>,
+    pub traffic: Traffic,
     /// Reading is suspended until the application has caught up.
     pub paused: bool,
 }
@@ -135,6 +135,20 @@ pub(in crate::socket) struct Traffic {
     pub bytes_sent: u64,
     pub messages_received: u64,
     pub bytes_received: u64,
+}
+
+impl Traffic {
+    #[inline]
+    fn sent(&mut self, size: usize) {
+        self.messages_sent += 1;
+        self.bytes_sent += size as u64;
+    }
+
+    #[inline]
+    fn received(&mut self, size: usize) {
+        self.messages_received += 1;
+        self.bytes_received += size as u64;
+    }
 }
 
 /// Who writes a pipe's outbox, and when.
@@ -262,17 +276,8 @@ impl<O: Outside> PipeTable<O> {
     pub(in crate::socket) fn insert(&mut self, endpoint: i32, end: PipeEnd<O::Stream>, peer: Arc<Peer>) -> PipeId {
         let serial = self.next_serial;
         self.next_serial = serial.wrapping_add(1);
-        let pipe = Pipe {
-            serial,
-            endpoint,
-            attached: false,
-            confirmed: false,
-            announced: false,
-            peer,
-            traffic: Traffic::default(),
-            full: true,
-            end,
-        };
+        let pipe =
+            Pipe { serial, endpoint, attached: false, confirmed: false, announced: false, peer, full: true, end };
         PipeId { slot: self.slots.insert(pipe) as u32, serial }
     }
 
@@ -414,6 +419,7 @@ impl<O: Outside> PipeTable<O> {
         let as_it_is = !stream.framing.masks() || size <= MASKED_DIRECT;
         if direct_allowed && as_it_is && !gather && stream.writing == Writing::Idle {
             stream.writing = Writing::Busy;
+            stream.traffic.sent(size);
             let direct =
                 Direct { pipe: id, stream: Arc::clone(&stream.stream), prefix, wrote: Wrote::Part, written: 0 };
             self.direct.push(direct);
@@ -428,6 +434,7 @@ impl<O: Outside> PipeTable<O> {
             stream.outbox.push_bytes([prefix.as_slice(), &message.header, &[]]);
             stream.outbox.push_body(body, 0);
         }
+        stream.traffic.sent(size);
         let has_room = stream.has_room(send_buffer);
         match stream.writing {
             Writing::Idle if gather && stream.outbox.bytes() < GATHER => {
@@ -492,7 +499,6 @@ impl<O: Outside> pattern::Pipes for PipeTable<O> {
     fn send(&mut self, id: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<bool> {
         // Whoever is written to directly needs the body until then.
         let (last, limitless) = (last && self.direct.is_empty(), self.limitless);
-        let size = message.size() as u64;
         let Some(pipe) = self.get(id) else { return Err(Error::WouldBlock) };
         let sent = match &pipe.end {
             PipeEnd::Remains(_) => return Err(Error::WouldBlock),
@@ -508,31 +514,29 @@ impl<O: Outside> pattern::Pipes for PipeTable<O> {
                 Err(error) => Err(error),
             },
         };
-        if let Some(pipe) = self.get(id) {
-            if sent.is_ok() {
-                pipe.traffic.messages_sent += 1;
-                pipe.traffic.bytes_sent += size;
-            }
-            pipe.full |= matches!(sent, Ok(false) | Err(Error::WouldBlock));
+        if matches!(sent, Ok(false) | Err(Error::WouldBlock))
+            && let Some(pipe) = self.get(id)
+        {
+            pipe.full = true;
         }
         sent
     }
 
     fn recv(&mut self, id: PipeId, message: &mut Message) -> Option<bool> {
         let more = self.recv_from(id, message)?;
-        let tells = self.tells_peers;
-        if let Some(pipe) = self.get(id) {
-            pipe.traffic.messages_received += 1;
-            pipe.traffic.bytes_received += message.body.len() as u64;
-            if tells {
-                message.peer = Some(Arc::clone(&pipe.peer));
-            }
+        if self.tells_peers {
+            self.name_peer(id, message);
         }
         Some(more)
     }
 }
 
 impl<O: Outside> PipeTable<O> {
+    #[cold]
+    fn name_peer(&mut self, id: PipeId, message: &mut Message) {
+        message.peer = self.get(id).map(|pipe| Arc::clone(&pipe.peer));
+    }
+
     #[inline]
     fn recv_from(&mut self, id: PipeId, message: &mut Message) -> Option<bool> {
         let resume_below = self.recv_buffer / 2;
@@ -542,6 +546,7 @@ impl<O: Outside> PipeTable<O> {
                 if !stream.inbox.pop(message) {
                     return None;
                 }
+                stream.traffic.received(message.body.len());
                 let more = !stream.inbox.is_empty();
                 if stream.paused && stream.inbox.weight() <= resume_below {
                     stream.paused = false;

@@ -12,7 +12,7 @@ use crate::codec::Framing;
 use crate::pattern;
 use crate::peer::Peer;
 use crate::pipe::{Inbox, Outbox, PipeId};
-use crate::socket::core::{Happening, PipeEnd, StreamEnd, Writing};
+use crate::socket::core::{Happening, PipeEnd, StreamEnd, Traffic, Writing};
 use crate::sys::{self, Interest, Stream};
 use crate::transport::Side;
 use crate::transport::session::{
@@ -362,6 +362,7 @@ impl Driver<'_> {
             outbox: Outbox::default(),
             writing: Writing::Idle,
             failed_with: None,
+            traffic: Traffic::default(),
             paused: false,
         };
         let endpoint = connection.endpoint;

@@ -91,15 +91,20 @@ fn endpoints(state: &State) -> Vec<EndpointFacts> {
 fn pipes(state: &State) -> Vec<PipeFacts> {
     let mut found = Vec::new();
     for (_, pipe) in state.pipes.slots.iter().filter(|(_, pipe)| pipe.confirmed) {
-        let (unwritten, unread, stream) = match &pipe.end {
-            PipeEnd::Stream(end) => (end.outbox.bytes(), end.inbox.weight(), Some(Arc::clone(&end.stream))),
+        let (traffic, unwritten, unread, stream) = match &pipe.end {
+            PipeEnd::Stream(end) => {
+                (end.traffic, end.outbox.bytes(), end.inbox.weight(), Some(Arc::clone(&end.stream)))
+            }
             PipeEnd::Inproc { link, side, taken } => {
-                (link.unread_by_peer(*side), link.unread(*side) + taken.weight(), None)
+                let [messages_sent, bytes_sent, messages_received, bytes_received] =
+                    link.traffic(*side).map(|count| count as u64);
+                let traffic = Traffic { messages_sent, bytes_sent, messages_received, bytes_received };
+                (traffic, link.unread_by_peer(*side), link.unread(*side) + taken.weight(), None)
             }
             // The peer has gone: there is no connection any more.
             PipeEnd::Remains(_) => continue,
         };
-        let (endpoint, peer, traffic) = (pipe.endpoint, Arc::clone(&pipe.peer), pipe.traffic);
+        let (endpoint, peer) = (pipe.endpoint, Arc::clone(&pipe.peer));
         found.push(PipeFacts { endpoint, peer, traffic, unwritten, unread, stream });
     }
     found
