@@ -33,8 +33,6 @@ mod transport;
 
 mod codec;
 
-mod peer;
-
 mod pipe;
 
 mod reactor;
@@ -46,6 +44,8 @@ mod panics;
 mod error;
 
 mod sys;
+
+mod peer;
 
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

@@ -363,6 +363,19 @@ fn statistics_tell_what_nobody_wanted() {
     line_with(&lines, ", filtered ");
 }
 
+/// And what a subscriber has missed that does not read.
+#[test]
+fn statistics_tell_what_found_no_room() {
+    let Some(both) = Both::new() else { return };
+    let address = format!("ipc://{}/overflowed", both.dir.path().display());
+    let (news, often) = ("x".repeat(100_000), ["--interval", "0.01", "--stats"]);
+    let mut publisher = both.start("nn_pub", &[&["--bind", &address, "--data", &news], &often[..]].concat(), b"");
+    let lines = error_lines(&mut publisher);
+    assert!(!line_with(&lines, "sent").contains("overflowed"));
+    let _subscriber = both.start("nn_sub", &["--connect", &address, "--delay", "60"], b"");
+    line_with(&lines, ", overflowed ");
+}
+
 #[test]
 fn events_are_lines_on_the_standard_error() {
     let Some(both) = Both::new() else { return };

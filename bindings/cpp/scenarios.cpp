@@ -46,6 +46,8 @@ static std::string new_address() {
         return "inproc://scenario-" + number;
     if (transport == "unix" || transport == "ipc")
         return transport + "://" + std::getenv("DIRECTORY") + "/" + number;
+    if (transport == "abstract")
+        return "abstract://scenario-" + std::to_string(getpid()) + "-" + number;
     return transport + "://127.0.0.1:" + std::to_string(free_port());
 }
 
@@ -291,6 +293,9 @@ static void options_are_read_back() {
     socket.ws_ping(5s);
     CHECK(socket.get(NN_WS, NN_WS_PING) == 5000);
     CHECK(number_of([&] { socket.overflow(NN_OVERFLOW_WAIT); }) == ENOPROTOOPT);
+    auto publisher = open(NN_PUB);
+    publisher.overflow(NN_OVERFLOW_DROP_OLD);
+    CHECK(publisher.get(NN_SOL_SOCKET, NN_OVERFLOW) == NN_OVERFLOW_DROP_OLD);
 }
 
 static void poll_tells_who_is_ready() {
@@ -353,6 +358,20 @@ static void an_endpoint_tells_its_address() {
     peer.connect(chosen);
     peer.send("hello");
     CHECK(other.recv().view() == "hello");
+}
+
+static void a_descriptor_becomes_an_endpoint() {
+    int ends[2];
+    CHECK(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    const std::string one = "fd://" + std::to_string(ends[0]), other = "fd://" + std::to_string(ends[1]);
+    auto a = open(NN_PAIR), b = open(NN_PAIR), c = open(NN_PAIR);
+    a.bind(one);
+    b.connect(other);
+    b.send("there");
+    CHECK(a.recv().view() == "there");
+    a.send("and back");
+    CHECK(b.recv().view() == "and back");
+    CHECK(number_of([&] { c.bind(one); }) == EADDRINUSE);
 }
 
 static void a_request_to_nobody_fails_if_told_to() {
@@ -592,7 +611,7 @@ static void a_raw_replier_answers_in_any_order() {
 }
 
 int main() {
-    const std::vector<std::string> everywhere{"inproc", "unix", "ipc", "tcp", "ws"}, here{"inproc"};
+    const std::vector<std::string> everywhere{"inproc", "unix", "ipc", "abstract", "tcp", "ws"}, here{"inproc"};
     struct scenario {
         const char *name;
         const std::vector<std::string> &transports;
@@ -622,6 +641,7 @@ int main() {
         SCENARIO(statistics_count_messages, here),
         SCENARIO(a_shut_down_endpoint_is_free_again, here),
         SCENARIO(an_endpoint_tells_its_address, everywhere),
+        SCENARIO(a_descriptor_becomes_an_endpoint, here),
         SCENARIO(a_request_to_nobody_fails_if_told_to, here),
         SCENARIO(a_monitor_tells_who_comes_and_goes, everywhere),
         SCENARIO(statistics_are_one_document, here),

@@ -99,8 +99,9 @@ static int start (struct reporter *self, const int *sockets, int count, char *ad
     for (i = 0; i != count; ++i) {
         self->sockets [self->count++] = sockets [i];
         snprintf (private, sizeof (private), "inproc://reporter-%p-%d", (void*) self, i);
-        if (nn_setsockopt (sockets [i], NN_SOL_SOCKET, NN_MONITOR, private, strlen (private)) < 0 ||
-              nn_connect (self->events, private) < 0)
+        /*  Connected before there is anything to hear. */
+        if (nn_connect (self->events, private) < 0 ||
+              nn_setsockopt (sockets [i], NN_SOL_SOCKET, NN_MONITOR, private, strlen (private)) < 0)
             return -1;
     }
     error = pthread_create (&thread, NULL, report, self);

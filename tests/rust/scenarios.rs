@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
+use std::os::fd::IntoRawFd;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
@@ -37,6 +39,7 @@ impl Addresses {
         match self.transport {
             "inproc" => format!("inproc://scenario-{number}"),
             "unix" | "ipc" => format!("{}://{}/{number}", self.transport, self.dir.path().display()),
+            "abstract" => format!("abstract://scenario-{}-{number}", std::process::id()),
             transport => {
                 let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
                 format!("{transport}://127.0.0.1:{port}")
@@ -68,7 +71,7 @@ fn wait_for_connections(socket: &Socket, count: u64) {
 }
 
 fn everywhere(run: impl Fn(&Addresses)) {
-    for transport in ["inproc", "unix", "ipc", "tcp", "ws"] {
+    for transport in ["inproc", "unix", "ipc", "abstract", "tcp", "ws"] {
         run(&Addresses { transport, dir: TempDir::new().unwrap() });
     }
 }
@@ -339,6 +342,9 @@ fn options_are_read_back() {
     socket.set_conflate_prefix(4).unwrap();
     assert_eq!((socket.conflate(), socket.conflate_prefix()), (Ok(true), Ok(4)));
     assert_eq!(socket.set_overflow(Overflow::Wait).unwrap_err().errno(), libc::ENOPROTOOPT);
+    let publisher = self::socket(SocketType::Pub);
+    publisher.set_overflow(Overflow::DropOld).unwrap();
+    assert_eq!(publisher.overflow(), Ok(Overflow::DropOld));
 }
 
 #[test]
@@ -417,6 +423,20 @@ fn an_endpoint_tells_its_address() {
             assert_eq!(bound.recv().unwrap(), "hello");
         }
     });
+}
+
+#[test]
+fn a_descriptor_becomes_an_endpoint() {
+    let (one, other) = UnixStream::pair().unwrap();
+    let [one, other] = [one, other].map(|end| format!("fd://{}", end.into_raw_fd()));
+    let (a, b) = (socket(SocketType::Pair), socket(SocketType::Pair));
+    a.bind(&one).unwrap();
+    b.connect(&other).unwrap();
+    b.send("there").unwrap();
+    assert_eq!(a.recv().unwrap(), "there");
+    a.send("and back").unwrap();
+    assert_eq!(b.recv().unwrap(), "and back");
+    assert_eq!(socket(SocketType::Pair).bind(&one).unwrap_err().errno(), libc::EADDRINUSE);
 }
 
 #[test]

@@ -8,10 +8,12 @@ const os = require('node:os');
 const path = require('node:path');
 const { test, after } = require('node:test');
 
+const koffi = require('koffi');
+
 const { Monitor, Replies, Requests, Socket, constants, device, poll } = require('..');
 
 const PATIENCE = 10_000;
-const everywhere = ['inproc', 'unix', 'ipc', 'tcp', 'ws'];
+const everywhere = ['inproc', 'unix', 'ipc', 'abstract', 'tcp', 'ws'];
 const here = ['inproc'];
 const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'nanomsg-'));
 after(() => fs.rmSync(dir, { recursive: true }));
@@ -30,6 +32,7 @@ async function newAddress(transport) {
   count += 1;
   if (transport === 'inproc') return `inproc://scenario-${count}`;
   if (transport === 'unix' || transport === 'ipc') return `${transport}://${dir}/${count}`;
+  if (transport === 'abstract') return `abstract://scenario-${process.pid}-${count}`;
   const probe = net.createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => probe.once('listening', resolve));
   const { port } = probe.address();
@@ -322,6 +325,22 @@ scenario('an_endpoint_tells_its_address', everywhere, async ({ open, address, tr
   peer.connect(chosen);
   await peer.send('hello');
   assert.equal((await other.recv()).toString(), 'hello');
+});
+
+scenario('a_descriptor_becomes_an_endpoint', here, async ({ open }) => {
+  // Node makes no socketpairs.
+  const socketpair = koffi.load('libc.so.6').func('int socketpair(int, int, int, _Out_ int *)');
+  const [AF_UNIX, SOCK_STREAM, ends] = [1, 1, [0, 0]];
+  assert.equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  const [one, other] = ends.map((end) => `fd://${end}`);
+  const [a, b] = [open('pair'), open('pair')];
+  a.bind(one);
+  b.connect(other);
+  await b.send('there');
+  assert.equal(await text(a.recv()), 'there');
+  await a.send('and back');
+  assert.equal(await text(b.recv()), 'and back');
+  assert.throws(() => open('pair').bind(one), code('EADDRINUSE'));
 });
 
 scenario('a_request_to_nobody_fails_if_told_to', here, async ({ open, address }) => {

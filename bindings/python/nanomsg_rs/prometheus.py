@@ -5,7 +5,7 @@
     with serve([jobs, results], 9310):  # http://127.0.0.1:9310/metrics
         ...
 
-``to_text`` makes Prometheus' text of documents as ``reporting.document`` returns them, for a web server of one's own. What the
+``to_text`` makes Prometheus' text of documents as ``Socket.report`` returns them, for a web server of one's own. What the
 metrics mean is in docs/prometheus.md.
 
 ``python3 -m nanomsg_rs.prometheus ADDRESS...`` does the same for programs in any language whose sockets are reported at these
@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Any, Type
 
 from .constants import SocketType
 from .errors import BadSocket
-from .reporting import document
 from .socket import BaseSocket, Socket
 
 if TYPE_CHECKING:
@@ -223,7 +222,7 @@ def serve(
         for socket in sockets() if callable(sockets) else sockets:
             try:
                 if socket.handle >= 0:
-                    yield document(socket)
+                    yield socket.report()
             except BadSocket:
                 pass
 

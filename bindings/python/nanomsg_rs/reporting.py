@@ -13,14 +13,13 @@ libnanomsg-rs alone; with another library it is NanomsgError with ENOPROTOOPT.
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import os
 import threading
 import time
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Type
+from typing import TYPE_CHECKING, Type
 
 from .constants import DONTWAIT, POLLIN, SYMBOLS, SocketType, Statistic
 from .errors import Again, BadSocket
@@ -30,26 +29,9 @@ from .socket import BaseSocket, Socket, poll
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_MONITOR = SYMBOLS.get("NN_MONITOR", 1007)
 _STATISTICS = SYMBOLS.get("NN_STATISTICS", 1008)
 _LINGER = 100  # ms that closing waits at most for watchers to take the last reports
 _numbers = itertools.count()
-
-
-def document_text(socket: BaseSocket) -> bytes:
-    """A socket's counters, endpoints and connections as JSON (NN_STATISTICS)."""
-    size = 4096
-    while True:
-        text = socket.get_option(NN_SOL_SOCKET, _STATISTICS, size)
-        if len(text) < size:
-            return text
-        size *= 2  # it may have become longer since
-
-
-def document(socket: BaseSocket) -> dict[str, Any]:
-    """The same, read."""
-    read: dict[str, Any] = json.loads(document_text(socket))
-    return read
 
 
 class Reporter:
@@ -91,12 +73,17 @@ class Reporter:
         """Report on one more socket."""
         if self._wants_events:
             address = f"{self._base}-{next(_numbers)}"
-            socket.set_option(NN_SOL_SOCKET, _MONITOR, address.encode())
             ear = Socket(SocketType.SUB)
+            try:
+                ear.subscribe(b"")
+                # Before there is anything to hear.
+                ear.connect(address)
+                socket.monitor = address
+            except BaseException:
+                ear.close()
+                raise
             with self._lock:
                 self._ears.append(ear)
-            ear.subscribe(b"")
-            ear.connect(address)
         with self._lock:
             self._watched.add(socket)
         if self._thread is not None:
@@ -115,7 +102,7 @@ class Reporter:
             self._ears.clear()
         for socket in watched if self._wants_events else ():
             try:
-                socket.set_option(NN_SOL_SOCKET, _MONITOR, b"")
+                socket.monitor = ""
             except BadSocket:
                 pass
         for own in (self._bell, self._ear, *ears, self._out):
@@ -171,6 +158,6 @@ class Reporter:
             return
         for socket in watched:
             try:
-                self._out.send(b"statistics " + document_text(socket))
+                self._out.send(b"statistics " + socket.get_text(NN_SOL_SOCKET, _STATISTICS))
             except BadSocket:
                 pass  # it has just been closed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 import signal
 import socket as os_socket
 import subprocess
@@ -36,10 +37,12 @@ def free_port() -> int:
     return _free_port()
 
 
-@pytest.fixture(params=["inproc", "unix", "ipc", "tcp", "ws"])
+@pytest.fixture(params=["inproc", "unix", "ipc", "abstract", "tcp", "ws"])
 def transport(request: pytest.FixtureRequest) -> str:
     if request.param == "unix" and "NN_UNIX" not in nn.SYMBOLS:
         pytest.skip("this library does not know unix, which upstream has since 1.3.0")
+    if request.param == "abstract" and (sys.platform != "linux" or "NN_ENDPOINT" not in nn.SYMBOLS):
+        pytest.skip("no abstract addresses here")
     return request.param
 
 
@@ -52,6 +55,8 @@ def new_address(transport: str, tmp_path: Path) -> Callable[[], str]:
             return f"{transport}://127.0.0.1:{_free_port()}"
         if transport in ("unix", "ipc"):
             return f"{transport}://{tmp_path}/{next(_counter)}"
+        if transport == "abstract":
+            return f"abstract://test-{os.getpid()}-{next(_counter)}"
         return f"inproc://test-{next(_counter)}"
 
     return make

@@ -23,7 +23,7 @@ from nanomsg_rs import Socket, SocketType
 from nanomsg_rs import constants as nn
 from nanomsg_rs import prometheus
 from nanomsg_rs.prometheus import serve, to_text
-from nanomsg_rs.reporting import Reporter, document
+from nanomsg_rs.reporting import Reporter
 
 has_statistics = pytest.mark.skipif("NN_STATISTICS" not in nn.SYMBOLS, reason="only libnanomsg-rs has NN_STATISTICS")
 
@@ -142,7 +142,7 @@ def test_the_exporter_tells_what_sockets_have_counted(pair: tuple[Socket, Socket
         samples = parsed(fetched(exporter.port))
         assert value(samples, "bytes_received_total", socket="one", type="pair") == 5
         assert value(samples, "messages_sent_total", socket="other", type="pair") == 1
-        told = document(one)
+        told = one.report()
         assert set(told["counters"]) <= {*prometheus.COUNTERS, *prometheus.GAUGES}
         other.close()
         assert '"other"' not in fetched(exporter.port, "/")

@@ -11,7 +11,7 @@ import pytest
 from conftest import PATIENCE, eventually
 from nanomsg_rs import NanomsgError, Socket, SocketType
 from nanomsg_rs import constants as nn
-from nanomsg_rs.reporting import Reporter, document
+from nanomsg_rs.reporting import Reporter
 
 pytestmark = pytest.mark.skipif("NN_STATISTICS" not in nn.SYMBOLS, reason="only libnanomsg-rs has NN_STATISTICS")
 
@@ -46,7 +46,7 @@ def test_a_document_is_whole_however_long_it_is(open_socket: Open) -> None:
     socket.name = "much"
     for number in range(100):
         socket.bind(f"inproc://document-{number}")
-    told = document(socket)
+    told = socket.report()
     assert (told["socket"], told["type"], len(told["endpoints"])) == ("much", "push", 100)
 
 

@@ -7,6 +7,7 @@ import errno
 import itertools
 import os
 import re
+import socket as os_socket
 import threading
 from pathlib import Path
 
@@ -340,6 +341,20 @@ def test_an_endpoint_tells_its_address(open_socket, address):
         connected.connect(chosen)
         connected.send(b"hello")
         assert bound.recv() == b"hello"
+
+
+@pytest.mark.skipif("NN_ENDPOINT" not in nn.SYMBOLS, reason="this library takes no descriptors")
+def test_a_descriptor_becomes_an_endpoint(open_socket):
+    one, other = (f"fd://{end.detach()}" for end in os_socket.socketpair())
+    a, b = open_socket(), open_socket()
+    a.bind(one)
+    b.connect(other)
+    b.send(b"there")
+    assert a.recv() == b"there"
+    a.send(b"and back")
+    assert b.recv() == b"and back"
+    with pytest.raises(AddressInUse):
+        open_socket().bind(one)
 
 
 @pytest.mark.skipif("NN_REQ_FAIL_FAST" not in nn.SYMBOLS, reason="with this library requests wait")
