@@ -3,6 +3,7 @@
 
 use super::Socket;
 use super::core::{Event, Journal, PipeEnd, Writing};
+use crate::sys;
 
 /// Is told of each event in its turn.
 pub(crate) type Observer = Box<dyn Fn(&Event) + Send + Sync>;
@@ -32,7 +33,7 @@ impl Socket {
     /// From now on `observer` is told what happens.
     pub(crate) fn observe(&self, observer: Observer) {
         if self.observer.set(observer).is_ok() {
-            self.with(|state| state.journal = Some(Journal::default()));
+            self.with(|state| state.journal = Some(Journal::new(0, sys::timestamps)));
         }
     }
 

@@ -270,6 +270,18 @@ public:
 
     // REQ: whether a request that no peer can take fails at once, with EAGAIN.
     void fail_fast(bool fail) { set(NN_REQ, NN_REQ_FAIL_FAST, fail); }
+
+    // For connections made afterwards, in milliseconds; 0: the kernel's times, and no questions.
+    void keepalive(int idle, int interval = 0, int count = 0) {
+        set(NN_TCP, NN_TCP_KEEPALIVE_IDLE, idle);
+        set(NN_TCP, NN_TCP_KEEPALIVE_INTERVAL, interval);
+        set(NN_TCP, NN_TCP_KEEPALIVE_COUNT, count);
+    }
+    void user_timeout(int ms) { set(NN_TCP, NN_TCP_USER_TIMEOUT, ms); }
+    void connect_timeout(int ms) { set(NN_SOL_SOCKET, NN_CONNECT_TIMEOUT, ms); }
+
+    // Permission bits of the files of ipc sockets bound afterwards; -1: as the umask says.
+    void ipc_mode(int mode) { set(NN_IPC, NN_IPC_MODE, mode); }
 #endif
 
 #ifdef NN_CONFLATE

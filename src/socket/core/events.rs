@@ -11,6 +11,9 @@ use crate::peer::Peer;
 use crate::pipe::PipeId;
 use crate::transport::session::Cause;
 
+/// Both clocks of an event.
+pub(in crate::socket) type Clock = fn() -> (u64, u64);
+
 /// Events that wait to be published. It is a moment as a rule; were it ever more, the oldest give way.
 const WAITING_MAX: usize = 1024;
 
@@ -38,6 +41,8 @@ pub(crate) enum Happening {
 pub(crate) struct Event {
     /// One more with each event of the monitor.
     pub number: u64,
+    /// When it was written down: nanoseconds of the wall clock and of the monotonic one.
+    pub times: (u64, u64),
     pub what: Happening,
     pub endpoint: Option<Subject>,
     pub peer: Option<Arc<Peer>>,
@@ -52,8 +57,10 @@ pub(crate) struct Subject {
     pub binds: bool,
 }
 
-#[derive(Debug, Default)]
+/// What is written down for a monitor.
+#[derive(Debug)]
 pub(in crate::socket) struct Journal {
+    clock: Clock,
     waiting: VecDeque<Event>,
     last: u64,
     /// Messages that have found no room, as far as was told, and when that was.
@@ -68,8 +75,8 @@ const OVERFLOW_PAUSE: Duration = Duration::from_secs(1);
 
 impl Journal {
     /// From now on: what was dropped before is of no interest.
-    pub(in crate::socket) fn new(dropped: u64) -> Self {
-        Self { dropped, ..Self::default() }
+    pub(in crate::socket) fn new(dropped: u64, clock: Clock) -> Self {
+        Self { clock, waiting: VecDeque::new(), last: 0, dropped, dropped_at: None, leaving: Vec::new() }
     }
 }
 
@@ -104,7 +111,8 @@ impl<O: Outside> State<O> {
         if journal.waiting.len() >= WAITING_MAX {
             journal.waiting.pop_front();
         }
-        journal.waiting.push_back(Event { number: journal.last, what, endpoint, peer });
+        let event = Event { number: journal.last, times: (journal.clock)(), what, endpoint, peer };
+        journal.waiting.push_back(event);
         self.pipes.after().events = true;
     }
 

@@ -133,7 +133,7 @@ fn details(what: Happening) -> Details {
 
 /// What is published of an event of the socket with this name and type.
 pub(super) fn message(event: &Event, socket: &[u8], protocol: u16) -> Vec<u8> {
-    let (time_ns, monotonic_ns) = sys::timestamps();
+    let (time_ns, monotonic_ns) = event.times;
     let name = name(event.what);
     let object = Object {
         event: name,

@@ -104,7 +104,7 @@ impl Socket {
             state.write_down(None, None, Happening::MonitorStopped);
             let events = state.take_events();
             if !cfg!(simulated) {
-                state.journal = new.as_ref().map(|_| Journal::new(state.pattern.overflowed()));
+                state.journal = new.as_ref().map(|_| Journal::new(state.pattern.overflowed(), sys::timestamps));
             }
             (state.options.name.clone(), events)
         });
