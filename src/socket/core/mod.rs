@@ -14,6 +14,7 @@ mod options;
 mod peers;
 mod pipes;
 mod stats;
+mod traffic;
 mod waiters;
 mod writing;
 
@@ -34,8 +35,9 @@ pub(crate) use events::{Event, Happening};
 pub(in crate::socket) use events::{Journal, Subject};
 pub(crate) use options::{Given, Value};
 pub(in crate::socket) use options::{Options, timeout};
-pub(in crate::socket) use pipes::{After, Direct, ForWorker, PipeEnd, PipeTable, StreamEnd, Traffic, Writing, Wrote};
+pub(in crate::socket) use pipes::{After, Direct, ForWorker, PipeEnd, PipeTable, StreamEnd, Writing, Wrote};
 pub(in crate::socket) use stats::Stats;
+pub(in crate::socket) use traffic::Traffic;
 pub(in crate::socket) use waiters::{Waiters, Want};
 
 /// What the world outside is made of. The core passes it on and never looks inside.

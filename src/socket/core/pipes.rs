@@ -5,11 +5,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use slab::Slab;
 use smallvec::SmallVec;
 
 use super::batching::Batching;
+use super::traffic::Traffic;
 use super::waiters::Wakes;
 use super::{Outside, Report};
 use crate::codec::{Framing, Prefix};
@@ -126,29 +126,6 @@ pub(in crate::socket) struct StreamEnd<S> {
     pub traffic: Traffic,
     /// Reading is suspended until the application has caught up.
     pub paused: bool,
-}
-
-/// What has gone through a pipe: messages, and their bytes with SP headers.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub(in crate::socket) struct Traffic {
-    pub messages_sent: u64,
-    pub bytes_sent: u64,
-    pub messages_received: u64,
-    pub bytes_received: u64,
-}
-
-impl Traffic {
-    #[inline]
-    fn sent(&mut self, size: usize) {
-        self.messages_sent += 1;
-        self.bytes_sent += size as u64;
-    }
-
-    #[inline]
-    fn received(&mut self, size: usize) {
-        self.messages_received += 1;
-        self.bytes_received += size as u64;
-    }
 }
 
 /// Who writes a pipe's outbox, and when.

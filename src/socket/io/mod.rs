@@ -8,6 +8,7 @@
 mod dialling;
 mod ending;
 mod listening;
+mod ping;
 mod sessions;
 
 use std::collections::HashMap;

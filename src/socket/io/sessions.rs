@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::ping::Ping;
 use super::{Driver, Io, Point, Source, Timer};
-use crate::codec::Framing;
 use crate::pattern;
 use crate::peer::Peer;
 use crate::pipe::{Inbox, Outbox, PipeId};
@@ -40,17 +40,6 @@ pub(super) struct Connection {
     pub promised: bool,
     pub peer: Arc<Peer>,
     pub ping: Option<Ping>,
-}
-
-/// Signs of life that a WebSocket's peer is asked for (NN_WS_PING).
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ping {
-    /// Between two looks.
-    every: Duration,
-    /// Something has come since the last look.
-    heard: bool,
-    /// It was asked.
-    asked: bool,
 }
 
 pub(super) enum Stage {
@@ -306,9 +295,7 @@ impl Driver<'_> {
         }
         let Progress { greeted, replies, end } =
             with_scratch(|scratch| connection.session.read(scratch, limit, frames));
-        if let Some(ping) = &mut connection.ping {
-            ping.heard = true;
-        }
+        connection.heard();
         let fits = greeted.is_none_or(|peer| self.open(source, &peer));
         if fits {
             self.deliver(source);
@@ -330,7 +317,7 @@ impl Driver<'_> {
     }
 
     /// Control frames go out behind what waits already. To a peer that does not read they do not.
-    fn reply(&mut self, source: usize, frames: &[u8]) {
+    pub(super) fn reply(&mut self, source: usize, frames: &[u8]) {
         let Some(connection) = self.connection(source) else { return };
         let Stage::Open(pipe) = connection.stage else { return };
         self.with(|state| {
@@ -406,41 +393,6 @@ impl Driver<'_> {
             point.opened();
         }
         true
-    }
-
-    /// A WebSocket was opened whose peer shall show signs of life.
-    fn expect_life(&mut self, source: usize) {
-        let Some(every) = self.settings().ws_ping else { return };
-        let Some(connection) = self.connection(source) else { return };
-        if matches!(connection.session.framing(), Framing::WebSocket(..)) {
-            connection.ping = Some(Ping { every, heard: false, asked: false });
-            self.set_deadline(source, Some(sys::now() + every));
-        }
-    }
-
-    /// Whether something has come since the last look. A peer that was silent is asked, and one that was asked is gone.
-    fn look_for_life(&mut self, source: usize, pipe: PipeId) {
-        let Some(connection) = self.connection(source) else { return };
-        let Some(mut ping) = connection.ping else { return };
-        if !ping.heard && ping.asked {
-            return self.end(source, Cause::Timeout);
-        }
-        let question = connection.session.ping();
-        let room = self.with(|state| {
-            let limit = state.pipes.send_buffer;
-            let unread = state.pipes.stream(pipe).is_some_and(|stream| stream.paused);
-            // Where we do not read, nothing can come. Where the peer does not, the question would not reach it.
-            !unread && state.pipes.stream(pipe).is_some_and(|stream| stream.outbox.bytes() < limit)
-        });
-        let asks = !ping.heard && room;
-        if asks {
-            self.reply(source, &question);
-        }
-        ping = Ping { heard: false, asked: asks, ..ping };
-        if let Some(connection) = self.connection(source) {
-            connection.ping = Some(ping);
-        }
-        self.set_deadline(source, Some(sys::now() + ping.every));
     }
 
     /// Hands what was read to the pattern.
