@@ -27,6 +27,11 @@ impl Connection {
             ping.heard = true;
         }
     }
+
+    /// It was asked, and nothing has come since.
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.ping.is_some_and(|ping| ping.asked && !ping.heard)
+    }
 }
 
 impl Driver<'_> {
@@ -47,7 +52,7 @@ impl Driver<'_> {
     pub(super) fn look_for_life(&mut self, source: usize, pipe: PipeId) {
         let Some(connection) = self.connection(source) else { return };
         let Some(mut ping) = connection.ping else { return };
-        if !ping.heard && ping.asked {
+        if connection.is_unanswered() {
             return self.end(source, Cause::Timeout);
         }
         let question = connection.session.ping();

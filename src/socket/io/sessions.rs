@@ -244,7 +244,15 @@ impl Driver<'_> {
                 }
             }
             Stage::Parting => self.end(source, Cause::Timeout),
-            Stage::Open(pipe) => self.look_for_life(source, pipe),
+            Stage::Open(pipe) => {
+                // Likewise: of many answers that came while we were stopped one wait has found some.
+                if connection.is_unanswered() {
+                    self.read(source);
+                }
+                if self.connection(source).is_some_and(|connection| connection.is(pipe)) {
+                    self.look_for_life(source, pipe);
+                }
+            }
             Stage::Ending { .. } => self.go_on_ending(source),
         }
     }
@@ -293,9 +301,11 @@ impl Driver<'_> {
         if matches!(connection.stage, Stage::Ending { .. } | Stage::Parting) {
             return self.read_to_nothing(source);
         }
-        let Progress { greeted, replies, end } =
+        let Progress { came, greeted, replies, end } =
             with_scratch(|scratch| connection.session.read(scratch, limit, frames));
-        connection.heard();
+        if came {
+            connection.heard();
+        }
         let fits = greeted.is_none_or(|peer| self.open(source, &peer));
         if fits {
             self.deliver(source);
@@ -479,8 +489,35 @@ mod tests {
     use super::*;
     use crate::message::Message;
     use crate::socket::Socket;
+    use crate::socket::core::Given;
     use crate::socket::library::Library;
-    use crate::sys;
+    use crate::sys::{self, Poller};
+
+    /// From now on nobody drives but this test.
+    fn alone<'a>(socket: &'a Socket, action: impl FnOnce(&mut Io, &Poller) + 'a) {
+        let mut held = socket.lock();
+        while !held.lease.take() {
+            held.release();
+            std::thread::yield_now();
+            held = socket.lock();
+        }
+        let (presence, held) = held.stay(true);
+        held.release();
+        let reactor = socket.reactor.get().unwrap();
+        let mut io = reactor.io.lock();
+        action(&mut io, &reactor.poller);
+        drop(io);
+        let mut held = socket.lock();
+        presence.end(&mut held);
+        held.leave_lease(true);
+        held.release();
+    }
+
+    fn pass(until: Instant) {
+        while Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
 
     /// What was there before the time was over is taken, even if nobody has looked so far: the peer has done its part, and
     /// may have sent and closed already.
@@ -494,33 +531,57 @@ mod tests {
         let mut greeting = [0; 8];
         push.read_exact(&mut greeting).unwrap();
 
-        // From now on nobody drives but this test.
-        let mut held = pull.lock();
-        while !held.lease.take() {
-            held.release();
-            std::thread::yield_now();
-            held = pull.lock();
-        }
-        let (presence, held) = held.stay(true);
-        held.release();
-        let reactor = pull.reactor.get().unwrap();
-        let mut io = reactor.io.lock();
-        let deadline = io.next_deadline().expect("a greeting has some time");
-        push.write_all(b"\0SP\0\0\x50\0\0\0\0\0\0\0\0\0\x01x").unwrap();
-        drop(push);
-        while Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        io.serve(&pull, &reactor.poller, std::iter::empty());
-        drop(io);
-        let mut held = pull.lock();
-        presence.end(&mut held);
-        held.leave_lease(true);
-        held.release();
+        alone(&pull, |io, poller| {
+            let deadline = io.next_deadline().expect("a greeting has some time");
+            push.write_all(b"\0SP\0\0\x50\0\0\0\0\0\0\0\0\0\x01x").unwrap();
+            drop(push);
+            pass(deadline);
+            io.serve(&pull, poller, std::iter::empty());
+        });
 
         let mut message = Message::default();
         pull.recv(&mut message, true).unwrap();
         assert_eq!(message.body.as_slice(), b"x");
+        pull.close(Instant::now()).unwrap();
+    }
+    /// Of many answers one wait finds some, and the time of the others may be over as well.
+    #[test]
+    fn an_answer_that_came_in_time_is_a_sign_of_life_though_we_are_late() {
+        let library = Arc::new(Library::new(sys::generation(), Arc::default()));
+        let pull = Socket::new(library, sys::generation(), pattern::PULL, false, "late".to_owned()).unwrap();
+        pull.set_option(-4, 1001, Given { bytes: &100_i32.to_ne_bytes(), address: 0 }).unwrap();
+        let at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        pull.bind(format!("ws://{at}").as_bytes()).unwrap();
+        let mut peer = TcpStream::connect(at).unwrap();
+        let request = "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: pull.sp.nanomsg.org\r\n\r\n";
+        peer.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            peer.read_exact(&mut byte).unwrap();
+            answer.extend(byte);
+        }
+        peer.set_nonblocking(true).unwrap();
+
+        let connections = || pull.with(|state| state.stats.current_connections);
+        alone(&pull, |io, poller| {
+            let look = |io: &mut Io| {
+                pass(io.next_deadline().expect("there is a look to come"));
+                io.serve(&pull, poller, std::iter::empty());
+            };
+            let mut ping = [0; 2];
+            while peer.read_exact(&mut ping).is_err() {
+                look(io);
+            }
+            assert_eq!(ping, *b"\x89\0");
+            peer.write_all(b"\x8a\x80\0\0\0\0").unwrap();
+            look(io);
+            assert_eq!(connections(), 1, "it has answered");
+            look(io);
+            look(io);
+            assert_eq!(connections(), 0, "it was asked again, and has not");
+        });
         pull.close(Instant::now()).unwrap();
     }
 }

@@ -98,6 +98,8 @@ impl End {
 /// What one read brought, besides frames: all may come at once.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
+    /// Bytes have come.
+    pub came: bool,
     /// The peer's greeting is complete.
     pub greeted: Option<Introduction>,
     /// Whole control frames that have to go out.
@@ -248,6 +250,7 @@ impl Session {
                 match sys::fill(&self.stream, large.chunk.tail(), missing, &mut scratch[..prefix]) {
                     Ok((0, 0)) => return Err(End::Closed),
                     Ok((body, behind)) => {
+                        progress.came = true;
                         large.missing -= body;
                         if large.missing > 0 {
                             return Ok(());
@@ -263,7 +266,10 @@ impl Session {
                 scratch[..kept].copy_from_slice(&self.partial);
                 let end = self.bulky.filter(|&prefix| kept < prefix).unwrap_or(scratch.len());
                 match sys::recv(&self.stream, &mut scratch[kept..end]) {
-                    Ok(received) if received > 0 => kept + received,
+                    Ok(received) if received > 0 => {
+                        progress.came = true;
+                        kept + received
+                    }
                     Err(error) if is_for_later(&error) => return Ok(()),
                     Ok(_) | Err(_) if self.awaited.is_some_and(Awaited::is_answer) => return Err(End::Declined),
                     Ok(_) => return Err(End::Closed),
