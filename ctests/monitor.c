@@ -368,6 +368,38 @@ static void races(void)
     MUST(nn_close(s));
 }
 
+static void *ask(void *s)
+{
+    char address[64];
+    for (int round = 0; round < 100000; round++) {
+        size_t size = sizeof address;
+        MUST(nn_getsockopt(*(int *) s, NN_SOL_SOCKET, NN_MONITOR, address, &size));
+    }
+    return NULL;
+}
+
+/* Who asks for the address while an event is written down does not keep it from being published. */
+static void asked(void)
+{
+    int s = ct_socket(NN_PULL), sub = watcher(s, "inproc://asked", "");
+    MUST(watch(s, "inproc://asked"));
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, ask, &s);
+    int heard = 1;
+    for (int round = 0; round < 20000 && heard; round++) {
+        int id = MUST(nn_bind(s, "inproc://there"));
+        heard = nn_recv(sub, event, sizeof event, 0) > 0;
+        MUST(nn_shutdown(s, id));
+        heard = heard && nn_recv(sub, event, sizeof event, 0) > 0;
+    }
+    CHECK(heard);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    MUST(nn_close(sub));
+    MUST(nn_close(s));
+}
+
 static void statistics(enum ct_transport t)
 {
     char addr[NN_SOCKADDR_MAX], body[8];
@@ -537,6 +569,7 @@ int main(void)
         itself();
         overflow();
         races();
+        asked();
     }
     QUIRK("NN_STATISTICS", "what a socket has counted, and its connections, as one document") {
         for (enum ct_transport t = INPROC; t <= WS; t++)

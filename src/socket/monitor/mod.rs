@@ -144,9 +144,12 @@ impl Socket {
     /// Where events are published. Empty: nowhere.
     pub(super) fn monitor_address(&self) -> Result<Value> {
         self.enter()?.release();
-        match &*self.monitor.lock() {
+        let address = match &*self.monitor.lock() {
             Some(monitor) => monitor.publisher.option(NN_ENDPOINT, monitor.endpoint),
             None => Ok(Value::Text(Vec::new())),
-        }
+        };
+        // Who could not publish while we looked has left it to us.
+        self.publish_events();
+        address
     }
 }
