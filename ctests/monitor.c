@@ -400,6 +400,31 @@ static void asked(void)
     MUST(nn_close(s));
 }
 
+/* Watchers who do not read delay nn_term for as long as one of them does. */
+static void at_the_end(void)
+{
+    enum { MANY = 15 };
+    TAKES(50, 1000, {
+        pid_t child = MUST(fork());
+        if (child == 0) {
+            char addr[NN_SOCKADDR_MAX];
+            for (int i = 0; i < MANY; i++) {
+                int s = ct_socket(NN_PULL);
+                MUST(watch(s, ct_address(IPC, addr)));
+                int fd = ct_raw_connect(addr);
+                char greeting[8];
+                ct_raw_write(fd, "\0SP\0\0\x21\0\0", 8);
+                CHECK(ct_raw_read(fd, greeting, 8) == 8);
+            }
+            nn_term();
+            _exit(!ct_all_hold);
+        }
+        int status;
+        MUST(waitpid(child, &status, 0));
+        CHECK(status == 0);
+    });
+}
+
 static void statistics(enum ct_transport t)
 {
     char addr[NN_SOCKADDR_MAX], body[8];
@@ -570,6 +595,7 @@ int main(void)
         overflow();
         races();
         asked();
+        at_the_end();
     }
     QUIRK("NN_STATISTICS", "what a socket has counted, and its connections, as one document") {
         for (enum ct_transport t = INPROC; t <= WS; t++)

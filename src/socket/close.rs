@@ -1,6 +1,7 @@
 //! The end of a socket: callers are sent away, what was accepted is delivered, everything is given back.
 #![forbid(unsafe_code)]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Held, Socket, State};
@@ -22,6 +23,16 @@ impl Socket {
     /// Closes the socket: wakes its callers, writes what was accepted for at most NN_LINGER from `since` on, and frees
     /// everything.
     pub(crate) fn close(&self, since: Instant) -> Result<()> {
+        let _whole = sys::Uncancelled::new();
+        if let Some(monitor) = self.close_unheard(since)? {
+            let _ = monitor.close(sys::now());
+        }
+        Ok(())
+    }
+
+    /// The same, but for the publisher of its events, if it has one: whoever closes several sockets gives all their watchers the
+    /// same time to take the last ones.
+    pub(super) fn close_unheard(&self, since: Instant) -> Result<Option<Arc<Self>>> {
         let _whole = sys::Uncancelled::new();
         let mut held = self.lock();
         if held.life.closed_since().is_some() {
@@ -51,8 +62,7 @@ impl Socket {
         std::mem::forget(claim);
         held.release();
         self.events.close();
-        self.end_monitor();
-        Ok(())
+        Ok(self.end_monitor())
     }
 
     /// Removes all endpoints, and turns until their connections have ended.
@@ -87,7 +97,7 @@ impl Socket {
         let parker = current_parker();
         loop {
             parker.prepare();
-            held.closer = Some(std::sync::Arc::clone(&parker));
+            held.closer = Some(Arc::clone(&parker));
             // Letting the lock go does what was noted so far; it may need the lease for it.
             held = held.carry_out();
             if held.inside == 0 && held.lease.is_free() {

@@ -1,9 +1,8 @@
 //! Handles: small integers to sockets.
 #![forbid(unsafe_code)]
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use arc_swap::{ArcSwapOption, Guard};
 
@@ -100,14 +99,28 @@ pub(crate) fn find(handle: i32) -> Result<Found> {
 
 /// Closes a socket. Its handle can be used again once this has returned, also where it failed with `Broken`.
 pub(crate) fn close(handle: i32) -> Result<()> {
-    close_since(handle, sys::now())
+    close_as(handle, |socket| socket.close(sys::now()))
 }
 
-pub(super) fn close_since(handle: i32, since: Instant) -> Result<()> {
+/// Closes many sockets, for each of which NN_LINGER counts from the same moment; then what has told of them, likewise.
+pub(super) fn close_all(handles: Range<usize>) {
+    let since = sys::now();
+    let mut monitors = Vec::new();
+    for handle in handles {
+        // Closed already, or never opened: fine.
+        let _ = close_as(handle as i32, |socket| socket.close_unheard(since).map(|monitor| monitors.extend(monitor)));
+    }
+    let since = sys::now();
+    for monitor in monitors {
+        let _ = panics::contain(|| monitor.close(since));
+    }
+}
+
+fn close_as(handle: i32, mut close: impl FnMut(&Socket) -> Result<()>) -> Result<()> {
     let socket = Arc::clone(&*find(handle)?);
     // A panic on the way has broken the socket off; such a one is closed without anything that could go wrong again.
-    let closed = panics::contain(|| socket.close(since)).unwrap_or_else(|| {
-        socket.close(since)?;
+    let closed = panics::contain(|| close(&socket)).unwrap_or_else(|| {
+        close(&socket)?;
         Err(Error::Broken)
     });
     if let Err(Error::BadSocket) = closed {

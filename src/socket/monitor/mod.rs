@@ -99,6 +99,14 @@ impl Socket {
     /// Ends the monitor there was, which says so, and begins with this one.
     fn replace_monitor(&self, new: Option<Monitor>) {
         let mut monitor = self.monitor.lock();
+        if let Some(old) = self.exchange_monitor(&mut monitor, new) {
+            // Nobody else knows it.
+            let _ = old.close(sys::now());
+        }
+    }
+
+    /// The same, up to the end of the old publisher: watchers have still to take what it has.
+    fn exchange_monitor(&self, monitor: &mut Option<Monitor>, new: Option<Monitor>) -> Option<Arc<Self>> {
         let (name, events) = self.with(|state| {
             state.tell_overflow();
             state.write_down(None, None, Happening::MonitorStopped);
@@ -108,17 +116,14 @@ impl Socket {
             }
             (state.options.name.clone(), events)
         });
-        let old = std::mem::replace(&mut *monitor, new);
+        let old = std::mem::replace(monitor, new);
         self.tell(old.as_ref(), &name, events);
-        if let Some(old) = old {
-            // Nobody else knows it.
-            let _ = old.publisher.close(sys::now());
-        }
+        old.map(|old| old.publisher)
     }
 
-    /// The socket is closed: there is nothing more to tell.
-    pub(super) fn end_monitor(&self) {
-        self.replace_monitor(None);
+    /// The socket is closed: there is nothing more to tell. What tells it is still to be closed.
+    pub(super) fn end_monitor(&self) -> Option<Arc<Self>> {
+        self.exchange_monitor(&mut self.monitor.lock(), None)
     }
 
     /// Publishes what was written down. A thread that does so already takes along what comes meanwhile.
