@@ -169,5 +169,18 @@ int main(void)
             MUST(nn_close(a));
         }
     }
+    QUIRK("Q-E11", "no time is left to read a farewell where NN_LINGER leaves none") {
+        char close_frame[2];
+        int s = ct_socket(NN_PAIR), fd = ct_raw_connect((MUST(nn_bind(s, ct_address(WS, addr))), addr));
+        ct_raw_enter(addr, fd, s);
+        ct_raw_write(fd, "\x8a\xfe\0\x7e\0\0\0\0", 8); /* a pong that is longer than any may be */
+        CHECK(ct_raw_read(fd, close_frame, 2) == 2 && close_frame[0] == (char) 0x88);
+        ALONE(s);
+        MUST(ct_set(s, NN_LINGER, 0));
+        int64_t start = ct_now();
+        MUST(nn_close(s));
+        CHECK(ct_took(start, 0, 500));
+        close(fd);
+    }
     return 0;
 }

@@ -401,8 +401,48 @@ static void large(enum ct_transport t)
     end(g);
 }
 
+struct sender { int s, sent; };
+static char block[10000];
+
+static void *sends_on(void *arg)
+{
+    struct sender *sender = arg;
+    sender->sent = nn_send(sender->s, block, sizeof block, 0);
+    return NULL;
+}
+
+/* A sender that waits for a slow peer goes on as soon as more may wait for it. */
+static void grows(void)
+{
+    char addr[NN_SOCKADDR_MAX];
+    int s = ct_socket(NN_PUSH), pull = ct_socket(NN_PULL);
+    MUST(ct_set(s, NN_SNDBUF, 20000));
+    MUST(ct_set(pull, NN_RCVBUF, 20000));
+    MUST(nn_bind(pull, ct_address(IPC, addr)));
+    MUST(nn_connect(s, addr));
+    CONNECTED(s);
+    CONNECTED(pull);
+    for (int64_t full = ct_now(); ct_now() - full < 200;) /* until the kernel takes no more, either */
+        if (nn_send(s, block, sizeof block, NN_DONTWAIT) > 0)
+            full = ct_now();
+        else
+            ct_nap(1);
+    pthread_t thread;
+    struct sender sender = {s, 0};
+    MUST(pthread_create(&thread, NULL, sends_on, &sender));
+    BLOCKED();
+    MUST(ct_set(s, NN_SNDBUF, 1000000));
+    pthread_join(thread, NULL);
+    CHECK(sender.sent == sizeof block);
+    MUST(ct_set(s, NN_LINGER, 0));
+    MUST(nn_close(s));
+    MUST(nn_close(pull));
+}
+
 int main(void)
 {
+    QUIRK("NN_SNDBUF", "a sender that waits goes on when the buffer grows")
+        grows();
     QUIRK("NN_OVERFLOW", "PUB, BUS and SURVEYOR have the option, and nobody else")
         options();
     static const char *const names[] = {"NN_OVERFLOW over inproc", "NN_OVERFLOW over ipc", "NN_OVERFLOW over tcp"};

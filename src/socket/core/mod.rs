@@ -293,16 +293,30 @@ impl<O: Outside> State<O> {
         given: Given<'_>,
     ) -> Result<()> {
         self.options.set(level, option, given)?;
+        let grows = self.options.send_buffer() as usize > self.pipes.send_buffer;
         self.pipes.send_buffer = self.options.send_buffer() as usize;
         self.pipes.recv_buffer = self.options.recv_buffer() as usize;
         self.pipes.tells_peers = self.options.recv_peer;
         let could = (self.pattern.can_send(), self.pattern.can_recv());
         self.options.tell(&mut *self.pattern, &mut self.pipes);
+        if grows {
+            self.look_for_room(now);
+        }
         self.settle(now);
         if (self.pattern.can_send(), self.pattern.can_recv()) != could {
             self.changed();
         }
         Ok(())
+    }
+
+    /// More may wait than before: pipes that were full may take messages again.
+    fn look_for_room(&mut self, now: Instant) {
+        for id in self.pipes.ids() {
+            let full = self.pipes.get(id).is_some_and(|pipe| pipe.full && pipe.confirmed);
+            if full && self.pipes.is_writable(id) {
+                self.pipe_writable(now, id);
+            }
+        }
     }
 
     /// The peer has gone. What it sent can still be received, and holds no place: not the pattern's, not an endpoint's, not

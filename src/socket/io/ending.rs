@@ -78,7 +78,12 @@ impl Driver<'_> {
                 });
                 self.remove(source);
             }
-            Stage::Ending { .. } | Stage::Parting => {}
+            Stage::Ending { .. } => {}
+            Stage::Parting => {
+                // It was told why, and has no more time to read it than others have for what they are sent.
+                let until = connection.deadline.into_iter().chain(give_up).min();
+                self.set_deadline(source, until);
+            }
         }
     }
 

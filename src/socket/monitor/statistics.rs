@@ -2,12 +2,13 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::event::Endpoint;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::peer::{Peer, type_name};
 use crate::socket::core::{PipeEnd, Stats, Subject, Traffic};
 use crate::socket::{Socket, State, Value};
@@ -88,8 +89,8 @@ fn endpoints(state: &State) -> Vec<EndpointFacts> {
     state.endpoints.iter().map(facts).collect()
 }
 
-fn pipes(state: &State) -> Vec<PipeFacts> {
-    let mut found = Vec::new();
+fn pipes(state: &State) -> Result<Vec<PipeFacts>> {
+    let mut found = list(state.pipes.slots.len(), std::iter::empty())?;
     for (_, pipe) in state.pipes.slots.iter().filter(|(_, pipe)| pipe.confirmed) {
         let (traffic, unwritten, unread, stream) = match &pipe.end {
             PipeEnd::Stream(end) => {
@@ -107,7 +108,30 @@ fn pipes(state: &State) -> Vec<PipeFacts> {
         let (endpoint, peer) = (pipe.endpoint, Arc::clone(&pipe.peer));
         found.push(PipeFacts { endpoint, peer, traffic, unwritten, unread, stream });
     }
-    found
+    Ok(found)
+}
+
+/// A text that grows as long as there is memory: the document may be a large one.
+struct Text(Vec<u8>);
+
+impl io::Write for Text {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_reserve(bytes.len()).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A list of so many, if there is memory for it.
+fn list<T>(count: usize, items: impl Iterator<Item = T>) -> Result<Vec<T>> {
+    let mut list = Vec::new();
+    list.try_reserve_exact(count).map_err(|_| Error::NoMemory)?;
+    list.extend(items);
+    Ok(list)
 }
 
 impl Socket {
@@ -119,8 +143,9 @@ impl Socket {
                 messages_overflowed: state.pattern.overflowed(),
                 messages_conflated: state.pattern.conflated(),
             };
-            (state.options.name.clone(), counters, endpoints(state), pipes(state))
-        });
+            let pipes = pipes(state);
+            pipes.map(|pipes| (state.options.name.clone(), counters, endpoints(state), pipes))
+        })?;
         let mut present = BTreeMap::<i32, u64>::new();
         for pipe in &pipes {
             *present.entry(pipe.endpoint).or_default() += 1;
@@ -135,10 +160,11 @@ impl Socket {
             monotonic_ns,
             counters,
             endpoints: endpoints.iter().map(known).collect(),
-            connections: pipes.iter().map(connection).collect(),
+            connections: list(pipes.len(), pipes.iter().map(connection))?,
         };
-        // Nothing in it can fail: there are no maps with other keys than text.
-        Ok(Value::Text(serde_json::to_vec(&document).unwrap_or_default()))
+        let mut text = Text(Vec::new());
+        serde_json::to_writer(&mut text, &document).map_err(|_| Error::NoMemory)?;
+        Ok(Value::Text(text.0))
     }
 }
 
