@@ -307,7 +307,9 @@ pub unsafe extern "C" fn nn_recv(s: c_int, buf: *mut c_void, len: usize, flags: 
             socket.recv(&mut message, args::dont_wait(flags))?;
             // SAFETY: the caller of C owns len bytes at buf, and lets nobody else use them.
             unsafe { args::fill(buf, len, message.body.as_slice()) };
-            return Ok(args::length(message.body.len()));
+            let length = args::length(message.body.len());
+            message.discard();
+            return Ok(length);
         }
         let part = nn_iovec { iov_base: buf, iov_len: len };
         let receiving = Receiving::part(&part)?;

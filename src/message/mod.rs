@@ -283,6 +283,17 @@ pub(crate) struct Message {
     pub peer: Option<Arc<Peer>>,
 }
 
+impl Message {
+    /// Drops it, for which a small one has nothing to do.
+    #[inline]
+    pub(crate) fn discard(self) {
+        if !matches!(self.body, Body::Inline { .. }) || self.header.spilled() || self.peer.is_some() {
+            return drop(self);
+        }
+        std::mem::forget(self);
+    }
+}
+
 impl Default for Message {
     fn default() -> Self {
         Self { header: Header::new(), body: Body::empty(), opcode: 0, peer: None }

@@ -500,18 +500,18 @@ impl<O: Outside> pattern::Pipes for PipeTable<O> {
     }
 
     fn recv(&mut self, id: PipeId, message: &mut Message) -> Option<bool> {
-        let more = self.recv_from(id, message)?;
-        if self.tells_peers {
-            self.name_peer(id, message);
-        }
-        Some(more)
+        if self.tells_peers { self.recv_named(id, message) } else { self.recv_from(id, message) }
     }
 }
 
 impl<O: Outside> PipeTable<O> {
+    /// The message says whom it came from.
     #[cold]
-    fn name_peer(&mut self, id: PipeId, message: &mut Message) {
-        message.peer = self.get(id).map(|pipe| Arc::clone(&pipe.peer));
+    fn recv_named(&mut self, id: PipeId, message: &mut Message) -> Option<bool> {
+        let peer = self.get(id).map(|pipe| Arc::clone(&pipe.peer));
+        let more = self.recv_from(id, message)?;
+        message.peer = peer;
+        Some(more)
     }
 
     #[inline]

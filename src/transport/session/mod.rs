@@ -87,6 +87,7 @@ impl End {
         }
     }
 
+    #[cold]
     fn failed(error: &io::Error) -> Self {
         Self::Broken(Cause::Failed(sys::code_of(error, &sys::reset())))
     }

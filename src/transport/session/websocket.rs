@@ -42,6 +42,7 @@ impl Payload<'_> {
 }
 
 /// We close, because of what the peer has done, or in answer to its own close, which names no reason of ours.
+#[cold]
 fn goodbye(close: Close, role: Role) -> End {
     let cause = if close.reason.is_empty() { Cause::Closed } else { Cause::Violation(close.reason) };
     End::Parted(ws_frame::close_frame(close, own_mask(role)), cause)
