@@ -17,7 +17,7 @@ use crate::sys::random;
 
 /// As NN_REQ_RESEND_IVL of a REQ.
 const RESEND_INTERVAL: Duration = Duration::from_secs(60);
-/// After which a request is tried once more that no peer could take when it was to be sent again.
+/// Before a request that no peer could take is sent again. Peers come back no sooner: it is what NN_RECONNECT_IVL is by default.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 /// The bit that marks the last word of a header, the request id.
 const LAST_WORD: u32 = 0x8000_0000;
@@ -262,7 +262,7 @@ impl Drop for UnderWay<'_> {
 
 /// Receives requests, any number before the first is answered, where a [`SocketType::Rep`] answers the one that it
 /// received last. Who asks are REQs, cooked or raw, also behind devices. Any threads may use it, and answer. The socket is
-/// closed when this is dropped, whoever still has a [`Request`].
+/// closed when this is dropped, also while a [`Request`] is left.
 pub struct Replies {
     socket: Arc<Socket>,
 }

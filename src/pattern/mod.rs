@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::pipe::PipeId;
 pub(crate) use pubsub::{Demand, DeviceId};
+use routing::newest::Newest;
 pub(crate) use routing::overflow::Policy;
 
 /// A socket type's number: its family times 16, plus the role.
@@ -158,16 +159,19 @@ pub(crate) trait Pattern: Send {
         Err(Error::NoSuchOption)
     }
 
-    /// Whether unread messages may be replaced by newer ones (NN_CONFLATE).
+    /// Where unread messages are replaced by newer ones (NN_CONFLATE). `None`: this pattern has no such place.
+    fn newest(&self) -> Option<&Newest> {
+        None
+    }
     fn conflates(&self) -> bool {
-        false
+        self.newest().is_some()
+    }
+    /// Messages that were replaced.
+    fn conflated(&self) -> u64 {
+        self.newest().map_or(0, Newest::replaced)
     }
     /// Those with the same first bytes, so many, from now on. `None`: none are. `limit`: bytes of different ones to hold.
     fn set_conflation(&mut self, _prefix: Option<usize>, _limit: usize, _pipes: &mut dyn Pipes) {}
-    /// Messages that were replaced.
-    fn conflated(&self) -> u64 {
-        0
-    }
 
     /// Whether what becomes of messages for peers that are full can be chosen (NN_OVERFLOW).
     fn overflows(&self) -> bool {

@@ -112,17 +112,13 @@ impl Pattern for Pull {
         self.peers.next().filter(|_| self.newest.reads_on())
     }
 
-    fn conflates(&self) -> bool {
-        true
+    fn newest(&self) -> Option<&Newest> {
+        Some(&self.newest)
     }
 
     fn set_conflation(&mut self, prefix: Option<usize>, limit: usize, pipes: &mut dyn Pipes) {
         self.newest.set(prefix, limit);
         self.fill(pipes);
-    }
-
-    fn conflated(&self) -> u64 {
-        self.newest.replaced()
     }
 }
 

@@ -30,8 +30,8 @@ impl Socket {
         Ok(())
     }
 
-    /// The same, but for the publisher of its events, if it has one: whoever closes several sockets gives all their watchers the
-    /// same time to take the last ones.
+    /// The same, but for the publisher of its events, if it has one: a caller that closes several sockets gives all their
+    /// watchers the same time to take the last ones.
     pub(super) fn close_unheard(&self, since: Instant) -> Result<Option<Arc<Self>>> {
         let _whole = sys::Uncancelled::new();
         let mut held = self.lock();

@@ -30,7 +30,7 @@ pub(crate) struct Inspection {
 }
 
 impl Socket {
-    /// From now on `observer` is told what happens.
+    /// Calls `observer` with each event from now on.
     pub(crate) fn observe(&self, observer: Observer) {
         if self.observer.set(observer).is_ok() {
             self.with(|state| state.journal = Some(Journal::new(0, sys::timestamps)));

@@ -11,7 +11,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use super::{Mutex, Uncancelled};
 
-/// A stream, or what listens for them. Its end is a cancellation point, close(2): whoever drops it last is not cancelled meanwhile.
+/// A stream, or what listens for them. Its end is a cancellation point, close(2): who drops it last is not cancelled then.
 #[derive(Debug)]
 pub(crate) struct Stream {
     socket: ManuallyDrop<Socket>,
@@ -113,7 +113,7 @@ impl Adopted {
 impl Claim {
     /// Fails where there is no such descriptor (EBADF), or it is no socket (ENOTSOCK).
     pub(crate) fn facts(&self) -> io::Result<Facts> {
-        // SAFETY: whoever has given the number promises that the descriptor is theirs, and stays open during the call. Where it
+        // SAFETY: the program that gave the number promises that the descriptor is theirs, and stays open during the call. Where it
         // is none, the calls below say so.
         let descriptor = unsafe { BorrowedFd::borrow_raw(self.number) };
         let socket = SockRef::from(&descriptor);
@@ -125,7 +125,7 @@ impl Claim {
     /// From here on the descriptor is the library's: closed with the stream, non-blocking, and not there in programs that are
     /// executed. After an error it is as it was.
     pub(crate) fn take(self) -> io::Result<Stream> {
-        // SAFETY: whoever has given the number promises that the descriptor is theirs to give. It was open when `facts` were
+        // SAFETY: the program that gave the number promises that the descriptor is theirs to give. It was open when `facts` were
         // asked for, and no other stream has it, or it could not have been claimed.
         let socket = ManuallyDrop::new(Socket::from(unsafe { OwnedFd::from_raw_fd(self.number) }));
         // Of the two this may be refused: F_SETFD has nothing that could go wrong.

@@ -13,7 +13,7 @@
 //! | [`Stream`], [`recv`], [`fill`], [`send`], [`send_vectored`] | a non-blocking byte stream; no SIGPIPE, no cancellation point |
 //! | [`Adopted`], [`Claim`] | descriptors of the program's that become streams: claimed, looked at, taken; each once at a time |
 //! | [`pending_out`], [`end_unacknowledged`] | bytes the peer does not have yet, and a limit to how long that may last, where the system tells and can |
-//! | [`ends_of`], [`round_trip_time`], [`timestamps`] | what is told of a connection: addresses, the process, the way there and back; and when |
+//! | [`ends_of`], [`round_trip_time`], [`timestamps`] | what the system reports of a connection: addresses, the process, the round-trip time; and the time of an event |
 //! | [`files`] | files that name sockets: whose they are, and a lock on their folder |
 //! | [`Readiness`] | a descriptor that a program can wait for; where the system can, also one in which a poller is |
 //! | [`Tripwire`] | ends the waits of a process that has closed our descriptors |

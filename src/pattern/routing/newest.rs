@@ -12,7 +12,7 @@ const MESSAGE_WEIGHT: usize = 128;
 /// time could keep it busy for ever.
 const AT_ONCE: usize = 1000;
 
-/// Memory for more messages than this is given back when they have been received.
+/// Memory for more messages than this is given back when they have been received: two and a half kilobytes are kept.
 const IDLE: usize = 16;
 
 #[derive(Debug, Default)]

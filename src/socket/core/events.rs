@@ -1,4 +1,4 @@
-//! What happens to endpoints and connections, written down for whoever watches the socket (NN_MONITOR).
+//! What happens to endpoints and connections, written down for those who watch the socket (NN_MONITOR).
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
@@ -14,7 +14,8 @@ use crate::transport::session::Cause;
 /// Both clocks of an event.
 pub(in crate::socket) type Clock = fn() -> (u64, u64);
 
-/// Events that wait to be published. It is a moment as a rule; were it ever more, the oldest give way.
+/// Events that wait to be published, some 300 bytes each. They wait for microseconds as a rule; where more wait than these, the
+/// oldest are dropped.
 const WAITING_MAX: usize = 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -30,7 +30,7 @@ pub(crate) enum Value {
 }
 
 const SOL_SOCKET: i32 = 0;
-const IPC: i32 = -2;
+pub(in crate::socket) const IPC: i32 = -2;
 const TCP: i32 = -3;
 const WS: i32 = -4;
 
@@ -41,14 +41,14 @@ const NN_DIRECT_FD: i32 = 1001;
 const NN_CONNECT_TIMEOUT: i32 = 1002;
 const NN_CONFLATE: i32 = 1003;
 const NN_CONFLATE_PREFIX: i32 = 1004;
-const NN_OVERFLOW: i32 = 1005;
+pub(in crate::socket) const NN_OVERFLOW: i32 = 1005;
 
 /// Likewise at the levels NN_TCP and NN_IPC. Names, units and ranges are in ffi/symbols.rs and nn_options(7).
 const NN_TCP_KEEPALIVE_IDLE: i32 = 1001;
 const NN_TCP_KEEPALIVE_INTERVAL: i32 = 1002;
 const NN_TCP_KEEPALIVE_COUNT: i32 = 1003;
 const NN_TCP_USER_TIMEOUT: i32 = 1004;
-const NN_IPC_MODE: i32 = 1001;
+pub(in crate::socket) const NN_IPC_MODE: i32 = 1001;
 const NN_WS_PING: i32 = 1001;
 const NN_RECV_PEER: i32 = 1006;
 

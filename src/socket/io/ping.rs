@@ -35,7 +35,7 @@ impl Connection {
 }
 
 impl Driver<'_> {
-    /// A WebSocket was opened whose peer shall show signs of life.
+    /// A connection was opened. A WebSocket's peer has to show signs of life, if NN_WS_PING says so.
     pub(super) fn expect_life(&mut self, source: usize) {
         let Some(connection) = self.connection(source) else { return };
         if !matches!(connection.session.framing(), Framing::WebSocket(..)) {

@@ -11,25 +11,21 @@ mod statistics;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::core::{Event, Happening, Journal};
+use super::core::{Event, Happening, IPC, Journal, NN_IPC_MODE, NN_OVERFLOW};
 use super::{Given, NN_ENDPOINT, Socket, Value};
 use crate::error::Result;
 use crate::message::Outgoing;
-use crate::pattern;
+use crate::pattern::{self, Policy};
 use crate::sys;
 
-/// Milliseconds that closing waits at most for watchers to take the last events: so long a watcher that does not read may delay
-/// whoever closes the socket.
+/// Milliseconds that closing waits at most for watchers to take the last events: a watcher that does not read delays the closing
+/// thread for so long.
 const LINGER: i32 = 100;
 
 /// Options of the watched socket that its monitor has too, by level and number: NN_IPV4ONLY and NN_IPC_MODE.
-const INHERITED: [(i32, i32); 2] = [(0, 14), (-2, 1001)];
+const INHERITED: [(i32, i32); 2] = [(0, 14), (IPC, NN_IPC_MODE)];
 
 const NN_LINGER: i32 = 1;
-
-/// A watcher that is too slow misses what is oldest (NN_OVERFLOW_DROP_OLD).
-const NN_OVERFLOW: i32 = 1005;
-const DROP_OLD: i32 = 1;
 
 /// Where a socket publishes what happens to it.
 pub(super) struct Monitor {
@@ -46,7 +42,8 @@ impl Monitor {
             publisher.set_option(level, option, Given { bytes: &value.to_ne_bytes(), address: 0 })
         };
         set(0, NN_LINGER, LINGER)?;
-        set(0, NN_OVERFLOW, DROP_OLD)?;
+        // A watcher that is too slow misses the oldest events.
+        set(0, NN_OVERFLOW, Policy::DropOld as i32)?;
         for (level, option) in INHERITED {
             if let Value::Int(value) = watched.option(level, option)? {
                 set(level, option, value)?;
@@ -86,7 +83,7 @@ impl Socket {
     /// Publishes events at this address from now on; nowhere, if it is empty.
     pub(super) fn watch(&self, address: &[u8]) -> Result<()> {
         let _whole = sys::Uncancelled::new();
-        // A C string, for whoever has counted its NUL.
+        // A C string, where the program has counted the NUL.
         let address = address.split(|&byte| byte == 0).next().unwrap_or_default();
         self.enter()?.release();
         let monitor = if address.is_empty() { None } else { Some(Monitor::bind(self, address)?) };

@@ -51,7 +51,7 @@ pub(crate) enum End {
     Parted(Vec<u8>, Cause),
 }
 
-/// Why a connection has ended, as a program is told.
+/// Why a connection has ended, as its events report it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause {
     /// The peer has ended it in order.
