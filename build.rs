@@ -17,6 +17,10 @@ fn main() {
     if !linux || env::var_os("CARGO_FEATURE_PORTABLE_SYS").is_some() {
         println!("cargo::rustc-cfg=portable_sys");
     }
+    // The simulator's network carries what its seed decides, and the keys of TLS are random.
+    if env::var_os("CARGO_FEATURE_TLS").is_some() && env::var_os("CARGO_CFG_SIMULATED").is_none() {
+        println!("cargo::rustc-cfg=tls");
+    }
     let apple = env::var("CARGO_CFG_TARGET_VENDOR").is_ok_and(|vendor| vendor == "apple");
     if env::var_os("CARGO_CFG_UNIX").is_some() && !apple {
         // The number of upstream's versions 1.2 and later.

@@ -14,7 +14,7 @@ use crate::message::{Body, Message, Outgoing};
 use crate::pattern::{self, Priorities, backtrace, model};
 use crate::pipe::PipeId;
 use crate::sys;
-use crate::transport::{KeepAlive, Scheme, Settings, address, by_scheme};
+use crate::transport::{KeepAlive, Scheme, Settings, address, by_scheme, tls};
 
 #[cfg(test)]
 type Target = fn(&[u8]);
@@ -175,7 +175,7 @@ pub fn address(bytes: &[u8]) {
         };
         for scheme in [&b"tcp"[..], b"ws", b"unix", b"ipc"] {
             if let Ok(Scheme::Stream(transport)) = by_scheme(scheme) {
-                let _ = transport.connect(bytes, settings);
+                let _ = transport.connect(bytes, settings, &tls::Options::default());
             }
         }
     }

@@ -13,6 +13,18 @@ pub(crate) struct Peer {
     pub protocol: Option<u16>,
     #[serde(flatten)]
     pub ends: Ends,
+    /// What it has shown of itself (TLS). It is verified if NN_TLS_VERIFY says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(not(tls), allow(dead_code, reason = "nobody shows one"))]
+pub(crate) struct Certificate {
+    /// Its subject (RFC 4514).
+    pub subject: Box<str>,
+    /// The SHA-256 of its DER form, in lower-case hexadecimal digits.
+    pub sha256: Box<str>,
 }
 
 /// What the system tells of a stream.

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::ffi::symbols::{EFSM, ETERM};
 use crate::panics::{self, Place};
 use crate::sys::{self, Uncancelled};
+use crate::transport::tls::Failure;
 
 /// What a call that failed returns; errno says the rest.
 pub(super) trait Answer: Sized {
@@ -85,6 +86,9 @@ pub(super) fn set(code: c_int) {
 pub(super) fn text(code: c_int) -> *const c_char {
     const TERMINATED: &CStr = c"Nanomsg library was terminated";
     const WRONG_STATE: &CStr = c"Operation cannot be performed in this state";
+    if let Some(failure) = Failure::with_number(code) {
+        return failure.c_text().as_ptr();
+    }
     match code {
         ETERM => TERMINATED.as_ptr(),
         EFSM => WRONG_STATE.as_ptr(),

@@ -289,6 +289,54 @@ pub const NN_STATISTICS: c_int = 1008;
 /// many again after which it is ended if none came; int. 0, which it is unless set: never.
 pub const NN_WS_PING: c_int = 1001;
 
+/// Level of the options of tls+tcp and wss. They hold for endpoints made afterwards. Where a certificate or key is asked for, the
+/// value is PEM text (RFC 7468) or the path of a file of it; with no bytes it is unset. See nn_tls(7).
+pub const NN_TLS: c_int = -1002;
+/// Certificates that are trusted. The system's, which they are unless set.
+pub const NN_TLS_CA: c_int = 1001;
+/// Our own certificate, and those it is signed with. Whoever binds needs one.
+pub const NN_TLS_CERT: c_int = 1002;
+/// The private key of that certificate, unless it stands beside it: PKCS#8, PKCS#1 or SEC1. It cannot be read (EACCES).
+pub const NN_TLS_KEY: c_int = 1003;
+/// Which peers have to show a certificate that is trusted, and for the right name: 0 nobody, 1 whoever shows one, 2 everybody; int.
+/// -1, which it is unless set: everybody when connecting, nobody when bound.
+pub const NN_TLS_VERIFY: c_int = 1004;
+/// The name that the peer's certificate has to be for, and that it is asked for (SNI), in place of the host of the address: a DNS
+/// name or an IP address.
+pub const NN_TLS_NAME: c_int = 1005;
+/// The oldest version of TLS that is spoken, 12 or 13; int. 12 unless set.
+pub const NN_TLS_MIN_VERSION: c_int = 1006;
+
+/// The peer's certificate is signed by nobody who is trusted here (NN_TLS_CA). This and those below are told in events, in
+/// NN_STATISTICS and to stderr (NN_PRINT_ERRORS), and nn_strerror has words for them; no call fails with them.
+pub const NN_ETLS_UNKNOWN_CA: c_int = NN_HAUSNUMERO + 1001;
+/// It has expired.
+pub const NN_ETLS_EXPIRED: c_int = NN_HAUSNUMERO + 1002;
+/// It is not valid yet.
+pub const NN_ETLS_NOT_YET_VALID: c_int = NN_HAUSNUMERO + 1003;
+/// It is for another name (NN_TLS_NAME).
+pub const NN_ETLS_NAME: c_int = NN_HAUSNUMERO + 1004;
+/// It cannot be used: it is broken, revoked, or meant for something else.
+pub const NN_ETLS_CERT: c_int = NN_HAUSNUMERO + 1005;
+/// The peer has shown none, and has to (NN_TLS_VERIFY).
+pub const NN_ETLS_NO_CERT: c_int = NN_HAUSNUMERO + 1006;
+/// There is no version of TLS that both sides allow (NN_TLS_MIN_VERSION).
+pub const NN_ETLS_VERSION: c_int = NN_HAUSNUMERO + 1007;
+/// There is no cipher suite, or another parameter, that both sides have.
+pub const NN_ETLS_NO_COMMON: c_int = NN_HAUSNUMERO + 1008;
+/// What the peer sends is not TLS.
+pub const NN_ETLS_NOT_TLS: c_int = NN_HAUSNUMERO + 1009;
+/// The peer broke the protocol.
+pub const NN_ETLS_PROTOCOL: c_int = NN_HAUSNUMERO + 1010;
+/// The peer does not accept our certificate (NN_TLS_CERT).
+pub const NN_ETLS_DISTRUSTED: c_int = NN_HAUSNUMERO + 1011;
+/// The peer wants to see a certificate, and we have none (NN_TLS_CERT).
+pub const NN_ETLS_CERT_WANTED: c_int = NN_HAUSNUMERO + 1012;
+/// The peer does not know the name that it was asked for (NN_TLS_NAME).
+pub const NN_ETLS_NAME_UNKNOWN: c_int = NN_HAUSNUMERO + 1013;
+/// The peer has ended the handshake.
+pub const NN_ETLS_REFUSED: c_int = NN_HAUSNUMERO + 1014;
+
 /// Messages that a peer missed because it had no room, counted for each peer: of PUB, BUS and SURVEYOR.
 pub const NN_STAT_MESSAGES_OVERFLOWED: c_int = 1302;
 /// Messages that were replaced by newer ones before they were received (NN_CONFLATE).
@@ -394,7 +442,7 @@ const fn name(with_nul: &'static str) -> &'static CStr {
 /// In the order of upstream 1.3.0, which programs see that list the symbols: 122 rows, NN_UNIX at index 32 being the one that
 /// 1.1.5 does not have. Our own come behind all of upstream's.
 #[rustfmt::skip]
-static SYMBOLS: [Symbol; 146] = [
+static SYMBOLS: [Symbol; 167] = [
     symbol!(NN_NS_NAMESPACE, NN_NS_NAMESPACE),
     symbol!(NN_NS_VERSION, NN_NS_NAMESPACE),
     symbol!(NN_NS_DOMAIN, NN_NS_NAMESPACE),
@@ -541,6 +589,27 @@ static SYMBOLS: [Symbol; 146] = [
     symbol!(NN_WS_PING, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_MILLISECONDS),
     symbol!(NN_STAT_MESSAGES_OVERFLOWED, NN_NS_STATISTIC, NN_TYPE_INT, NN_UNIT_MESSAGES),
     symbol!(NN_STAT_MESSAGES_CONFLATED, NN_NS_STATISTIC, NN_TYPE_INT, NN_UNIT_MESSAGES),
+    symbol!(NN_TLS, NN_NS_OPTION_LEVEL, NN_TYPE_NONE, NN_UNIT_NONE),
+    symbol!(NN_TLS_CA, NN_NS_TRANSPORT_OPTION, NN_TYPE_STR, NN_UNIT_NONE),
+    symbol!(NN_TLS_CERT, NN_NS_TRANSPORT_OPTION, NN_TYPE_STR, NN_UNIT_NONE),
+    symbol!(NN_TLS_KEY, NN_NS_TRANSPORT_OPTION, NN_TYPE_STR, NN_UNIT_NONE),
+    symbol!(NN_TLS_VERIFY, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_NONE),
+    symbol!(NN_TLS_NAME, NN_NS_TRANSPORT_OPTION, NN_TYPE_STR, NN_UNIT_NONE),
+    symbol!(NN_TLS_MIN_VERSION, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_NONE),
+    symbol!(NN_ETLS_UNKNOWN_CA, NN_NS_ERROR),
+    symbol!(NN_ETLS_EXPIRED, NN_NS_ERROR),
+    symbol!(NN_ETLS_NOT_YET_VALID, NN_NS_ERROR),
+    symbol!(NN_ETLS_NAME, NN_NS_ERROR),
+    symbol!(NN_ETLS_CERT, NN_NS_ERROR),
+    symbol!(NN_ETLS_NO_CERT, NN_NS_ERROR),
+    symbol!(NN_ETLS_VERSION, NN_NS_ERROR),
+    symbol!(NN_ETLS_NO_COMMON, NN_NS_ERROR),
+    symbol!(NN_ETLS_NOT_TLS, NN_NS_ERROR),
+    symbol!(NN_ETLS_PROTOCOL, NN_NS_ERROR),
+    symbol!(NN_ETLS_DISTRUSTED, NN_NS_ERROR),
+    symbol!(NN_ETLS_CERT_WANTED, NN_NS_ERROR),
+    symbol!(NN_ETLS_NAME_UNKNOWN, NN_NS_ERROR),
+    symbol!(NN_ETLS_REFUSED, NN_NS_ERROR),
 ];
 
 #[cfg(test)]
@@ -569,6 +638,8 @@ mod tests {
             (133, c"NN_CONNECT_TIMEOUT", 1002),
             (143, c"NN_WS_PING", 1001),
             (145, c"NN_STAT_MESSAGES_CONFLATED", 1303),
+            (146, c"NN_TLS", -1002),
+            (166, c"NN_ETLS_REFUSED", NN_HAUSNUMERO + 1014),
         ] {
             assert_eq!(symbol(index), Some((name, value)));
         }
@@ -592,7 +663,7 @@ mod tests {
 
     #[test]
     fn outside_of_the_table_is_nothing() {
-        for index in [-1, c_int::MIN, 146, 2000, c_int::MAX] {
+        for index in [-1, c_int::MIN, 167, 2000, c_int::MAX] {
             assert!(symbol(index).is_none() && properties(index).is_none());
         }
     }

@@ -149,8 +149,7 @@ fn sleep(parker: &Parker) {
 /// Whether bytes that were accepted could be lost by the end of the process: unwritten ones always; on a Unix stream also
 /// those the peer has not read yet, if it has left something unread for us.
 fn owes(state: &mut State, id: PipeId) -> bool {
-    state
-        .pipes
-        .stream(id)
-        .is_some_and(|stream| !stream.is_written() || sys::pending_out(&stream.stream).is_some_and(|bytes| bytes > 0))
+    state.pipes.stream(id).is_some_and(|stream| {
+        !stream.is_written() || sys::pending_out(stream.channel.stream()).is_some_and(|bytes| bytes > 0)
+    })
 }

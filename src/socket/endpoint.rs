@@ -34,12 +34,12 @@ impl Socket {
     }
 
     fn try_bind(&self, address: &[u8]) -> Result<i32> {
-        let settings = self.enter()?.finish(|state| state.options.settings());
+        let (settings, tls) = self.enter()?.finish(|state| (state.options.settings(), state.options.tls.clone()));
         let (scheme, rest) = split_scheme(address)?;
         match by_scheme(scheme)? {
             Scheme::Inproc => self.add_neighbour(scheme, rest, Kind::InprocBind),
             Scheme::Stream(transport) => {
-                let listener = transport.bind(rest, settings)?;
+                let listener = transport.bind(rest, settings, &tls)?;
                 let bound = with_chosen_port(rest, listener.port());
                 self.add_network(scheme, &bound, true, || Ok(Beginning::Listen(listener)))
             }
@@ -52,16 +52,16 @@ impl Socket {
     /// and made again after every loss, in the background.
     pub(crate) fn connect(&self, address: &[u8]) -> Result<i32> {
         let _whole = sys::Uncancelled::new();
-        let (settings, backoff) = self.enter()?.finish(|state| {
+        let (settings, tls, backoff) = self.enter()?.finish(|state| {
             let millis = |value: i32| std::time::Duration::from_millis(value as u64);
             let backoff = Backoff::new(millis(state.options.reconnect), millis(state.options.reconnect_max));
-            (state.options.settings(), backoff)
+            (state.options.settings(), state.options.tls.clone(), backoff)
         });
         let (scheme, rest) = split_scheme(address)?;
         match by_scheme(scheme)? {
             Scheme::Inproc => self.add_neighbour(scheme, rest, Kind::InprocConnect),
             Scheme::Stream(transport) => {
-                let dialer = transport.connect(rest, settings)?;
+                let dialer = transport.connect(rest, settings, &tls)?;
                 self.add_network(scheme, rest, false, || Ok(Beginning::Dial(dialer, backoff)))
             }
             #[cfg(all(unix, not(simulated)))]

@@ -15,7 +15,8 @@ use crate::error::{Error, Result};
 use crate::message::Outgoing;
 use crate::panics::{self, Place};
 use crate::pipe::{Outbox, PipeId};
-use crate::sys::{self, Stream};
+use crate::sys;
+use crate::transport::channel::Channel;
 
 /// Frames up to this size are put together before they are written: one buffer is cheaper for the kernel than three, and
 /// the copy is cheaper than the difference.
@@ -33,10 +34,10 @@ fn failure(error: &io::Error) -> Wrote {
     }
 }
 
-fn write_all(stream: &Stream, batch: &mut Outbox) -> Wrote {
+fn write_all(channel: &Channel, batch: &mut Outbox) -> Wrote {
     while !batch.is_empty() {
         let before = batch.bytes();
-        if let Err(error) = batch.write(|slices| sys::send_vectored(stream, slices)) {
+        if let Err(error) = batch.write(|slices| channel.send_vectored(slices)) {
             return failure(&error);
         }
         if batch.bytes() == before {
@@ -101,7 +102,7 @@ impl Socket {
     }
 
     /// Goes on writing a large message as the kernel makes room.
-    fn write_on<'a>(&'a self, mut held: Held<'a>, target: &mut Direct<Stream>, message: &Outgoing<'_>) -> Held<'a> {
+    fn write_on<'a>(&'a self, mut held: Held<'a>, target: &mut Direct<Channel>, message: &Outgoing<'_>) -> Held<'a> {
         let start = sys::now();
         let stop = Limit::Until(start + STAMINA).min(Limit::of(held.options.send_timeout));
         while target.wrote == Wrote::Part {
@@ -156,7 +157,7 @@ impl Socket {
                 break;
             }
             let mut batch = stream.outbox.take();
-            let target = std::sync::Arc::clone(&stream.stream);
+            let target = std::sync::Arc::clone(&stream.channel);
             let presence;
             (presence, held) = held.stay(false);
             held.release();
@@ -213,7 +214,7 @@ impl Framed<'_> {
     }
 }
 
-impl Direct<Stream> {
+impl Direct<Channel> {
     #[inline]
     fn framed<'a>(&'a self, message: &'a Outgoing<'_>) -> Framed<'a> {
         Framed { prefix: &self.prefix, header: &message.header, body: message.body() }
@@ -225,9 +226,9 @@ impl Direct<Stream> {
         let total = framed.total();
         let mut frame = Joined::new();
         let sent = if framed.join(&mut frame) {
-            sys::send(&self.stream, &frame[self.written..])
+            self.channel.send(&frame[self.written..])
         } else {
-            sys::send_vectored(&self.stream, &framed.parts(self.written).map(IoSlice::new))
+            self.channel.send_vectored(&framed.parts(self.written).map(IoSlice::new))
         };
         match sent {
             Ok(sent) => {

@@ -35,13 +35,15 @@ pub(crate) use self::core::{Given, Value};
 #[cfg(simulated)]
 pub(crate) use inspect::Inspection;
 
-use self::core::{After, Options, Outside, Own, Report, Want};
-use crate::error::{Error, Result};
+use self::core::{After, Options, Outside, Own, Report, TLS, Want};
+use crate::error::{self, Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::panics::{self, Place};
 use crate::pattern::{self, Protocol};
 use crate::sys;
+use crate::transport::channel::Channel;
 use crate::transport::inproc::Note;
+use crate::transport::tls;
 use library::Library;
 use mailbox::Mailbox;
 use monitor::Monitor;
@@ -60,7 +62,7 @@ const NN_STATISTICS: i32 = 1008;
 enum World {}
 
 impl Outside for World {
-    type Stream = sys::Stream;
+    type Stream = Channel;
     type Thread = sys::Parker;
     type Endpoint = io::Beginning;
 }
@@ -439,6 +441,12 @@ impl Socket {
         if (level, option) == (0, NN_MONITOR) {
             return self.watch(given.bytes);
         }
+        if level == TLS {
+            // Files are read without the lock.
+            let change = tls::Options::change(option, given.bytes)?;
+            self.enter()?.finish(|state| change(&mut state.options.tls));
+            return Ok(());
+        }
         self.enter()?.finish(|state| {
             state.set_option(sys::now(), level, option, given)?;
             self.recv_max.store(recv_max(self.protocol, &state.options), Ordering::Relaxed);
@@ -487,6 +495,6 @@ fn recv_max(protocol: Protocol, options: &Options) -> i32 {
 fn print(report: &Report) {
     let name = String::from_utf8_lossy(&report.socket);
     let address = String::from_utf8_lossy(&report.address);
-    let text = sys::text_of(report.code);
+    let text = error::text_of(report.code);
     sys::tell(format!("nanomsg: socket.{name}[{address}]: Error: {text}\n").as_bytes());
 }

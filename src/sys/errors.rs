@@ -105,6 +105,12 @@ pub(crate) fn no_such_descriptor() -> io::Error {
     io::Error::from_raw_os_error(libc::EBADF)
 }
 
+/// It is there, and not for you.
+#[cfg(tls)]
+pub(crate) fn no_permission() -> io::Error {
+    io::Error::from_raw_os_error(libc::EACCES)
+}
+
 /// Nothing has that name.
 #[cfg(not(simulated))]
 pub(crate) fn no_such_name() -> io::Error {

@@ -59,6 +59,8 @@ use simulated as imp;
 
 #[cfg(not(simulated))]
 pub(crate) use descriptors::{Adopted, Claim, Facts, Stream};
+#[cfg(tls)]
+pub(crate) use errors::no_permission;
 pub(crate) use errors::{
     code_of, concerns_only_the_peer, exhausted, is_exhausted, is_timeout, number_of, refused, reset, text_of,
     timed_out, unreachable,

@@ -7,6 +7,7 @@ pub(crate) mod address;
 #[cfg(all(unix, not(simulated)))]
 pub(crate) mod adopted;
 pub(crate) mod backoff;
+pub(crate) mod channel;
 pub(crate) mod inproc;
 pub(crate) mod resolver;
 pub(crate) mod session;
@@ -14,6 +15,7 @@ pub(crate) mod session;
 mod simulated;
 #[cfg(not(simulated))]
 mod tcp;
+pub(crate) mod tls;
 #[cfg(not(simulated))]
 mod unix;
 #[cfg(not(simulated))]
@@ -28,6 +30,7 @@ use socket2::Socket;
 
 use crate::error::{Error, Result};
 use crate::sys::{Source, Stream};
+use channel::Channel;
 use session::Greeting;
 
 /// Socket options that transports obey, as they are when a connection is made.
@@ -85,9 +88,9 @@ impl Settings {
 /// One scheme.
 pub(crate) trait Transport: Sync {
     /// Binds and listens at once, so that every error is the caller's.
-    fn bind(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Listener>>;
+    fn bind(&self, address: &[u8], settings: Settings, tls: &tls::Options) -> Result<Box<dyn Listener>>;
     /// Checks the address; the dialer connects later.
-    fn connect(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Dialer>>;
+    fn connect(&self, address: &[u8], settings: Settings, tls: &tls::Options) -> Result<Box<dyn Dialer>>;
 }
 
 /// A bound address. Dropping it ends the listening and removes what it left in the file system.
@@ -96,6 +99,10 @@ pub(crate) trait Listener: Send {
     fn source(&self) -> Source<'_>;
     /// Takes one waiting peer, as a non-blocking stream.
     fn accept(&self, settings: Settings) -> io::Result<Stream>;
+    /// What a session talks through on such a stream.
+    fn secure(&self, stream: Stream) -> io::Result<Channel> {
+        Ok(stream.into())
+    }
     fn greeting(&self, settings: Settings) -> Greeting;
     /// The port that peers dial, where there are ports.
     fn port(&self) -> Option<u16> {
@@ -115,6 +122,10 @@ pub(crate) trait Dialer: Send {
     fn target(&self) -> Target;
     /// Starts a connection; when the stream is writable it has succeeded or holds its error.
     fn dial(&self, to: &SockAddr, settings: Settings) -> io::Result<Stream>;
+    /// What a session talks through on such a stream.
+    fn secure(&self, stream: Stream) -> io::Result<Channel> {
+        Ok(stream.into())
+    }
     fn greeting(&self) -> Greeting;
 }
 
@@ -152,7 +163,11 @@ pub(crate) fn by_scheme(scheme: &[u8]) -> Result<Scheme> {
         #[cfg(not(simulated))]
         b"tcp" => Ok(Scheme::Stream(&tcp::Tcp)),
         #[cfg(not(simulated))]
-        b"ws" => Ok(Scheme::Stream(&ws::Ws)),
+        b"ws" => Ok(Scheme::Stream(&ws::WS)),
+        #[cfg(tls)]
+        b"tls+tcp" => Ok(Scheme::Stream(&tls::TlsTcp)),
+        #[cfg(tls)]
+        b"wss" => Ok(Scheme::Stream(&ws::WSS)),
         #[cfg(all(unix, not(simulated)))]
         b"fd" => Ok(Scheme::Descriptor),
         #[cfg(simulated)]

@@ -1,4 +1,4 @@
-//! ws: tcp with an HTTP upgrade and WebSocket frames (RFC 6455). `interface[:port]`, and
+//! ws: tcp with an HTTP upgrade and WebSocket frames (RFC 6455), and wss: the same inside TLS. `interface[:port]`, and
 //! `[local;]host[:port][/resource]`.
 #![forbid(unsafe_code)]
 
@@ -6,43 +6,52 @@ use std::io;
 
 use socket2::SockAddr;
 
+use super::channel::Channel;
 use super::session::Greeting;
 use super::tcp::Tcp;
-use super::{Dialer, Listener, Settings, Target, Transport};
+use super::{Dialer, Listener, Settings, Target, Transport, tls};
 use crate::error::{Error, Result};
 use crate::sys::{Source, Stream};
 
-pub(super) struct Ws;
+pub(super) struct Ws {
+    below: &'static dyn Transport,
+    /// Where none is given (RFC 6455, section 3).
+    port: &'static [u8],
+}
 
-/// Where no port is given (RFC 6455, section 3).
-const PORT: &[u8] = b":80";
+pub(super) static WS: Ws = Ws { below: &Tcp, port: b":80" };
+
+#[cfg(tls)]
+pub(super) static WSS: Ws = Ws { below: &tls::TlsTcp, port: b":443" };
 
 impl Transport for Ws {
-    fn bind(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Listener>> {
+    fn bind(&self, address: &[u8], settings: Settings, tls: &tls::Options) -> Result<Box<dyn Listener>> {
         // A listener takes every resource, and names none.
         if address.contains(&b'/') {
             return Err(Error::Invalid);
         }
-        let listener = Tcp.bind(&with_port(address), settings)?;
+        let listener = self.below.bind(&self.with_port(address), settings, tls)?;
         Ok(Box::new(WsListener(listener)))
     }
 
-    fn connect(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Dialer>> {
+    fn connect(&self, address: &[u8], settings: Settings, tls: &tls::Options) -> Result<Box<dyn Dialer>> {
         let (authority, resource) = match address.iter().position(|&byte| byte == b'/') {
             Some(slash) => address.split_at(slash),
             None => (address, &b"/"[..]),
         };
-        let dialer = Tcp.connect(&with_port(authority), settings)?;
+        let dialer = self.below.connect(&self.with_port(authority), settings, tls)?;
         let host = authority.rsplit(|&byte| byte == b';').next().unwrap_or(authority);
         let host = without_zone(&text(host)?);
         Ok(Box::new(WsDialer { dialer, host, resource: text(resource)?, opcode: settings.ws_opcode }))
     }
 }
 
-/// A colon inside of brackets belongs to an IPv6 literal.
-fn with_port(authority: &[u8]) -> Vec<u8> {
-    let behind = authority.iter().rposition(|&byte| byte == b']').map_or(authority, |end| &authority[end..]);
-    if behind.contains(&b':') { authority.to_vec() } else { [authority, PORT].concat() }
+impl Ws {
+    /// A colon inside of brackets belongs to an IPv6 literal.
+    fn with_port(&self, authority: &[u8]) -> Vec<u8> {
+        let behind = authority.iter().rposition(|&byte| byte == b']').map_or(authority, |end| &authority[end..]);
+        if behind.contains(&b':') { authority.to_vec() } else { [authority, self.port].concat() }
+    }
 }
 
 /// Goes into a line of the request as it is: nothing in it may end the line, or the word.
@@ -69,6 +78,10 @@ impl Listener for WsListener {
         self.0.accept(settings)
     }
 
+    fn secure(&self, stream: Stream) -> io::Result<Channel> {
+        self.0.secure(stream)
+    }
+
     fn greeting(&self, settings: Settings) -> Greeting {
         Greeting::WsServer { opcode: settings.ws_opcode }
     }
@@ -93,6 +106,10 @@ impl Dialer for WsDialer {
 
     fn dial(&self, to: &SockAddr, settings: Settings) -> io::Result<Stream> {
         self.dialer.dial(to, settings)
+    }
+
+    fn secure(&self, stream: Stream) -> io::Result<Channel> {
+        self.dialer.secure(stream)
     }
 
     fn greeting(&self) -> Greeting {

@@ -96,6 +96,15 @@ impl<O: Outside> State<O> {
         }
     }
 
+    /// A connection was not to be: it is told, and an error of TLS is one of its endpoint, which somebody has to see to.
+    pub(in crate::socket) fn handshake_failed(&mut self, endpoint: i32, peer: Option<&Arc<Peer>>, cause: Cause) {
+        if let Cause::Tls(failure) = cause {
+            self.endpoint_error(endpoint, failure.number());
+            self.count_failure(endpoint);
+        }
+        self.happened(endpoint, peer, Happening::HandshakeFailed(cause));
+    }
+
     fn subject(&self, id: i32) -> Option<Subject> {
         let leaving = || self.journal.as_ref()?.leaving.iter().find(|subject| subject.id == Some(id)).cloned();
         self.endpoints.get(&id).map(|endpoint| Subject::of(id, endpoint)).or_else(leaving)

@@ -34,7 +34,7 @@ pub(in crate::socket) use endpoints::{Endpoint, Kind};
 pub(crate) use events::{Event, Happening};
 pub(in crate::socket) use events::{Journal, Subject};
 pub(crate) use options::{Given, Value};
-pub(in crate::socket) use options::{IPC, NN_IPC_MODE, NN_OVERFLOW, Options, timeout};
+pub(in crate::socket) use options::{IPC, NN_IPC_MODE, NN_OVERFLOW, Options, TLS, timeout};
 pub(in crate::socket) use pipes::{After, Direct, ForWorker, PipeEnd, PipeTable, StreamEnd, Writing, Wrote};
 pub(in crate::socket) use stats::Stats;
 pub(in crate::socket) use traffic::Traffic;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::pattern::{Pattern, Pipes, Policy};
+use crate::transport::tls::{self, Reading};
 use crate::transport::{KeepAlive, Settings};
 
 /// An option's value as the caller passed it. `address` is where its bytes lie: NN_IPC_SEC_ATTR keeps the pointer
@@ -33,6 +34,8 @@ const SOL_SOCKET: i32 = 0;
 pub(in crate::socket) const IPC: i32 = -2;
 const TCP: i32 = -3;
 const WS: i32 = -4;
+/// Far from upstream's levels, which are those of its transports (-1 to -5).
+pub(in crate::socket) const TLS: i32 = -1002;
 
 const NAME_MAX: usize = 63;
 
@@ -112,6 +115,7 @@ pub(in crate::socket) struct Options {
     ipc_security: usize,
     ipc_out_buffer: i32,
     ipc_in_buffer: i32,
+    pub tls: tls::Options,
 }
 
 impl Options {
@@ -149,6 +153,7 @@ impl Options {
             ipc_security: 0,
             ipc_out_buffer: 4096,
             ipc_in_buffer: 4096,
+            tls: tls::Options::default(),
         }
     }
 
@@ -338,6 +343,12 @@ impl Options {
             (TCP, NN_TCP_KEEPALIVE_COUNT) => self.keepalive_count,
             (TCP, NN_TCP_USER_TIMEOUT) => self.user_timeout,
             (IPC, NN_IPC_MODE) => self.ipc_mode,
+            (TLS, _) => {
+                return Ok(match self.tls.value(option)? {
+                    Reading::Int(value) => Value::Int(value),
+                    Reading::Text(text) => Value::Text(text),
+                });
+            }
             (WS, 1) => self.ws_message_type,
             (WS, NN_WS_PING) => self.ws_ping,
             _ => return Err(Error::NoSuchOption),

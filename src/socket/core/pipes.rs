@@ -79,7 +79,7 @@ pub(in crate::socket) enum Wrote {
 /// A message that its sender writes itself, from its own memory, once the lock is free.
 pub(in crate::socket) struct Direct<S> {
     pub pipe: PipeId,
-    pub stream: Arc<S>,
+    pub channel: Arc<S>,
     pub prefix: Prefix,
     /// How far its write has come.
     pub wrote: Wrote,
@@ -114,7 +114,7 @@ pub(in crate::socket) enum PipeEnd<S> {
 }
 
 pub(in crate::socket) struct StreamEnd<S> {
-    pub stream: Arc<S>,
+    pub channel: Arc<S>,
     pub framing: Framing,
     /// Its session's key in the reactor's table.
     pub source: usize,
@@ -398,7 +398,7 @@ impl<O: Outside> PipeTable<O> {
             stream.writing = Writing::Busy;
             stream.traffic.sent(size);
             let direct =
-                Direct { pipe: id, stream: Arc::clone(&stream.stream), prefix, wrote: Wrote::Part, written: 0 };
+                Direct { pipe: id, channel: Arc::clone(&stream.channel), prefix, wrote: Wrote::Part, written: 0 };
             self.direct.push(direct);
             return Ok(true);
         }

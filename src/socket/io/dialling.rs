@@ -13,6 +13,7 @@ use crate::pattern;
 use crate::socket::core::Happening;
 use crate::sys::{self, Interest, Stream};
 use crate::transport::backoff::Backoff;
+use crate::transport::channel::Channel;
 use crate::transport::session::{Cause, Greeting};
 use crate::transport::{Dialer, Target};
 
@@ -201,26 +202,35 @@ impl Driver<'_> {
                 // Present: closing an endpoint ends what it has under way.
                 let Some(Point::Dialer(point)) = self.io.endpoints.get(&endpoint) else { return held.release() };
                 let greeting = point.dialer.greeting();
-                self.established(endpoint, stream, greeting, held);
+                match point.dialer.secure(stream) {
+                    Ok(channel) => self.established(endpoint, channel, greeting, held),
+                    Err(error) => {
+                        held.release();
+                        self.connect_failed(endpoint, &error);
+                        self.dial_next(endpoint);
+                    }
+                }
             }
         }
     }
 
     /// There is a connection.
-    pub(super) fn established(&mut self, endpoint: i32, stream: Stream, greeting: Greeting, mut held: Held<'_>) {
+    pub(super) fn established(&mut self, endpoint: i32, channel: Channel, greeting: Greeting, mut held: Held<'_>) {
         held.stats.established_connections += 1;
-        held.endpoint_works(endpoint);
+        if !channel.is_handshaking() {
+            held.endpoint_works(endpoint);
+        }
         let room = held.has_room();
         let promised = room && pattern::is_limited(self.socket.protocol);
         held.promised |= promised;
         held.release();
         if !room {
             // Not greeted, so the peer takes nothing for sent.
-            drop(stream);
-            self.with(|state| state.happened(endpoint, None, Happening::HandshakeFailed(Cause::Refused)));
+            drop(channel);
+            self.with(|state| state.handshake_failed(endpoint, None, Cause::Refused));
             return self.lost(endpoint, sys::now());
         }
-        self.start(endpoint, stream, greeting, promised);
+        self.start(endpoint, channel, greeting, promised);
     }
 }
 

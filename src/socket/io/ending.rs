@@ -1,7 +1,6 @@
 //! Endings: an endpoint that closes, and its connections, which linger until the peer has what was accepted.
 #![forbid(unsafe_code)]
 
-use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +8,6 @@ use socket2::Domain;
 
 use super::sessions::{Stage, failed, with_scratch};
 use super::{Driver, Point, Source, Timer};
-use crate::socket::core::Happening;
 use crate::sys;
 use crate::transport::session::Cause;
 
@@ -74,7 +72,7 @@ impl Driver<'_> {
                 let (endpoint, peer) = (connection.endpoint, Arc::clone(&connection.peer));
                 self.with(|state| {
                     state.stats.dropped_connections += 1;
-                    state.happened(endpoint, Some(&peer), Happening::HandshakeFailed(Cause::Shutdown));
+                    state.handshake_failed(endpoint, Some(&peer), Cause::Shutdown);
                 });
                 self.remove(source);
             }
@@ -91,34 +89,37 @@ impl Driver<'_> {
     pub(super) fn go_on_ending(&mut self, source: usize) {
         let Some(connection) = self.connection(source) else { return };
         let Stage::Ending { pipe, give_up, pause, shut } = connection.stage else { return };
-        let stream = Arc::clone(connection.session.stream());
+        let channel = Arc::clone(connection.session.channel());
         let mut held = self.lock();
         held.pipes.start_flush(pipe);
         let written = held.pipes.stream(pipe).is_none_or(|stream| stream.is_written());
         held.release();
         // On tcp the end of our side makes the peer's kernel acknowledge at once. On ipc it waits until the peer has read
         // everything: libnanomsg drops what it has not fetched when it sees the end.
-        let unread = sys::pending_out(&stream).is_some_and(|bytes| bytes > 0);
-        let ipc = stream.domain().is_ok_and(|domain| domain == Domain::UNIX);
+        let unread = sys::pending_out(channel.stream()).is_some_and(|bytes| bytes > 0);
+        let ipc = channel.stream().domain().is_ok_and(|domain| domain == Domain::UNIX);
+        let mut shut = shut;
         if written && !shut && !(ipc && unread) {
-            let _ = stream.shutdown(Shutdown::Write);
+            // Whoever cannot be told any more is gone.
+            shut = channel.finish().unwrap_or(true) && !ipc;
         }
         let now = sys::now();
-        if (written && sys::pending_out(&stream) == Some(0)) || give_up.is_some_and(|at| at <= now) {
+        if (written && sys::pending_out(channel.stream()) == Some(0)) || give_up.is_some_and(|at| at <= now) {
             return self.end(source, Cause::Shutdown);
         }
         let next = give_up.map_or(now + pause, |at| at.min(now + pause));
         let Some(connection) = self.connection(source) else { return };
         let pause = (pause * 2).min(ENDING.1);
-        connection.stage = Stage::Ending { pipe, give_up, pause, shut: shut || (written && !ipc) };
+        connection.stage = Stage::Ending { pipe, give_up, pause, shut };
         self.set_deadline(source, Some(next));
     }
 
     /// What a peer still sends to an ending connection is of no use; its end is.
     pub(super) fn read_to_nothing(&mut self, source: usize) {
         let Some(connection) = self.connection(source) else { return };
-        let stream = Arc::clone(connection.session.stream());
-        let outcome = with_scratch(|scratch| sys::recv(&stream, scratch));
+        let channel = Arc::clone(connection.session.channel());
+        // Nobody needs to understand it.
+        let outcome = with_scratch(|scratch| sys::recv(channel.stream(), scratch));
         match outcome {
             Ok(0) => self.end(source, Cause::Closed),
             Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => self.end(source, failed(&error)),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::{Driver, Point, Source, Timer};
 use crate::socket::core::Happening;
-use crate::sys::{self, Interest, Stream, concerns_only_the_peer, is_exhausted};
+use crate::sys::{self, Interest, concerns_only_the_peer, is_exhausted};
+use crate::transport::channel::Channel;
 use crate::transport::session::Greeting;
 
 /// Peers taken from one listener before others have their turn.
@@ -29,8 +30,8 @@ impl Driver<'_> {
         for _ in 0..ACCEPTS {
             let Some(Point::Listener { listener, .. }) = self.io.endpoints.get(&endpoint) else { return };
             let greeting = listener.greeting(settings);
-            match listener.accept(settings) {
-                Ok(stream) => self.accepted(endpoint, stream, greeting),
+            match listener.accept(settings).and_then(|stream| listener.secure(stream)) {
+                Ok(channel) => self.accepted(endpoint, channel, greeting),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
                 Err(error) => {
                     let mut held = self.lock();
@@ -53,12 +54,14 @@ impl Driver<'_> {
     }
 
     /// A peer has dialled.
-    pub(super) fn accepted(&mut self, endpoint: i32, stream: Stream, greeting: Greeting) {
+    pub(super) fn accepted(&mut self, endpoint: i32, channel: Channel, greeting: Greeting) {
         let mut held = self.lock();
         held.stats.accepted_connections += 1;
-        held.endpoint_works(endpoint);
+        if !channel.is_handshaking() {
+            held.endpoint_works(endpoint);
+        }
         held.release();
-        self.start(endpoint, stream, greeting, false);
+        self.start(endpoint, channel, greeting, false);
     }
 
     fn stop_accepting(&mut self, endpoint: i32) {

@@ -217,8 +217,8 @@ impl Driver<'_> {
             Command::Begin(endpoint, Beginning::Have(stream, greeting, side)) => {
                 self.io.endpoints.insert(endpoint, Point::Single(side));
                 match side {
-                    Side::Accepts => self.accepted(endpoint, stream, greeting),
-                    Side::Dials => self.established(endpoint, stream, greeting, lock(self.socket, self.awake)),
+                    Side::Accepts => self.accepted(endpoint, stream.into(), greeting),
+                    Side::Dials => self.established(endpoint, stream.into(), greeting, lock(self.socket, self.awake)),
                 }
             }
             Command::Close(endpoint) => self.close(endpoint),
@@ -229,7 +229,7 @@ impl Driver<'_> {
             }
             Command::Broken(source, pipe) => {
                 if let Some(connection) = self.connection(source).filter(|connection| connection.is(pipe)) {
-                    let _ = connection.session.stream().shutdown(Shutdown::Write);
+                    let _ = connection.session.channel().stream().shutdown(Shutdown::Write);
                     self.set_interest(source, |interest| interest.write = false);
                 }
             }
@@ -285,7 +285,7 @@ impl Driver<'_> {
                     self.with(|state| state.promised = false);
                 }
                 if connection.interest.is_some() {
-                    let _ = self.poller.remove(&**connection.session.stream());
+                    let _ = self.poller.remove(connection.session.channel().stream());
                 }
                 if !matches!(connection.stage, Stage::Open(_)) {
                     self.io.unsettled -= 1;

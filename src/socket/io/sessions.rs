@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 use std::cell::RefCell;
-use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -13,8 +12,9 @@ use crate::pattern;
 use crate::peer::Peer;
 use crate::pipe::{Inbox, Outbox, PipeId};
 use crate::socket::core::{Happening, PipeEnd, StreamEnd, Traffic, Writing};
-use crate::sys::{self, Interest, Stream};
+use crate::sys::{self, Interest};
 use crate::transport::Side;
+use crate::transport::channel::Channel;
 use crate::transport::session::{
     Cause, End, Forwarding, Greeting, Introduction, Progress, Protocols, SCRATCH, Session,
 };
@@ -75,10 +75,10 @@ impl Driver<'_> {
             return;
         }
         connection.interest = Some(new);
-        let stream = connection.session.stream();
+        let stream = connection.session.channel().stream();
         let result = match old {
-            None => poller.add(&**stream, new, source as u64),
-            Some(_) => poller.modify(&**stream, new, source as u64),
+            None => poller.add(stream, new, source as u64),
+            Some(_) => poller.modify(stream, new, source as u64),
         };
         if let Err(error) = result {
             // No memory in the kernel for the registration: a connection nobody watches is a broken one.
@@ -93,25 +93,25 @@ impl Driver<'_> {
     }
 
     /// `promised`: the pattern's place is kept for this connection.
-    pub(super) fn start(&mut self, endpoint: i32, stream: Stream, greeting: Greeting, promised: bool) {
+    pub(super) fn start(&mut self, endpoint: i32, channel: Channel, greeting: Greeting, promised: bool) {
         let now = sys::now();
         let protocols = self.protocols(endpoint);
-        let ends = sys::ends_of(&stream);
+        let ends = sys::ends_of(channel.stream());
         let accepted =
             matches!(self.io.endpoints.get(&endpoint), Some(Point::Listener { .. } | Point::Single(Side::Accepts)));
         let peer = self.with(|state| {
-            let peer = Arc::new(Peer { pipe: state.number_connection(), protocol: None, ends });
+            let peer = Arc::new(Peer { pipe: state.number_connection(), ends, ..Peer::default() });
             if accepted {
                 state.happened(endpoint, Some(&peer), Happening::Accepted);
             }
             peer
         });
-        let session = match Session::start(stream, greeting, protocols) {
+        let session = match Session::start(channel, greeting, protocols) {
             Ok(session) => session,
             Err(end) => {
                 self.with(|state| {
                     state.promised &= !promised;
-                    state.happened(endpoint, Some(&peer), Happening::HandshakeFailed(end.cause()));
+                    state.handshake_failed(endpoint, Some(&peer), end.cause());
                 });
                 return self.lost(endpoint, now);
             }
@@ -159,10 +159,7 @@ impl Driver<'_> {
         let Some(Source::Session(connection)) = self.remove(source) else { return };
         match connection.stage {
             Stage::Greeting => {
-                self.with(|state| {
-                    let what = Happening::HandshakeFailed(cause);
-                    state.happened(connection.endpoint, Some(&connection.peer), what);
-                });
+                self.with(|state| state.handshake_failed(connection.endpoint, Some(&connection.peer), cause));
                 if connection.promised
                     && let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&connection.endpoint)
                 {
@@ -196,11 +193,11 @@ impl Driver<'_> {
             self.with(|state| state.promised = false);
         }
         let Some(connection) = self.connection(source) else { return };
-        let stream = Arc::clone(connection.session.stream());
+        let channel = Arc::clone(connection.session.channel());
         let peer = Arc::clone(&connection.peer);
         let mut quiet = true;
         if pipe.is_none() {
-            self.with(|state| state.happened(endpoint, Some(&peer), Happening::HandshakeFailed(cause)));
+            self.with(|state| state.handshake_failed(endpoint, Some(&peer), cause));
         }
         if let Some(pipe) = pipe {
             self.with(|state| {
@@ -209,12 +206,12 @@ impl Driver<'_> {
                 state.end_pipe(sys::now(), pipe, cause);
             });
         }
-        if !quiet || sys::send(&stream, farewell).is_err() {
+        if !quiet || (!farewell.is_empty() && channel.send(farewell).is_err()) {
             // Not `end`: it has no pipe any more.
             self.remove(source);
             return self.lost(endpoint, since);
         }
-        let _ = stream.shutdown(Shutdown::Write);
+        let _ = channel.finish();
         if let Some(connection) = self.connection(source) {
             connection.stage = Stage::Parting;
         }
@@ -301,10 +298,13 @@ impl Driver<'_> {
         if matches!(connection.stage, Stage::Ending { .. } | Stage::Parting) {
             return self.read_to_nothing(source);
         }
-        let Progress { came, greeted, replies, end } =
+        let Progress { came, secured, greeted, replies, end } =
             with_scratch(|scratch| connection.session.read(scratch, limit, frames));
         if came {
             connection.heard();
+        }
+        if let Some(time) = secured {
+            self.secured(source, time);
         }
         let fits = greeted.is_none_or(|peer| self.open(source, &peer));
         if fits {
@@ -319,10 +319,27 @@ impl Driver<'_> {
             self.reply(source, &replies);
         }
         match end {
-            None => {}
+            None => self.await_room(source),
             Some(End::Declined) => self.declined(source),
             Some(End::Parted(farewell, cause)) => self.part(source, &farewell, cause),
             Some(end) => self.end(source, end.cause()),
+        }
+    }
+
+    /// The handshake of TLS is over.
+    fn secured(&mut self, source: usize, time: Duration) {
+        let Some(connection) = self.connection(source) else { return };
+        let endpoint = connection.endpoint;
+        if matches!(connection.stage, Stage::Greeting) {
+            self.set_deadline(source, Some(sys::now() + time));
+        }
+        self.with(|state| state.endpoint_works(endpoint));
+    }
+
+    /// What TLS has to say of its own accord may have found the kernel full.
+    fn await_room(&mut self, source: usize) {
+        if self.connection(source).is_some_and(|connection| connection.session.channel().wants_write()) {
+            self.set_interest(source, |interest| interest.write = true);
         }
     }
 
@@ -347,12 +364,13 @@ impl Driver<'_> {
         let fits = pattern::compatible(self.socket.protocol, peer.protocol);
         let Some(connection) = self.connection(source) else { return false };
         let promised = std::mem::take(&mut connection.promised);
-        let introduced = Peer { protocol: Some(peer.protocol), ..(*connection.peer).clone() };
+        let certificate = connection.session.channel().certificate();
+        let introduced = Peer { protocol: Some(peer.protocol), certificate, ..(*connection.peer).clone() };
         connection.peer = Arc::new(introduced);
         let known = Arc::clone(&connection.peer);
-        let stream = Arc::clone(connection.session.stream());
+        let channel = Arc::clone(connection.session.channel());
         let end = StreamEnd {
-            stream: Arc::clone(&stream),
+            channel: Arc::clone(&channel),
             framing: connection.session.framing(),
             source,
             inbox: Inbox::default(),
@@ -369,7 +387,7 @@ impl Driver<'_> {
         let pipe = taken.then(|| held.add_pipe(endpoint, PipeEnd::Stream(end), known, peer.forwards)).flatten();
         // One of another type learns ours. One that there is no room for does not: it dials again. Under the lock, because
         // nobody may find a pipe that takes no messages yet, and nothing may go out before this.
-        let answered = (!fits || pipe.is_some()) && answer(&stream, &peer.answer);
+        let answered = (!fits || pipe.is_some()) && answer(&channel, &peer.answer);
         if let Some(pipe) = pipe.filter(|_| answered) {
             held.pipe_writable(sys::now(), pipe);
         }
@@ -394,7 +412,7 @@ impl Driver<'_> {
         if !answered {
             let peer = self.connection(source).map(|connection| Arc::clone(&connection.peer));
             let cause = Cause::Closed;
-            self.with(|state| state.happened(endpoint, peer.as_ref(), Happening::HandshakeFailed(cause)));
+            self.with(|state| state.handshake_failed(endpoint, peer.as_ref(), cause));
             self.end(source, cause);
             return false;
         }
@@ -433,7 +451,15 @@ impl Driver<'_> {
     /// The kernel takes bytes again.
     pub(super) fn write(&mut self, source: usize) {
         let Some(connection) = self.connection(source) else { return };
-        let (Stage::Open(pipe) | Stage::Ending { pipe, .. }) = connection.stage else { return };
+        let channel = Arc::clone(connection.session.channel());
+        let (Stage::Open(pipe) | Stage::Ending { pipe, .. }) = connection.stage else {
+            // A write that fails is told by the next read.
+            if channel.flush().unwrap_or(true) {
+                self.set_interest(source, |interest| interest.write = false);
+            }
+            return;
+        };
+        let _ = channel.flush();
         let mut held = self.lock();
         held.pipes.unstick(pipe);
         held.wake_writer(pipe);
@@ -441,7 +467,7 @@ impl Driver<'_> {
         held.release();
         // What waited is written now, or its writer was woken. A pipe that is full again has asked for room again.
         let stuck = self.with(|state| state.pipes.stream(pipe).is_some_and(|stream| stream.is_blocked()));
-        if !stuck {
+        if !stuck && !channel.wants_write() {
             self.set_interest(source, |interest| interest.write = false);
         }
         self.go_on_ending(source);
@@ -463,8 +489,8 @@ pub(super) fn failed(error: &std::io::Error) -> Cause {
 }
 
 /// A connection that is greeted has room for the answer.
-fn answer(stream: &Stream, bytes: &[u8]) -> bool {
-    bytes.is_empty() || sys::send(stream, bytes).is_ok_and(|sent| sent == bytes.len())
+fn answer(channel: &Channel, bytes: &[u8]) -> bool {
+    bytes.is_empty() || channel.send(bytes).is_ok_and(|sent| sent == bytes.len())
 }
 
 pub(super) fn with_scratch<T>(action: impl FnOnce(&mut [u8]) -> T) -> T {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::error;
 use crate::peer::{Peer, type_name};
 use crate::socket::core::{Event, Happening, Subject};
 use crate::sys;
@@ -65,7 +66,7 @@ impl<'a> From<&'a Subject> for Endpoint<'a> {
 
 impl Details {
     fn errno(code: i32) -> Self {
-        Self { errno: Some(code), error: Some(sys::text_of(code)), ..Self::default() }
+        Self { errno: Some(code), error: Some(error::text_of(code)), ..Self::default() }
     }
 
     fn pause(pause: Duration) -> Self {
@@ -76,6 +77,7 @@ impl Details {
     fn cause(cause: Cause, broken: &'static str) -> Self {
         let mut details = match cause {
             Cause::Failed(code) => Self::errno(code),
+            Cause::Tls(failure) => Self::errno(failure.number()),
             Cause::Violation(rule) => Self { violation: Some(rule), ..Self::default() },
             _ => Self::default(),
         };
@@ -84,6 +86,7 @@ impl Details {
             Cause::Failed(code) if sys::is_timeout(code) => "timeout",
             Cause::Failed(_) => "reset",
             Cause::Violation(_) => broken,
+            Cause::Tls(_) => "tls",
             Cause::Version => "version",
             Cause::Type => "type",
             Cause::Timeout => "timeout",

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::event::Endpoint;
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use crate::peer::{Peer, type_name};
 use crate::socket::core::{PipeEnd, Stats, Subject, Traffic};
 use crate::socket::{Socket, State, Value};
-use crate::sys::{self, Stream};
+use crate::sys;
+use crate::transport::channel::Channel;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -76,7 +77,7 @@ struct PipeFacts {
     traffic: Traffic,
     unwritten: usize,
     unread: usize,
-    stream: Option<Arc<Stream>>,
+    channel: Option<Arc<Channel>>,
 }
 
 fn endpoints(state: &State) -> Vec<EndpointFacts> {
@@ -92,9 +93,9 @@ fn endpoints(state: &State) -> Vec<EndpointFacts> {
 fn pipes(state: &State) -> Result<Vec<PipeFacts>> {
     let mut found = list(state.pipes.slots.len(), std::iter::empty())?;
     for (_, pipe) in state.pipes.slots.iter().filter(|(_, pipe)| pipe.confirmed) {
-        let (traffic, unwritten, unread, stream) = match &pipe.end {
+        let (traffic, unwritten, unread, channel) = match &pipe.end {
             PipeEnd::Stream(end) => {
-                (end.traffic, end.outbox.bytes(), end.inbox.weight(), Some(Arc::clone(&end.stream)))
+                (end.traffic, end.outbox.bytes(), end.inbox.weight(), Some(Arc::clone(&end.channel)))
             }
             PipeEnd::Inproc { link, side, taken } => {
                 let [messages_sent, bytes_sent, messages_received, bytes_received] =
@@ -106,7 +107,7 @@ fn pipes(state: &State) -> Result<Vec<PipeFacts>> {
             PipeEnd::Remains(_) => continue,
         };
         let (endpoint, peer) = (pipe.endpoint, Arc::clone(&pipe.peer));
-        found.push(PipeFacts { endpoint, peer, traffic, unwritten, unread, stream });
+        found.push(PipeFacts { endpoint, peer, traffic, unwritten, unread, channel });
     }
     Ok(found)
 }
@@ -175,7 +176,7 @@ fn known<'a>(facts: &'a EndpointFacts, present: &BTreeMap<i32, u64>) -> Known<'a
         connected: facts.connected,
         failed: facts.failed,
         errno: facts.errno,
-        error: facts.errno.map(sys::text_of),
+        error: facts.errno.map(error::text_of),
     }
 }
 
@@ -186,8 +187,8 @@ fn connection(facts: &PipeFacts) -> Connection<'_> {
         traffic: facts.traffic,
         send_queue_bytes: facts.unwritten,
         recv_queue_bytes: facts.unread,
-        rtt_us: match &facts.stream {
-            Some(stream) => sys::round_trip_time(stream),
+        rtt_us: match &facts.channel {
+            Some(channel) => sys::round_trip_time(channel.stream()),
             None => None,
         },
     }

@@ -10,7 +10,8 @@ use crate::codec::ws_frame::Role;
 use crate::codec::ws_upgrade::{self, Refusal, Upgrade};
 use crate::codec::{Framing, sp_header};
 use crate::peer::type_name;
-use crate::sys::{self, Stream};
+use crate::sys;
+use crate::transport::channel::Channel;
 
 /// The socket types at both ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,36 +62,36 @@ impl Greeting {
     }
 
     /// Says what we say first, without waiting for the peer.
-    pub(super) fn begin(self, stream: &Stream, protocols: Protocols) -> Result<Awaited, End> {
+    pub(super) fn begin(self, channel: &Channel, protocols: Protocols) -> Result<Awaited, End> {
         Ok(match self {
             Self::SpServer(_) if protocols.forwarding.is_some() || protocols.limited => Awaited::Offer(protocols),
-            Self::SpServer(_) => introduce(stream, protocols.own)?,
+            Self::SpServer(_) => introduce(channel, protocols.own)?,
             Self::SpClient(_) => match protocols.forwarding {
                 Some(forwarding) => {
-                    say(stream, &sp_header::encode(forwarding.own))?;
+                    say(channel, &sp_header::encode(forwarding.own))?;
                     Awaited::Answer(protocols, forwarding)
                 }
-                None => introduce(stream, protocols.own)?,
+                None => introduce(channel, protocols.own)?,
             },
             Self::WsServer { .. } => Awaited::Request(protocols),
             Self::WsClient { resource, host, .. } => {
                 let key = sys::random();
                 let offers = protocols.forwarding.is_some();
-                say(stream, &ws_upgrade::request(&resource, &host, key, type_name(protocols.peer), offers))?;
+                say(channel, &ws_upgrade::request(&resource, &host, key, type_name(protocols.peer), offers))?;
                 Awaited::Response(protocols, key)
             }
         })
     }
 }
 
-fn introduce(stream: &Stream, own: u16) -> Result<Awaited, End> {
-    say(stream, &sp_header::encode(own))?;
+fn introduce(channel: &Channel, own: u16) -> Result<Awaited, End> {
+    say(channel, &sp_header::encode(own))?;
     Ok(Awaited::Header)
 }
 
 /// A fresh connection has room for a greeting.
-fn say(stream: &Stream, bytes: &[u8]) -> Result<(), End> {
-    match sys::send(stream, bytes) {
+fn say(channel: &Channel, bytes: &[u8]) -> Result<(), End> {
+    match channel.send(bytes) {
         Ok(sent) if sent == bytes.len() => Ok(()),
         Ok(_) => Err(End::Closed),
         Err(error) => Err(End::failed(&error)),
@@ -140,10 +141,10 @@ impl Awaited {
     }
 
     /// The time is over. `Some`: nothing is lost yet, and this is what the peer has now.
-    pub(super) fn goes_on(self, stream: &Stream) -> Option<(Self, Duration)> {
+    pub(super) fn goes_on(self, channel: &Channel) -> Option<(Self, Duration)> {
         match self {
             Self::Offer(Protocols { own, .. }) => {
-                let awaited = introduce(stream, own).ok()?;
+                let awaited = introduce(channel, own).ok()?;
                 Some((awaited, SP_TIME.saturating_sub(OFFER_TIME)))
             }
             _ => None,
@@ -167,14 +168,14 @@ impl Awaited {
     }
 
     /// Looks at what has come so far. `None`: there is more to come.
-    pub(super) fn hears(self, stream: &Stream, bytes: &[u8]) -> Result<Option<Greeted>, End> {
+    pub(super) fn hears(self, channel: &Channel, bytes: &[u8]) -> Result<Option<Greeted>, End> {
         let (upgrade, peer) = match self {
             Self::Header | Self::Offer(_) | Self::Answer(..) => {
                 let Some(header) = bytes.first_chunk() else { return Ok(None) };
                 let told = sp_header::decode(*header).inspect_err(|_| {
                     // Who is none of ours may learn from our type what it is talking to.
                     if let Self::Offer(Protocols { own, limited: true, .. }) = self {
-                        let _ = introduce(stream, own);
+                        let _ = introduce(channel, own);
                     }
                 })?;
                 let (peer, forwards, answer) = self.settles(told)?;

@@ -19,7 +19,9 @@ use crate::codec::ws_frame::{self, Head};
 use crate::codec::{Framing, Violation, sp_header};
 use crate::message::{Chunk, INLINE_MAX, stack_length};
 use crate::pipe::Inbox;
-use crate::sys::{self, Stream};
+use crate::sys;
+use crate::transport::channel::Channel;
+use crate::transport::tls::Failure;
 use greeting::{Awaited, Greeted, is_for_later};
 use websocket::Talk;
 
@@ -34,6 +36,9 @@ const ABSURD: usize = 1 << 30;
 
 /// Memory given to a large body before its peer has shown that it sends such.
 const FIRST_RESERVE: usize = 256 * 1024;
+
+/// Time for the handshake of TLS: as much as a WebSocket has for its upgrade. The greeting's own time follows.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 
 /// Bytes looked at for the length of a header.
 const LOOK: usize = 32;
@@ -58,6 +63,8 @@ pub(crate) enum Cause {
     Closed,
     /// The system tells this error.
     Failed(i32),
+    /// TLS has failed.
+    Tls(Failure),
     /// The peer broke the protocol: which rule.
     Violation(&'static str),
     /// Its greeting is of another version of SP.
@@ -89,6 +96,10 @@ impl End {
 
     #[cold]
     fn failed(error: &io::Error) -> Self {
+        if let Some(failure) = error.get_ref().and_then(|inner| inner.downcast_ref::<Failure>()) {
+            // The peer is given time to read the alert that tells it why.
+            return Self::Parted(Vec::new(), Cause::Tls(*failure));
+        }
         Self::Broken(Cause::Failed(sys::code_of(error, &sys::reset())))
     }
 
@@ -101,6 +112,8 @@ impl End {
 pub(crate) struct Progress {
     /// Bytes have come.
     pub came: bool,
+    /// The handshake of TLS is over, and the peer has so long for its greeting.
+    pub secured: Option<Duration>,
     /// The peer's greeting is complete.
     pub greeted: Option<Introduction>,
     /// Whole control frames that have to go out.
@@ -129,7 +142,9 @@ impl From<End> for Progress {
 }
 
 pub(crate) struct Session {
-    stream: Arc<Stream>,
+    channel: Arc<Channel>,
+    /// What protects the greeting is not made up yet.
+    handshaking: bool,
     framing: Framing,
     /// What the peer has not said yet. `None`: it is greeted.
     awaited: Option<Awaited>,
@@ -168,12 +183,14 @@ impl Large {
 
 impl Session {
     /// Sends our greeting at once, without waiting for the peer's.
-    pub(crate) fn start(stream: Stream, greeting: Greeting, protocols: Protocols) -> Result<Self, End> {
+    pub(crate) fn start(channel: Channel, greeting: Greeting, protocols: Protocols) -> Result<Self, End> {
         let framing = greeting.framing();
         let headed = protocols.headed();
-        let awaited = Some(greeting.begin(&stream, protocols)?);
+        let handshaking = channel.is_handshaking();
+        let awaited = Some(greeting.begin(&channel, protocols)?);
         Ok(Self {
-            stream: Arc::new(stream),
+            channel: Arc::new(channel),
+            handshaking,
             framing,
             awaited,
             talk: Talk::default(),
@@ -188,18 +205,24 @@ impl Session {
 
     /// How long the peer may take to greet us, before [`Session::go_on`] has to be asked.
     pub(crate) fn greeting_time(&self) -> Duration {
+        if self.handshaking {
+            return HANDSHAKE_TIME;
+        }
         self.awaited.map_or(Duration::ZERO, Awaited::time)
     }
 
     /// The peer has not greeted us in time. `Some`: it may wait for us to begin, which we do, and has so much longer.
     pub(crate) fn go_on(&mut self) -> Option<Duration> {
-        let (awaited, time) = self.awaited?.goes_on(&self.stream)?;
+        if self.handshaking {
+            return None;
+        }
+        let (awaited, time) = self.awaited?.goes_on(&self.channel)?;
         self.awaited = Some(awaited);
         Some(time)
     }
 
-    pub(crate) fn stream(&self) -> &Arc<Stream> {
-        &self.stream
+    pub(crate) fn channel(&self) -> &Arc<Channel> {
+        &self.channel
     }
 
     pub(crate) fn framing(&self) -> Framing {
@@ -225,6 +248,14 @@ impl Session {
         if prefix_only && progress.end.is_none() {
             self.read_once(scratch, limit, frames, &mut progress);
         }
+        // The system does not tell of what was read and decrypted already.
+        while progress.end.is_none() && self.channel.has_more() {
+            self.read_once(scratch, limit, frames, &mut progress);
+        }
+        if self.handshaking && !self.channel.is_handshaking() {
+            self.handshaking = false;
+            progress.secured = Some(self.greeting_time());
+        }
         progress
     }
 
@@ -248,7 +279,7 @@ impl Session {
                 // so only its prefix is wanted there: the body has a better place to go.
                 let prefix = if large.chunk.spare() >= large.missing { self.bulky.unwrap_or_default() } else { 0 };
                 let missing = large.missing;
-                match sys::fill(&self.stream, large.chunk.tail(), missing, &mut scratch[..prefix]) {
+                match self.channel.fill(large.chunk.tail(), missing, &mut scratch[..prefix]) {
                     Ok((0, 0)) => return Err(End::Closed),
                     Ok((body, behind)) => {
                         progress.came = true;
@@ -266,13 +297,17 @@ impl Session {
                 let kept = self.partial.len();
                 scratch[..kept].copy_from_slice(&self.partial);
                 let end = self.bulky.filter(|&prefix| kept < prefix).unwrap_or(scratch.len());
-                match sys::recv(&self.stream, &mut scratch[kept..end]) {
+                match self.channel.recv(&mut scratch[kept..end]) {
                     Ok(received) if received > 0 => {
                         progress.came = true;
                         kept + received
                     }
                     Err(error) if is_for_later(&error) => return Ok(()),
-                    Ok(_) | Err(_) if self.awaited.is_some_and(Awaited::is_answer) => return Err(End::Declined),
+                    Ok(_) | Err(_)
+                        if self.awaited.is_some_and(Awaited::is_answer) && !self.channel.is_handshaking() =>
+                    {
+                        return Err(End::Declined);
+                    }
                     Ok(_) => return Err(End::Closed),
                     Err(error) => return Err(End::failed(&error)),
                 }
@@ -295,7 +330,7 @@ impl Session {
             }
             self.looked = bytes.len();
             let refusal = awaited.refusal();
-            let Some(Greeted { peer, forwards, length, answer }) = awaited.hears(&self.stream, bytes)? else {
+            let Some(Greeted { peer, forwards, length, answer }) = awaited.hears(&self.channel, bytes)? else {
                 self.keep(bytes);
                 return Ok(());
             };
@@ -412,7 +447,8 @@ mod tests {
         near.set_nonblocking(true).unwrap();
         let protocols = Protocols { own: 49, peer: 48, forwarding: None, limited: false };
         let stream = socket2::Socket::from(std::os::fd::OwnedFd::from(near));
-        let mut session = Session::start(stream.into(), Greeting::SpServer(LengthPrefix::Plain), protocols).unwrap();
+        let mut session =
+            Session::start(Channel::Plain(stream.into()), Greeting::SpServer(LengthPrefix::Plain), protocols).unwrap();
         let mut wire = sp_header::encode(48).to_vec();
         wire.extend_from_slice(&(payload.len() as u64).to_be_bytes());
         wire.extend_from_slice(payload);
