@@ -238,11 +238,11 @@ lint:
 		$(CARGO) clippy --profile checks --lib --test simulate -- -D warnings
 
 ## bench         against libnanomsg, libnng, libzmq and bare sockets; writes docs/benchmarks.md and docs/plots
-bench: build
-	$(PYTHON) benches/run.py
+bench: build bare-tls
+	$(PYTHON) benches/run.py $(ARGS)
 
 ## bench-quick   the headlines only, under a minute, no file written
-bench-quick: build
+bench-quick: build bare-tls
 	$(PYTHON) benches/run.py --quick
 
 ## shapes        program shapes against libnanomsg, libzmq, omq and bare sockets; writes docs/shapes.md (ARGS="--only loop" for some)
@@ -254,6 +254,11 @@ omq:
 	@$(CARGO) build -q --release --locked --manifest-path benches/omq/Cargo.toml -p omq-libzmq --target-dir target/omq && \
 		mkdir -p target/omq/lib && ln -sf ../release/libomq_zmq.so target/omq/lib/libzmq.so.5 || \
 		echo "skipped: omq could not be built" >&2
+
+# TLS for the bare program, and certificates.
+bare-tls:
+	@$(CARGO) build -q --release --locked --manifest-path benches/tls/Cargo.toml --target-dir target/bare-tls
+	@mkdir -p target/bench/pki && sh tests/pki.sh target/bench/pki
 
 ## icount        instructions of codecs, patterns and messages, against benches/icount.txt (WRITE=1 writes it anew)
 icount: build

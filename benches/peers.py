@@ -12,6 +12,7 @@ from rows import BARE, NANOMSG, NNG, OMQ, OURS, ZMQ
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SOURCES = os.path.join(ROOT, "benches", "c")
+BARE_TLS = os.path.join(ROOT, "target", "bare-tls", "release", "libbare_tls.so")  # where `make bench` builds it
 BUILD = os.path.join(ROOT, "target", "bench")
 DEFAULT_LIB = os.path.join(ROOT, "target", "lib", "libnanomsg.so.6")
 OMQ_LIB = os.path.join(ROOT, "target", "omq", "lib")  # where `make omq` puts it, under the name of libzmq
@@ -19,7 +20,7 @@ OMQ_LIB = os.path.join(ROOT, "target", "omq", "lib")  # where `make omq` puts it
 
 def all_peers(options):
     return [Peer(OURS, "sp", ["-ldl"], options.lib), Peer(NANOMSG, "sp", ["-ldl"], options.nanomsg),
-            Peer(NNG, "nng", ["-lnng"]), Peer(ZMQ, "zmq", ["-lzmq"]), Peer(BARE, "bare", [])]
+            Peer(NNG, "nng", ["-lnng"]), Peer(ZMQ, "zmq", ["-lzmq"]), Peer(BARE, "bare", ["-ldl"], BARE_TLS)]
 
 
 def shape_peers(options):

@@ -1,10 +1,12 @@
 """What is measured, and what has to be reached."""
 
 import collections
+import os
 import re
 
 OURS, NANOMSG, NNG, ZMQ, OMQ, BARE = "this library", "libnanomsg", "libnng", "libzmq", "omq", "bare"
 TRANSPORTS = ("inproc", "ipc", "tcp", "ws")
+PKI = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "target", "bench", "pki")  # by tests/pki.sh
 SIZES = {"64B": 64, "1KiB": 1 << 10, "8KiB": 8 << 10, "64KiB": 64 << 10, "1MiB": 1 << 20}
 SUBSCRIBERS = (1, 8, 64, 256)
 TOPICS = ((64, 64), (100, 100), (100, 100_000))  # subscribers, and topics that they share among them
@@ -35,6 +37,7 @@ class Row:
         for unit, option in options.items():
             words += [option, str(self.number(unit))] if self.number(unit) else []
         words += [f"--{flag}" for flag in ("device", "nnmsg") if flag in self.flags]
+        words += ["--pki", PKI] if self.transport == "tls" else []
         return words + (["--pin", str(cpu)] if "pinned" in self.flags else [])
 
     def lasts(self, seconds):
@@ -77,6 +80,9 @@ def all_rows():
     rows += [Row("stream", "tcp", "64B", "pushpull", "5000conns")]
     rows += [Row("stream", t, s, "pair") for t in TRANSPORTS for s in ("64B", "64KiB")]
     rows += [Row("stream", t, s, "pair", "pinned") for t in TRANSPORTS for s in ("64B", "64KiB", "1MiB")]
+    rows += [Row("rtt", "tls", s, "pair", *f) for f in ((), ("pinned",)) for s in ("64B", "64KiB")]
+    rows += [Row("rtt", "tls", "64B", "reqrep", "pinned")]
+    rows += [Row("stream", "tls", s, "pushpull") for s in SIZES]
     rows += [Row("fan", "tcp", "64B", "pubsub", f"{n}subs", *f) for f in ((), ("pinned",)) for n in SUBSCRIBERS]
     rows += [Row("fan", "tcp", "64B", "pubsub", f"{n}subs", f"{topics}topics") for n, topics in TOPICS]
     rows += [Row("crowd", "tcp", "64B", "reqrep", "5000conns")]
@@ -129,6 +135,10 @@ def all_targets():
             row = f"stream/{t}/{size}/pushpull"
             yield Target(f"stream of {said}, {t}", row, "msgs_per_s", ">=", 0.9, BARE)
             yield Target(f"stream of {said}, {t}: NN_MSG beside copied", f"{row}/nnmsg", "msgs_per_s", ">=", 0.95, None, row)
+    yield Target("round trip, PAIR tls, pinned", "rtt/tls/64B/pair/pinned", "p50_us", "<=", 1.25, BARE)
+    yield Target("stream, PUSH/PULL tls", "stream/tls/64B/pushpull", "msgs_per_s", ">=", 5, NNG)
+    for size, said in (("64KiB", "64 KiB"), ("1MiB", "1 MiB")):
+        yield Target(f"stream of {said}, tls", f"stream/tls/{size}/pushpull", "msgs_per_s", ">=", 0.9, BARE)
     yield Target("stream of 1 MiB, inproc, NN_MSG", "stream/inproc/1MiB/pushpull/nnmsg", "msgs_per_s", ">=", 300_000)
     for t in ("tcp", "ws"):
         for pinned in ("", "/pinned"):

@@ -1,5 +1,6 @@
 /* Benchmark driver with no library at all: what the operating system itself can do, the limit for the others.
 
+   tls: the same as tcp, through TLS on the blocking socket (benches/tls, named by --lib).
    tcp, ipc: one connection (TCP_NODELAY; ws is measured against it), an 8-byte length before every message as the
      libraries have it.
      Round trips and large messages: one write for a message, read straight into the message's buffer.
@@ -14,6 +15,7 @@
 
 #include "bench.h"
 
+#include <dlfcn.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/un.h>
@@ -41,10 +43,18 @@ struct lane {
 
 static struct lane lanes[2];
 
+/* benches/tls/lib.rs */
+static struct {
+    void *(*new) (int fd, const char *pki, int accepts);
+    void (*write) (void *tls, const unsigned char *bytes, size_t length);
+    size_t (*read) (void *tls, unsigned char *bytes, size_t room);
+} library;
+
 struct side {
     const struct args *args;
     size_t size, frame;
     unsigned char *out, *in; /* one frame each; the message begins behind the header */
+    void *tls; /* of the one connection */
     int fd; /* where it reads, and writes but for a fan-out */
     int *fds, connections;
     int turn; /* the next of many connections to write to */
@@ -59,6 +69,14 @@ struct side {
 static void driver_init (const struct args *args)
 {
     size_t slots = args->mode == RTT ? 1 : args->size ? RING_BYTES / args->size : 0;
+    if (args->transport == TLS) {
+        void *so = args->lib ? dlopen (args->lib, RTLD_NOW | RTLD_LOCAL) : NULL;
+        if (!so)
+            fail ("unsupported", "there is no TLS for the bare program");
+        library.new = (__typeof__ (library.new)) dlsym (so, "bare_tls_new");
+        library.write = (__typeof__ (library.write)) dlsym (so, "bare_tls_write");
+        library.read = (__typeof__ (library.read)) dlsym (so, "bare_tls_read");
+    }
     if (args->transport != INPROC)
         return;
     if (args->mode == STREAM)
@@ -182,6 +200,11 @@ static struct side *side_open (const struct args *args, enum role role)
             side->fds[side->connections++] = connect_to (args, i % args->endpoints);
     }
     side->fd = side->fds[0];
+    if (args->transport == TLS) {
+        if (links (args) > 1)
+            fail ("unsupported", "the bare program has one connection with TLS");
+        side->tls = library.new (side->fd, args->pki, binds (args, role));
+    }
     side->gather = args->mode != RTT && args->size < GATHER_BELOW && (args->mode == FAN || links (args) == 1);
     if (binds (args, role) && args->mode != FAN && links (args) > 1)
         watch_all (side);
@@ -234,8 +257,12 @@ static _Noreturn void device_run (const struct args *near, const struct args *fa
 
 /* ---- Sockets ---- */
 
-static void write_all (int fd, const unsigned char *bytes, size_t length)
+static void write_all (struct side *side, int fd, const unsigned char *bytes, size_t length)
 {
+    if (side->tls) {
+        library.write (side->tls, bytes, length);
+        return;
+    }
     for (size_t at = 0; at < length;) {
         ssize_t n = send (fd, bytes + at, length - at, MSG_NOSIGNAL);
         must ("send", n);
@@ -246,7 +273,7 @@ static void write_all (int fd, const unsigned char *bytes, size_t length)
 static void write_to_each (struct side *side, const unsigned char *bytes, size_t length)
 {
     for (int i = 0; i < side->connections; i++)
-        write_all (side->fds[i], bytes, length);
+        write_all (side, side->fds[i], bytes, length);
 }
 
 /* The connection that the next message comes from. */
@@ -257,9 +284,9 @@ static void next_ready (struct side *side)
     side->fd = side->events[--side->ready].data.fd;
 }
 
-static size_t read_some (int fd, unsigned char *bytes, size_t room)
+static size_t read_some (struct side *side, unsigned char *bytes, size_t room)
 {
-    ssize_t n = recv (fd, bytes, room, 0);
+    ssize_t n = side->tls ? (ssize_t) library.read (side->tls, bytes, room) : recv (side->fd, bytes, room, 0);
     must ("recv", n);
     if (n == 0)
         fail ("error", "the connection ended early");
@@ -282,7 +309,7 @@ static size_t recv_gathered (struct side *side, unsigned char **message)
         }
         memmove (side->batch, side->batch + side->batch_at, held);
         side->batch_at = 0;
-        side->batch_end = held + read_some (side->fd, side->batch + held, GATHER - held);
+        side->batch_end = held + read_some (side, side->batch + held, GATHER - held);
     }
     memcpy (side->in + HEADER, side->batch + side->batch_at + HEADER, length);
     side->batch_at += HEADER + length;
@@ -373,7 +400,7 @@ static void side_send (struct side *side)
     } else {
         if (!side->set && side->connections > 1)
             side->fd = side->fds[side->turn++ % side->connections];
-        write_all (side->fd, side->out, side->frame);
+        write_all (side, side->fd, side->out, side->frame);
     }
 }
 
@@ -395,7 +422,7 @@ static size_t side_recv (struct side *side, unsigned char **message)
         if (side->set)
             next_ready (side);
         for (size_t got = 0; got < side->frame;)
-            got += read_some (side->fd, side->in + got, side->frame - got);
+            got += read_some (side, side->in + got, side->frame - got);
         memcpy (&length, side->in, HEADER);
     }
     return (size_t) length;

@@ -12,7 +12,7 @@
 #include "common.h"
 
 enum mode { RTT, STREAM, FAN, CROWD };
-enum transport { INPROC, IPC, TCP, WS };
+enum transport { INPROC, IPC, TCP, WS, TLS };
 enum pattern { PAIR, REQREP, PUSHPULL, PUBSUB };
 enum role { SIDE_A, SIDE_B };
 
@@ -41,7 +41,8 @@ struct args {
     int device;      /* a third process forwards between both sides */
     int nnmsg;       /* messages live in the library's own memory: nothing is copied at its boundary */
     int pin;         /* the one CPU for both sides, or -1 */
-    const char *lib; /* the library to load; only the driver of the nanomsg ABI looks at it */
+    const char *lib; /* the library to load: that with the nanomsg ABI, or of the bare program the one for TLS */
+    const char *pki; /* tls: the folder of the certificates (tests/pki.sh) */
     char dir[96];    /* ipc: the folder of the socket's file */
     int port;        /* tcp */
 };
@@ -162,11 +163,20 @@ static __attribute__ ((unused)) const char *endpoint_url (const struct args *arg
         break;
     case TCP:
     case WS:
+    case TLS:
         inet_ntop (AF_INET, &address, host, sizeof host);
-        snprintf (url, sizeof url, "%s://%s:%d", args->transport == TCP ? "tcp" : "ws", host, args->port);
+        snprintf (url, sizeof url, "%s://%s:%d", args->transport == TCP ? "tcp" : args->transport == WS ? "ws" : "tls+tcp", host, args->port);
         break;
     }
     return url;
+}
+
+/* A file of the folder of certificates. Valid until the thread's next call. */
+static __attribute__ ((unused)) const char *pki_file (const struct args *args, const char *name)
+{
+    static _Thread_local char path[512];
+    snprintf (path, sizeof path, "%s/%s", args->pki, name);
+    return path;
 }
 
 /* ---- What it costs, and messages ---- */

@@ -1,6 +1,7 @@
 /* The nanomsg ABI: the public header, and whichever library is named when the program runs. For drivers, after common.h. */
 
 #include <dlfcn.h>
+#include <nanomsg-rs/tls.h>
 #include <nanomsg/nn.h>
 #include <nanomsg/pair.h>
 #include <nanomsg/pipeline.h>

@@ -3,9 +3,9 @@
 static void usage (const char *problem)
 {
     fprintf (stderr,
-             "%s\nusage: DRIVER --mode rtt|stream|fan|crowd --transport inproc|ipc|tcp|ws --size BYTES --count N\n"
+             "%s\nusage: DRIVER --mode rtt|stream|fan|crowd --transport inproc|ipc|tcp|ws|tls --size BYTES --count N\n"
              "              [--pattern pair|reqrep|pushpull|pubsub] [--subs N] [--topics N] [--connections N] [--endpoints N] [--idle N]\n"
-             "              [--threads N] [--device] [--nnmsg] [--pin CPU] [--lib PATH]\n"
+             "              [--threads N] [--device] [--nnmsg] [--pin CPU] [--lib PATH] [--pki FOLDER]\n"
              "       DRIVER --version [--lib PATH]\n",
              problem);
     exit (2);
@@ -58,7 +58,7 @@ static void parse (struct args *args, int argc, char **argv)
             args->mode = (enum mode) choose (value, (const char *const[]){"rtt", "stream", "fan", "crowd", NULL});
             mode = 1;
         } else if (!strcmp (name, "--transport")) {
-            args->transport = (enum transport) choose (value, (const char *const[]){"inproc", "ipc", "tcp", "ws", NULL});
+            args->transport = (enum transport) choose (value, (const char *const[]){"inproc", "ipc", "tcp", "ws", "tls", NULL});
             transport = 1;
         } else if (!strcmp (name, "--pattern"))
             args->pattern =
@@ -83,6 +83,8 @@ static void parse (struct args *args, int argc, char **argv)
             args->pin = atoi (value);
         else if (!strcmp (name, "--lib"))
             args->lib = value;
+        else if (!strcmp (name, "--pki"))
+            args->pki = value;
         else
             usage (name);
     }
@@ -93,6 +95,8 @@ static void parse (struct args *args, int argc, char **argv)
     }
     if (!mode || !transport)
         usage ("--mode and --transport are needed");
+    if (args->transport == TLS && !args->pki)
+        usage ("tls needs --pki");
     if (args->size < 8 || args->count < 20)
         usage ("--size of at least 8 and --count of at least 20 are needed");
     if (args->mode == STREAM && args->pattern == REQREP)

@@ -11,6 +11,7 @@
 #include <nng/protocol/pubsub0/sub.h>
 #include <nng/protocol/reqrep0/rep.h>
 #include <nng/protocol/reqrep0/req.h>
+#include <nng/supplemental/tls/tls.h>
 
 struct side {
     nng_socket s;
@@ -58,6 +59,38 @@ static void side_subscribe (struct side *side, const char *topic, size_t length)
     must ("NNG_OPT_SUB_SUBSCRIBE", nng_socket_set (side->s, NNG_OPT_SUB_SUBSCRIBE, topic, length));
 }
 
+/* For the listeners or the dialers of a socket. */
+static nng_tls_config *tls_config (const struct args *args, int binds)
+{
+    nng_tls_config *config;
+    must ("nng_tls_config_alloc", nng_tls_config_alloc (&config, binds ? NNG_TLS_MODE_SERVER : NNG_TLS_MODE_CLIENT));
+    if (binds) {
+        must ("cert_key_file", nng_tls_config_cert_key_file (config, pki_file (args, "both.pem"), NULL));
+    } else {
+        must ("ca_file", nng_tls_config_ca_file (config, pki_file (args, "ca.pem")));
+        must ("server_name", nng_tls_config_server_name (config, "localhost"));
+    }
+    return config;
+}
+
+static void listen_at (const struct side *side, const struct args *args, int endpoint)
+{
+    nng_listener listener;
+    must ("nng_listener_create", nng_listener_create (&listener, side->s, endpoint_url (args, endpoint)));
+    if (args->transport == TLS)
+        must ("TLS", nng_listener_set_ptr (listener, NNG_OPT_TLS_CONFIG, tls_config (args, 1)));
+    must ("nng_listener_start", nng_listener_start (listener, 0));
+}
+
+static void dial (const struct side *side, const struct args *args, int endpoint, int flags)
+{
+    nng_dialer dialer;
+    must ("nng_dialer_create", nng_dialer_create (&dialer, side->s, endpoint_url (args, endpoint)));
+    if (args->transport == TLS)
+        must ("TLS", nng_dialer_set_ptr (dialer, NNG_OPT_TLS_CONFIG, tls_config (args, 0)));
+    must ("nng_dialer_start", nng_dialer_start (dialer, flags));
+}
+
 static struct side *side_open (const struct args *args, enum role role)
 {
     static int (*const open[4][2]) (nng_socket *) = {{nng_pair0_open, nng_pair0_open},
@@ -79,14 +112,14 @@ static struct side *side_open (const struct args *args, enum role role)
     if (binds (args, role)) {
         must ("nng_pipe_notify", nng_pipe_notify (side->s, NNG_PIPE_EV_ADD_POST, on_connection, NULL));
         for (int i = 0; i < args->endpoints; i++)
-            must ("nng_listen", nng_listen (side->s, endpoint_url (args, i), NULL, 0));
+            listen_at (side, args, i);
         listening ();
     } else {
         /* A lone dialler waits until it is connected; many would wait for one another. */
         int flags = args->endpoints * args->connections > 1 ? NNG_FLAG_NONBLOCK : 0;
         await_listener ();
         for (int i = 0; i < args->endpoints * args->connections; i++)
-            must ("nng_dial", nng_dial (side->s, endpoint_url (args, i % args->endpoints), NULL, flags));
+            dial (side, args, i % args->endpoints, flags);
     }
     return side;
 }

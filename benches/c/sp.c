@@ -49,12 +49,18 @@ static struct side *side_open (const struct args *args, enum role role)
     if (lib.nn_setsockopt (side->s, NN_SOL_SOCKET, NN_RCVMAXSIZE, &unlimited, sizeof unlimited))
         broken ("NN_RCVMAXSIZE");
     /* As much as the kernel gives other programs by itself, in whose buffers both of these options take a hand. */
-    if (args->mode == STREAM && args->size >= LARGE && (args->transport == TCP || args->transport == WS) &&
+    if (args->mode == STREAM && args->size >= LARGE && (args->transport == TCP || args->transport == WS || args->transport == TLS) &&
         (lib.nn_setsockopt (side->s, NN_SOL_SOCKET, NN_SNDBUF, &ample, sizeof ample) ||
          lib.nn_setsockopt (side->s, NN_SOL_SOCKET, NN_RCVBUF, &ample, sizeof ample)))
         broken ("NN_SNDBUF and NN_RCVBUF");
     if (args->transport == TCP && lib.nn_setsockopt (side->s, NN_TCP, NN_TCP_NODELAY, &on, sizeof on))
         broken ("NN_TCP_NODELAY");
+    if (args->transport == TLS) {
+        int option = binds (args, role) ? NN_TLS_CERT : NN_TLS_CA;
+        const char *file = pki_file (args, binds (args, role) ? "both.pem" : "ca.pem");
+        if (lib.nn_setsockopt (side->s, NN_TLS, option, file, strlen (file)))
+            refused ("NN_TLS", ENOPROTOOPT);
+    }
     if (args->pattern == PUBSUB && role == SIDE_B)
         subscribe (side, args);
     if (binds (args, role)) {

@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::io::{self, BufRead, ErrorKind, IoSlice, Write};
 use std::net::Shutdown;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::Connection;
 
@@ -18,8 +19,11 @@ use crate::sys::{self, Mutex, Stream};
 /// Bytes of the wire offered to one read, about four records of the largest size (RFC 8446, section 5.2).
 const SCRATCH: usize = 64 * 1024;
 
-/// Memory for messages that are only copied on, above which it is given back: bytes.
-const KEPT: usize = 256;
+/// Decrypted bytes that rustls keeps at most before it has to read on (its limit is not public).
+const KEPT: usize = 16 * 1024;
+
+/// Bytes of the largest record (RFC 8446, section 5.2): at least so many are read, as nothing less can be decrypted.
+const RECORD: usize = 16 * 1024 + 256 + 5;
 
 thread_local! {
     /// It belongs to the thread, so that idle connections need no buffer.
@@ -30,6 +34,10 @@ thread_local! {
 pub(crate) struct Tls {
     stream: Stream,
     state: Mutex<State>,
+    /// There is something for the next read. Only who reads looks at it.
+    more: AtomicBool,
+    /// Records wait for the kernel.
+    unwritten: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -38,7 +46,9 @@ struct State {
     /// Bytes of the messages whose records have been made and are not all with the kernel: their writer was told that nothing was
     /// taken, and offers them again.
     owed: usize,
-    /// What has been decrypted and found no room where it was wanted, and how much of it has been taken since.
+    /// Bytes that have been decrypted, found no room where they were wanted, and wait within rustls.
+    waiting: usize,
+    /// What came before them and is more than waits there, and how much of it has been taken since.
     rest: Vec<u8>,
     taken: usize,
     /// How it ends behind that: in order, or because of this.
@@ -49,8 +59,9 @@ struct State {
 impl Tls {
     /// Nothing goes out before the first write or read.
     pub(super) fn new(stream: Stream, connection: Connection) -> Self {
-        let state = State { connection, owed: 0, rest: Vec::new(), taken: 0, end: None, finished: false };
-        Self { stream, state: Mutex::new(state) }
+        let state = State { connection, owed: 0, waiting: 0, rest: Vec::new(), taken: 0, end: None, finished: false };
+        let (more, unwritten) = (AtomicBool::new(false), AtomicBool::new(true));
+        Self { stream, state: Mutex::new(state), more, unwritten }
     }
 
     pub(crate) fn stream(&self) -> &Stream {
@@ -86,35 +97,42 @@ impl Tls {
 
     /// Whether the next read has something without the kernel, which does not report it again.
     pub(crate) fn has_more(&self) -> bool {
-        let state = self.state.lock();
-        state.taken < state.rest.len() || state.end.is_some()
+        self.more.load(Ordering::Relaxed)
     }
 
     fn read(&self, into: &mut Into<'_>) -> io::Result<()> {
-        if self.state.lock().take_rest(into)? {
-            return Ok(());
-        }
-        with_scratch(|scratch| {
-            let received = sys::recv(&self.stream, scratch)?;
-            if received == 0 {
+        let mut waited = false;
+        if self.has_more() {
+            let mut state = self.state.lock();
+            waited = state.take_rest(into)?;
+            self.more.store(state.has_more(), Ordering::Relaxed);
+            if waited && into.room() == 0 {
                 return Ok(());
             }
+        }
+        let length = (into.room() + RECORD).min(SCRATCH);
+        with_scratch(|scratch| {
+            let received = match sys::recv(&self.stream, &mut scratch[..length]) {
+                Err(_) if waited => return Ok(()),
+                result => result?,
+            };
             let mut state = self.state.lock();
-            state.take_in(&scratch[..received], into);
+            if received == 0 {
+                state.end.get_or_insert(None);
+            } else {
+                state.take_in(&scratch[..received], into);
+                if received < length {
+                    state.give_back();
+                }
+            }
             if state.connection.wants_write() {
                 // What the handshake says next, or an alert that tells the peer why this ends. A kernel that is full takes it
                 // later, if ever: nobody is there to be told that it does not.
-                let _ = state.flush(&self.stream);
+                let _ = self.write(&mut state);
             }
-            match (into.counts, state.end.take()) {
-                ((0, 0), None) => Err(ErrorKind::WouldBlock.into()),
-                ((0, 0), Some(None)) => Ok(()),
-                ((0, 0), Some(Some(failure))) => Err(io::Error::new(ErrorKind::InvalidData, failure)),
-                (_, end) => {
-                    state.end = end;
-                    Ok(())
-                }
-            }
+            let found = into.counts != (0, 0) || state.take_rest(into)?;
+            self.more.store(state.has_more(), Ordering::Relaxed);
+            if found { Ok(()) } else { Err(ErrorKind::WouldBlock.into()) }
         })
     }
 
@@ -127,12 +145,12 @@ impl Tls {
             for part in parts {
                 state.connection.writer().write_all(part)?;
             }
-            state.flush(&self.stream)?;
+            self.write(&mut state)?;
             return Ok(total);
         }
         let mut sent = 0;
         loop {
-            if !state.flush(&self.stream)? {
+            if !self.write(&mut state)? {
                 return if sent > 0 { Ok(sent) } else { Err(ErrorKind::WouldBlock.into()) };
             }
             sent += std::mem::take(&mut state.owed);
@@ -148,11 +166,28 @@ impl Tls {
 
     /// Writes records that are waiting for the kernel. False: it does not take them all.
     pub(crate) fn flush(&self) -> io::Result<bool> {
-        self.state.lock().flush(&self.stream)
+        self.write(&mut self.state.lock())
+    }
+
+    fn write(&self, state: &mut State) -> io::Result<bool> {
+        let connection = &mut state.connection;
+        while connection.wants_write() {
+            match connection.write_tls(&mut Raw(&self.stream)) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.unwritten.store(true, Ordering::Relaxed);
+                    return Ok(false);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.unwritten.store(false, Ordering::Relaxed);
+        Ok(true)
     }
 
     pub(crate) fn wants_write(&self) -> bool {
-        self.state.lock().connection.wants_write()
+        self.unwritten.load(Ordering::Relaxed)
     }
 
     /// Ends our side in order (close_notify; RFC 8446, section 6.1). False: the kernel does not take that yet.
@@ -161,7 +196,7 @@ impl Tls {
         if !std::mem::replace(&mut state.finished, true) {
             state.connection.send_close_notify();
         }
-        let written = state.flush(&self.stream)?;
+        let written = self.write(&mut state)?;
         if written {
             self.stream.shutdown(Shutdown::Write)?;
         }
@@ -170,17 +205,24 @@ impl Tls {
 }
 
 impl State {
-    /// True: there was something, or the end.
+    fn has_more(&self) -> bool {
+        self.taken < self.rest.len() || self.waiting > 0 || self.end.is_some()
+    }
+
+    /// Takes what has been decrypted before. True: there was something, or the end.
     fn take_rest(&mut self, into: &mut Into<'_>) -> io::Result<bool> {
         if self.taken < self.rest.len() {
             self.taken += into.put(&self.rest[self.taken..]);
-            if self.taken == self.rest.len() {
-                self.taken = 0;
-                self.rest.clear();
-                if self.rest.capacity() > KEPT {
-                    self.rest = Vec::new();
-                }
+            if self.taken < self.rest.len() {
+                return Ok(true);
             }
+            self.taken = 0;
+            self.rest = Vec::new();
+        }
+        if self.waiting > 0 {
+            self.hand_on(into);
+        }
+        if into.counts != (0, 0) {
             return Ok(true);
         }
         match self.end.take() {
@@ -193,33 +235,57 @@ impl State {
     /// Decrypts what has come.
     fn take_in(&mut self, mut bytes: &[u8], into: &mut Into<'_>) {
         while !bytes.is_empty() && self.end.is_none() {
+            if self.waiting > KEPT {
+                self.put_aside();
+            }
             let read = self.connection.read_tls(&mut bytes);
             if !read.is_ok_and(|read| read > 0) {
                 self.end = Some(Some(Failure::Violation));
                 return;
             }
             match self.connection.process_new_packets() {
-                Ok(state) if state.peer_has_closed() => self.end = Some(None),
-                Ok(_) => {}
-                Err(error) => self.end = Some(Some(Failure::from(&error))),
+                Ok(state) => {
+                    self.waiting = state.plaintext_bytes_to_read();
+                    if state.peer_has_closed() {
+                        self.end = Some(None);
+                    }
+                }
+                Err(error) => {
+                    self.end = Some(Some(Failure::from(&error)));
+                    // What came before is good, and rustls does not tell how much that is.
+                    self.put_aside();
+                }
             }
-            self.hand_on(into);
+            if self.rest.is_empty() {
+                self.hand_on(into);
+            }
         }
-        self.give_back();
     }
 
-    /// What is decrypted goes where it is wanted, and what finds no room there waits here.
+    /// What is decrypted goes where it is wanted, as far as there is room.
     fn hand_on(&mut self, into: &mut Into<'_>) {
         let mut reader = self.connection.reader();
-        while let Ok(chunk) = reader.fill_buf() {
+        while into.room() > 0
+            && let Ok(chunk) = reader.fill_buf()
+            && !chunk.is_empty()
+        {
+            let put = into.put(chunk);
+            reader.consume(put);
+            self.waiting -= put;
+        }
+    }
+
+    /// Rustls reads no more while more than [`KEPT`] wait there.
+    fn put_aside(&mut self) {
+        let mut reader = self.connection.reader();
+        while let Ok(chunk) = reader.fill_buf()
+            && !chunk.is_empty()
+        {
             let length = chunk.len();
-            if length == 0 {
-                return;
-            }
-            let put = if self.rest.is_empty() { into.put(chunk) } else { 0 };
-            self.rest.extend_from_slice(&chunk[put..]);
+            self.rest.extend_from_slice(chunk);
             reader.consume(length);
         }
+        self.waiting = 0;
     }
 
     /// The buffer of a record that has been decrypted is larger than one for the next read has to be: a connection that was busy
@@ -227,18 +293,6 @@ impl State {
     fn give_back(&mut self) {
         // It is looked at whenever more is to be read.
         let _ = self.connection.read_tls(&mut Nothing);
-    }
-
-    fn flush(&mut self, stream: &Stream) -> io::Result<bool> {
-        while self.connection.wants_write() {
-            match self.connection.write_tls(&mut Raw(stream)) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(true)
     }
 
     /// Makes records of what stands behind the first `skip` bytes, as many as may wait at a time.
@@ -269,6 +323,10 @@ struct Into<'a> {
 }
 
 impl Into<'_> {
+    fn room(&self) -> usize {
+        self.first.as_ref().map_or(0, |(_, limit)| limit - self.counts.0) + self.second.len() - self.counts.1
+    }
+
     fn put(&mut self, bytes: &[u8]) -> usize {
         let mut put = 0;
         if let Some((first, limit)) = &mut self.first {
