@@ -379,3 +379,166 @@ fn with_scratch<T>(action: impl FnOnce(&mut [u8]) -> T) -> T {
     let _ = SCRATCH_BUFFER.try_with(|kept| kept.replace(buffer));
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use proptest::prelude::*;
+    use rustls::{ClientConnection, ServerConnection};
+    use socket2::{Domain, Socket, Type};
+
+    use super::super::options::{self, Options, server_name};
+    use super::*;
+
+    /// Both ends of a connection, whose handshake is still to come, and through which little fits at a time.
+    fn pair(min_version: i32) -> (Tls, Tls) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let both = [made.cert.pem(), made.signing_key.serialize_pem()].concat();
+        let mut given = Options::default();
+        for (option, value) in [
+            (options::CERT, both.as_bytes()),
+            (options::CA, made.cert.pem().as_bytes()),
+            (options::MIN_VERSION, &min_version.to_ne_bytes()),
+        ] {
+            Options::change(option, value).unwrap()(&mut given);
+        }
+        let (near, far) = Socket::pair(Domain::UNIX, Type::STREAM, None).unwrap();
+        for socket in [&near, &far] {
+            socket.set_nonblocking(true).unwrap();
+            socket.set_send_buffer_size(1).unwrap();
+        }
+        let (config, name) = given.client(server_name("localhost").unwrap()).unwrap();
+        let client = ClientConnection::new(config, name).unwrap();
+        let server = ServerConnection::new(given.server().unwrap()).unwrap();
+        (Tls::new(near.into(), client.into()), Tls::new(far.into(), server.into()))
+    }
+
+    /// What `to` reads now: at most so much at a time.
+    fn read(to: &Tls, room: usize, got: &mut Vec<u8>) {
+        let mut buffer = vec![0; room];
+        loop {
+            match to.recv(&mut buffer) {
+                Ok(read) => got.extend_from_slice(&buffer[..read]),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+            if !to.has_more() {
+                return;
+            }
+        }
+    }
+
+    fn shake_hands(near: &Tls, far: &Tls) {
+        let mut nothing = Vec::new();
+        for _ in 0..100 {
+            for end in [near, far] {
+                end.flush().unwrap();
+                read(end, 1, &mut nothing);
+            }
+        }
+        assert!(!near.is_handshaking() && !far.is_handshaking() && nothing.is_empty());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(30))]
+        /// What is not taken is offered again, and arrives once, whatever is offered and read at a time.
+        #[test]
+        fn everything_arrives_once_and_in_order(
+            min_version in 12..14,
+            sizes in proptest::collection::vec(1..100_000_usize, 1..5),
+            parts in 1..5_usize,
+            room in prop_oneof![1..40_usize, 1000..100_000_usize],
+        ) {
+            let (near, far) = pair(min_version);
+            shake_hands(&near, &far);
+            let sent: Vec<u8> = (0..sizes.iter().sum()).map(|at: usize| (at * 31 % 251) as u8).collect();
+            let (mut got, mut end, mut done, mut waits) = (Vec::new(), 0, 0, 0);
+            for size in sizes {
+                end += size;
+                while done < end {
+                    let rest = &sent[done..end];
+                    let each = rest.len().div_ceil(parts);
+                    let slices: Vec<IoSlice<'_>> = rest.chunks(each).map(IoSlice::new).collect();
+                    match near.send_vectored(&slices) {
+                        Ok(taken) => done += taken,
+                        Err(error) => {
+                            prop_assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                            prop_assert!(near.wants_write());
+                            read(&far, room, &mut got);
+                            waits += 1;
+                            prop_assert!(waits < 10_000, "nothing goes on");
+                        }
+                    }
+                }
+            }
+            prop_assert!(near.flush().unwrap(), "what was taken is with the kernel");
+            read(&far, room, &mut got);
+            prop_assert!(got == sent);
+            prop_assert!(near.finish().unwrap());
+            prop_assert_eq!(far.recv(&mut [0; 9]).unwrap(), 0);
+        }
+    }
+
+    #[test]
+    fn what_is_written_during_the_handshake_waits_for_its_end() {
+        let (near, far) = pair(12);
+        assert_eq!(near.send_vectored(&[IoSlice::new(b"hello")]).unwrap(), 5);
+        assert_eq!(far.send_vectored(&[IoSlice::new(b"and welcome")]).unwrap(), 11);
+        let (mut here, mut there) = (Vec::new(), Vec::new());
+        for _ in 0..100 {
+            for (end, got) in [(&near, &mut here), (&far, &mut there)] {
+                end.flush().unwrap();
+                read(end, 100, got);
+            }
+        }
+        assert_eq!((&here[..], &there[..]), (&b"and welcome"[..], &b"hello"[..]));
+    }
+
+    /// And what came before it is good.
+    #[test]
+    fn a_record_that_was_changed_ends_the_connection() {
+        let (near, far) = pair(13);
+        shake_hands(&near, &far);
+        near.send_vectored(&[IoSlice::new(b"good")]).unwrap();
+        let mut record = [0; 100];
+        let length = {
+            let (tapped, tap) = Socket::pair(Domain::UNIX, Type::STREAM, None).unwrap();
+            let mut state = near.state.lock();
+            state.connection.writer().write_all(b"changed").unwrap();
+            state.connection.write_tls(&mut Raw(&tapped.into())).unwrap();
+            (&tap).read(&mut record).unwrap()
+        };
+        record[length - 1] ^= 1;
+        sys::send(&near.stream, &record[..length]).unwrap();
+        let mut buffer = [0; 100];
+        assert_eq!(far.recv(&mut buffer).unwrap(), 4);
+        let error = far.recv(&mut buffer).unwrap_err();
+        let failure = error.get_ref().and_then(|inner| inner.downcast_ref::<Failure>());
+        assert_eq!(failure, Some(&Failure::Violation));
+        // The peer is told.
+        let failure = near.recv(&mut buffer).unwrap_err();
+        assert_eq!(failure.get_ref().unwrap().to_string(), Failure::Refused.text());
+    }
+
+    /// Bytes are put where a message of that size is to be, and no further.
+    #[test]
+    fn a_large_body_is_filled_before_what_follows_it() {
+        let (near, far) = pair(13);
+        shake_hands(&near, &far);
+        near.send_vectored(&[IoSlice::new(&[7; 1000]), IoSlice::new(&[8; 50])]).unwrap();
+        let (mut body, mut behind) = (Vec::with_capacity(2000), [0; 20]);
+        assert_eq!(far.fill(&mut body, 1000, &mut behind).unwrap(), (1000, 20));
+        assert!(body == [7; 1000] && behind == [8; 20] && far.has_more());
+        assert_eq!(far.recv(&mut [0; 100]).unwrap(), 30);
+        assert!(!far.has_more());
+    }
+
+    #[test]
+    fn certificates_tell_their_holder() {
+        let (near, far) = pair(13);
+        shake_hands(&near, &far);
+        let shown = near.certificate().unwrap();
+        assert_eq!((&*shown.subject, shown.sha256.len()), ("CN=rcgen self signed cert", 64));
+        assert_eq!(far.certificate(), None);
+    }
+}
