@@ -134,12 +134,13 @@ portable-long:
 	$(PORTABLE) --test subscriptions --test random_calls --test rust --test nanocat --test nanocat_options --test interop
 	SOAK_SECONDS=$(SOAK_SECONDS) $(PORTABLE) --test soak
 
-## systems       whether the library compiles for other systems, of those whose std is there (rustup target add)
+## systems       whether the library compiles for other systems, of those whose std is there (rustup target add); without TLS,
+##               which would take a C compiler for each
 SYSTEMS := x86_64-unknown-freebsd aarch64-apple-darwin
 systems:
 	@for system in $(SYSTEMS); do \
 		if test -d "$$(rustc --print sysroot)/lib/rustlib/$$system"; then \
-			$(CARGO) clippy --profile checks --lib --target $$system -- -D warnings || exit; \
+			$(CARGO) clippy --profile checks --no-default-features --lib --target $$system -- -D warnings || exit; \
 		else echo "skipped: there is no std for $$system" >&2; fi; done
 
 ## simulate      the engine on a made-up system, one run for each of SEEDS, of about STEPS calls (SEEDS=7 for one)
@@ -233,6 +234,7 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --profile checks --all-targets --features cli -- -D warnings
 	$(CARGO) clippy --profile checks --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --profile checks --no-default-features --lib -- -D warnings
 	@$(MAKE) --no-print-directory systems
 	RUSTFLAGS="--cfg simulated" CARGO_TARGET_DIR=target/simulated \
 		$(CARGO) clippy --profile checks --lib --test simulate -- -D warnings

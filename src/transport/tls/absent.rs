@@ -10,7 +10,7 @@ use crate::sys::Stream;
 
 /// There are none.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Options;
+pub(crate) struct Options(());
 
 impl Options {
     pub(crate) fn change(_: i32, _: &[u8]) -> Result<Change> {
