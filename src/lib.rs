@@ -57,6 +57,6 @@ pub mod simulation;
 mod icount;
 
 pub use api::{
-    Endpoint, Error, Message, Overflow, Peer, PeerProcess, PollItem, Replies, Request, Requests, Result, Socket,
-    SocketType, Statistic, TcpKeepalive, WsMessageType, device, loopback, poll,
+    Endpoint, Error, Message, Overflow, Peer, PeerCertificate, PeerProcess, PollItem, Replies, Request, Requests,
+    Result, Socket, SocketType, Statistic, TcpKeepalive, TlsVerify, TlsVersion, WsMessageType, device, loopback, poll,
 };

@@ -1,6 +1,6 @@
 //! The C++ header of `bindings/cpp`: its programs are compiled without a warning, and run on our library.
 //!
-//! With `CI=true` a C++ compiler and what `make build` makes must be there.
+//! With `CI=true` a C++ compiler, openssl and what `make build` makes must be there.
 
 #![cfg(target_os = "linux")]
 
@@ -27,9 +27,10 @@ fn every_scenario_of_the_list_holds() {
     let Some((dir, program)) = compiled("scenarios.cpp") else { return };
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let list = fs::read_to_string(root.join("bindings/scenarios.txt")).unwrap();
-    // The name, and the star of those that run over every transport.
+    // The name, and the sign of those that run over every transport, or over TLS.
     let lines = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let listed: BTreeSet<&str> = lines.filter_map(|line| line.split("  ").next()).collect();
+    succeed(Command::new("sh").arg(root.join("tests/pki.sh")).arg(dir.path()));
     let said = succeed(limited(&program).env("DIRECTORY", dir.path()));
     assert_eq!(said.lines().collect::<BTreeSet<_>>(), listed);
 }
@@ -43,6 +44,8 @@ fn compiled(source: &str) -> Option<(TempDir, PathBuf)> {
         "there is no C++ compiler: make deps"
     } else if !lib.join("libnanomsg.so").exists() {
         "there is no library: make build"
+    } else if Command::new("openssl").arg("version").output().is_err() {
+        "there is no openssl: make deps"
     } else {
         ""
     };

@@ -211,6 +211,12 @@ fn the_help_has_upstreams_layout_and_all_its_options() {
             " --connect-unix PATH",
             " --version",
             " --json",
+            "TLS Options:",
+            " --cacert FILE",
+            " --cert FILE",
+            " --key FILE",
+            " --tls-name NAME",
+            " --insecure",
             "Ending and Watching:",
             " --count N",
             " --stats",
@@ -243,6 +249,7 @@ fn refused_addresses_are_explained() {
         ("--bind", "bogus://a", "\"bogus\" is no transport here"),
         ("--connect", "tcp://127.0.0.1:99999", "a number from 1 to 65535"),
         ("--connect", "tcp://no_underscore:80", "the host is neither a name nor an address"),
+        ("--bind", "wss://127.0.0.1/a", "what is bound has no path"),
         ("--bind", "tcp://no-such-interface:80", "is not *, an address, or an interface"),
         ("--bind", "tcp://203.0.113.7:8000", "not an address of this machine"),
         ("--bind", "ipc:///no/such/folder/a", "the folder does not exist"),
@@ -255,7 +262,12 @@ fn refused_addresses_are_explained() {
         ("--bind", "fd://999", "there is no such descriptor"),
         ("--connect", "fd://work", "not started with a socket of that name"),
         ("--connect", "fd://a:b", "neither a number nor a name"),
-        ("--bind", "winpipe://a", "\"winpipe\" is no transport here; inproc, unix (or ipc), tcp and ws are"),
+        (
+            "--bind",
+            "winpipe://a",
+            "\"winpipe\" is no transport here; inproc, unix (or ipc), tcp, ws, tls+tcp and wss are",
+        ),
+        ("--connect", "tls+tcp://127.0.0.1:0", "a number from 1 to 65535"),
     ];
     for (option, address, reason) in cases {
         let ours = Both::ours(&both, "nanocat", &["--pair", option, address], b"");
@@ -430,14 +442,176 @@ fn events_are_published_at_an_address() {
     assert_eq!(ours.first_error_line(), "nanocat: Unexpected argument ``tcp://127.0.0.1:1''");
 }
 
+/// Somebody who binds with these, and somebody who connects with those: whether a job gets through, or what the first of the two
+/// says that knows why it does not.
+#[test]
+fn certificates_say_who_talks_to_whom() {
+    let Some(both) = Both::new() else { return };
+    let Some(keys) = certificates(&both) else { return };
+    let file = |name: &str| keys.join(name).display().to_string();
+    let [ca, server, server_key, both_pem] = ["ca.pem", "server.pem", "server.key", "both.pem"].map(file);
+    let [client, client_key, untrusted, untrusted_key] =
+        ["client.pem", "client.key", "untrusted.pem", "untrusted.key"].map(file);
+    let [elsewhere, elsewhere_key, other] = ["elsewhere.pem", "elsewhere.key", "other-ca.pem"].map(file);
+    let own = ["--cert", &server, "--key", &server_key];
+    let mutual = [&own[..], &["--cacert", &ca]].concat();
+    let known = ["--cacert", &ca, "--cert", &client, "--key", &client_key];
+    let stranger = ["--cacert", &ca, "--cert", &untrusted, "--key", &untrusted_key];
+    let misnamed = ["--cert", &elsewhere, "--key", &elsewhere_key];
+    let lenient = [&mutual[..], &["--insecure"]].concat();
+    let by_name = ["--cacert", &ca, "--tls-name", "elsewhere.example"];
+    let (untrusting, nameless) = (
+        "The peer's certificate is signed by nobody who is trusted here",
+        "The peer's certificate is for another name",
+    );
+    type Words<'a> = &'a [&'a str];
+    let cases: [(Words, Words, Option<&str>); 13] = [
+        (&own, &["--cacert", &ca], None),
+        (&["--cert", &both_pem], &["--cacert", &ca], None),
+        (&mutual, &known, None),
+        (&own, &["--insecure"], None),
+        (&own, &["--insecure", "--cacert", &other], None),
+        (&lenient, &["--cacert", &ca], None),
+        (&lenient, &stranger, None),
+        (&misnamed, &by_name, None),
+        (&own, &[], Some(untrusting)),
+        (&own, &["--cacert", &other], Some(untrusting)),
+        (&misnamed, &["--cacert", &ca], Some(nameless)),
+        (&mutual, &["--cacert", &ca], Some("The peer has shown no certificate")),
+        (&mutual, &stranger, Some(untrusting)),
+    ];
+    for scheme in ["tls+tcp", "wss"] {
+        for (binds, connects, refused) in &cases {
+            let at = format!("{scheme}://127.0.0.1:0");
+            let mut bound = both.start("nn_pull", &[&["--bind", &at, "-v", "--monitor", "-A"], *binds].concat(), b"");
+            let lines = error_lines(&mut bound);
+            let told = line_with(&lines, "nanocat: bound to ");
+            let address = told.trim_start_matches("nanocat: bound to ");
+            let job = ["--connect", address, "--data", "job", "--monitor"];
+            let mut connected = both.start("nn_push", &[&job[..], *connects].concat(), b"");
+            let Some(why) = refused else {
+                let sent = ended(&mut connected);
+                assert_eq!(sent.code, Some(0), "{binds:?} {connects:?}: {sent:?}");
+                let mut line = [0; 4];
+                bound.0.stdout.as_mut().expect("it is piped").read_exact(&mut line).expect("the job");
+                assert_eq!(&line, b"job\n");
+                continue;
+            };
+            // Who verifies the peer says why; the other one says only that it was refused.
+            let by_the_bound = **binds == *mutual;
+            let lines = if by_the_bound { lines } else { error_lines(&mut connected) };
+            let event = line_with(&lines, "handshake_failed ");
+            assert!(event.contains("\"reason\":\"tls\"") && event.contains(why), "{binds:?} {connects:?}: {event}");
+        }
+    }
+}
+
+/// A monitor is reached by TLS as its socket is.
+#[test]
+fn events_are_published_over_tls() {
+    let Some(both) = Both::new() else { return };
+    let Some(keys) = certificates(&both) else { return };
+    let [ca, pem] = ["ca.pem", "both.pem"].map(|name| keys.join(name).display().to_string());
+    let at = ["--bind", "inproc://a", "--monitor=tls+tcp://127.0.0.1:0", "-v", "--cert", &pem];
+    let mut watched = both.start("nn_pair", &at, b"");
+    let told = line_with(&error_lines(&mut watched), "nanocat: monitor at ");
+    let monitor = told.trim_start_matches("nanocat: monitor at ");
+    let subscriber = ["--connect", monitor, "--cacert", &ca, "--monitor"];
+    line_with(&error_lines(&mut both.start("nn_sub", &subscriber, b"")), "connected ");
+}
+
+#[test]
+fn what_is_wrong_with_certificates_is_said() {
+    let Some(both) = Both::new() else { return };
+    let Some(keys) = certificates(&both) else { return };
+    let file = |name: &str| keys.join(name).display().to_string();
+    let [ca, server, server_key, client_key, missing] =
+        ["ca.pem", "server.pem", "server.key", "client.key", "missing.pem"].map(file);
+    let nothing = file("nothing.pem");
+    std::fs::write(&nothing, "nothing").expect("a file");
+    let open = |why: &str, path: &str| format!("Error opening file ``{path}'': {why}");
+    let no_certificate = |path: &str| format!("Error reading file ``{path}'': it holds no certificate in PEM form");
+    let no_key = |path: &str| format!("Error reading file ``{path}'': it holds no private key in PEM form");
+    let unfit = "    tls+tcp://127.0.0.1:0: it needs a certificate, and the key that belongs to it";
+    let unfit = format!("Can't bind: Invalid argument\n{unfit}");
+    let no_name = "Can't set up TLS: Invalid argument\n    the name is neither a host's nor an IP address".to_owned();
+    let cases: [(&[&str], i32, String); 13] = [
+        (&["--cacert", &missing], 2, open("No such file or directory", &missing)),
+        (&["--cert", &missing], 2, open("No such file or directory", &missing)),
+        (&["--cert", &server, "--key", &missing], 2, open("No such file or directory", &missing)),
+        (&["--cacert", "/"], 2, open("Is a directory", "/")),
+        (&["--cacert", &nothing], 2, no_certificate(&nothing)),
+        (&["--cert", &server_key], 2, no_certificate(&server_key)),
+        (&["--cert", &server, "--key", &ca], 2, no_key(&ca)),
+        (&["--tls-name", "not a name"], 3, no_name),
+        (&[], 3, unfit.clone()),
+        (&["--cert", &server], 3, unfit.clone()),
+        (&["--cert", &server, "--key", &client_key], 3, unfit),
+        (&["--cacert="], 1, "nanocat: Option --cacert= requires an argument".to_owned()),
+        (&["--tls-name", ""], 1, "nanocat: Option --tls-name requires an argument".to_owned()),
+    ];
+    for (options, code, complaint) in cases {
+        let line = [&["--pull", "--bind", "tls+tcp://127.0.0.1:0"], options].concat();
+        let ours = both.ours("nanocat", &line, b"");
+        assert_eq!((ours.code, &ours.errors[..]), (Some(code), &format!("{complaint}\n")[..]), "{options:?}");
+    }
+    let unfit = ["--push", "--connect", "wss://localhost", "--cert", &server, "--key", &client_key, "--data", "a"];
+    let ours = both.ours("nanocat", &unfit, b"");
+    assert!(ours.errors.contains("    wss://localhost: the host is neither"), "{ours:?}");
+    assert_eq!(ours.code, Some(3));
+}
+
+/// The original library has no TLS.
+#[test]
+fn a_library_without_tls_is_told_of() {
+    let Some(both) = Both::new() else { return };
+    let Some(keys) = certificates(&both) else { return };
+    let (pem, without) =
+        (keys.join("both.pem").display().to_string(), "    the library that nanocat runs on has no TLS");
+    let bind = "    tls+tcp://127.0.0.1:0: the library that nanocat runs on has no TLS";
+    let cases: [(&[&str], String); 3] = [
+        (&["--cert", &pem], format!("Can't set up TLS: Protocol not available\n{without}\n")),
+        (&["--insecure"], format!("Can't set up TLS: Protocol not available\n{without}\n")),
+        (&[], format!("Can't bind: Protocol not supported\n{bind}\n")),
+    ];
+    for (options, complaint) in cases {
+        let mut command = Command::new(&both.ours);
+        command.env("LD_PRELOAD", "libnanomsg.so.5.1.0").args(["--pull", "--bind", "tls+tcp://127.0.0.1:0"]);
+        let output = command.args(options).output().expect("nanocat starts");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &errors[..]), (Some(3), &complaint[..]), "{options:?}");
+    }
+}
+
 /// Abbreviations that upstream takes must not become ambiguous by options of ours.
 #[test]
 fn our_options_are_known_by_their_whole_names_only() {
     let Some(both) = Both::new() else { return };
-    for word in ["--js", "--cou", "--stat", "--monit"] {
+    for word in ["--js", "--cou", "--stat", "--monit", "--cac", "--cer", "--ke", "--tls", "--insec"] {
         let ours = both.ours("nanocat", &[word], b"");
         assert_eq!((ours.code, &ours.errors[..]), (Some(1), &format!("nanocat: Unknown option ``{word}''\n")[..]));
     }
+}
+
+/// What tests/pki.sh makes, in a folder. `None`, and a line that says so, where there is no openssl; in CI a failure.
+fn certificates(both: &Both) -> Option<PathBuf> {
+    let keys = both.dir.path().join("keys");
+    std::fs::create_dir(&keys).expect("a folder");
+    if Command::new("openssl").arg("version").output().is_err() {
+        missing("openssl is not installed");
+        return None;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pki.sh");
+    let made = Command::new("sh").arg(script).arg(&keys).status().expect("sh starts");
+    assert!(made.success(), "{}", std::fs::read_to_string(keys.join("pki.log")).unwrap_or_default());
+    Some(keys)
+}
+
+/// A visible skip; in CI a failure.
+fn missing(what: &str) {
+    assert!(!env::var("CI").is_ok_and(|v| v == "true"), "{what}");
+    // Not eprintln: what a passing test prints by that is not shown.
+    let _ = std::io::stderr().write_all(format!("skipped: {what}\n").as_bytes());
 }
 
 /// Debian's nanocat, ours, and a folder for files.
@@ -466,16 +640,13 @@ impl Both {
         let bin = env::var_os("NN_BIN_DIR")
             .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bin"), PathBuf::from);
         let ours = bin.join("nanocat");
-        let missing = if !Path::new(DEBIAN).exists() {
+        missing(&if !Path::new(DEBIAN).exists() {
             format!("{DEBIAN} is not installed: apt-get install nanomsg-utils")
         } else if !ours.exists() {
             format!("{} is not there: make build", ours.display())
         } else {
             return Some(Self { dir: TempDir::new().expect("a temporary folder"), ours });
-        };
-        assert!(!env::var("CI").is_ok_and(|v| v == "true"), "{missing}");
-        // Not eprintln: what a passing test prints by that is not shown.
-        let _ = std::io::stderr().write_all(format!("skipped: {missing}\n").as_bytes());
+        });
         None
     }
 

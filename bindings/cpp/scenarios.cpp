@@ -1,5 +1,5 @@
 // The scenarios of bindings/scenarios.txt, which every language runs. tests/cpp.rs compiles it, runs it, and compares the
-// names it prints, with a star behind those of every transport, with the list.
+// names it prints, with a star behind those of every transport and a plus behind those of TLS, with the list.
 
 #include <nanomsg/nanomsg.hpp>
 #include <nanomsg/requests.hpp>
@@ -51,8 +51,20 @@ static std::string new_address() {
     return transport + "://127.0.0.1:" + std::to_string(free_port());
 }
 
+static bool over_tcp() { return transport == "tcp" || transport == "ws" || transport == "tls+tcp" || transport == "wss"; }
+
+static std::string pem(const char *name) { return std::string(std::getenv("DIRECTORY")) + "/" + name; }
+
+// Trusts the tests' authority, and has a certificate of its own.
+static nanomsg::socket secured(int type, int domain = AF_SP) {
+    nanomsg::socket socket(type, domain);
+    socket.tls_ca(pem("ca.pem"));
+    socket.tls_cert(pem("both.pem"));
+    return socket;
+}
+
 static nanomsg::socket open(int type) {
-    nanomsg::socket opened(type);
+    nanomsg::socket opened = secured(type);
     opened.send_timeout(patience);
     opened.recv_timeout(patience);
     return opened;
@@ -277,6 +289,8 @@ static void options_are_read_back() {
                                         std::array{NN_IPC, NN_IPC_MODE, 0660},
                                         std::array{NN_SOL_SOCKET, NN_RECV_PEER, 1},
                                         std::array{NN_WS, NN_WS_PING, 20000},
+                                        std::array{NN_TLS, NN_TLS_VERIFY, 1},
+                                        std::array{NN_TLS, NN_TLS_MIN_VERSION, 13},
                                         std::array{NN_SOL_SOCKET, NN_CONFLATE, 1},
                                         std::array{NN_SOL_SOCKET, NN_CONFLATE_PREFIX, 4}}) {
         socket.set(level, option, value);
@@ -290,6 +304,15 @@ static void options_are_read_back() {
     CHECK(nn_getsockopt(socket.handle(), NN_SOL_SOCKET, NN_SOCKET_NAME, name, &size) == 0);
     CHECK(std::string_view(name, size) == "a name");
     CHECK(number_of([&] { socket.set(NN_SOL_SOCKET, NN_SNDPRIO, 17); }) == EINVAL);
+    socket.tls_name("localhost");
+    CHECK(socket.text(NN_TLS, NN_TLS_NAME) == "localhost");
+    CHECK(socket.text(NN_TLS, NN_TLS_CA) == pem("ca.pem"));
+    CHECK(number_of([&] { socket.tls_cert(pem("server.key")); }) == EINVAL);
+    CHECK(number_of([&] { socket.text(NN_TLS, NN_TLS_KEY); }) == EACCES);
+    socket.tls_verify(2);
+    CHECK(socket.get(NN_TLS, NN_TLS_VERIFY) == 2);
+    socket.tls_min_version(12);
+    CHECK(socket.get(NN_TLS, NN_TLS_MIN_VERSION) == 12);
     socket.ws_ping(5s);
     CHECK(socket.get(NN_WS, NN_WS_PING) == 5000);
     CHECK(number_of([&] { socket.overflow(NN_OVERFLOW_WAIT); }) == ENOPROTOOPT);
@@ -308,7 +331,7 @@ static void poll_tells_who_is_ready() {
 }
 
 static void a_device_forwards() {
-    nanomsg::socket front(NN_PULL, AF_SP_RAW), back(NN_PUSH, AF_SP_RAW);
+    auto front = secured(NN_PULL, AF_SP_RAW), back = secured(NN_PUSH, AF_SP_RAW);
     auto push = open(NN_PUSH), pull = open(NN_PULL);
     const std::string front_address = new_address();
     front.bind(front_address);
@@ -350,7 +373,7 @@ static void an_endpoint_tells_its_address() {
     auto bound = open(NN_PAIR), connected = open(NN_PAIR);
     CHECK(bound.endpoint_address(bound.bind(address)) == address);
     CHECK(connected.endpoint_address(connected.connect(address)) == address);
-    if (transport != "tcp" && transport != "ws")
+    if (!over_tcp())
         return;
     auto other = open(NN_PAIR), peer = open(NN_PAIR);
     const std::string place = transport + "://127.0.0.1:", chosen = other.endpoint_address(other.bind(place + "0"));
@@ -472,11 +495,47 @@ static void a_message_tells_its_peer() {
     const auto found = peers();
     CHECK(peers() == found && found[0] != found[1]);
     for (const std::string &peer : found) {
-        const bool inproc = transport == "inproc", network = transport == "tcp" || transport == "ws";
+        const bool inproc = transport == "inproc", network = over_tcp();
         CHECK(has(peer, "{\"pipe\":") && has(peer, "\"type\":\"push\"") && peer.back() == '}');
         CHECK(has(peer, "\"address\":\"127.0.0.1:") == network);
         CHECK(has(peer, "\"pid\":" + std::to_string(getpid()) + ',') == (!inproc && !network));
     }
+}
+
+static void a_certificate_tells_who_the_peer_is() {
+    const std::string address = new_address();
+    auto hub = open(NN_PULL), leaf = open(NN_PUSH);
+    hub.tls_verify(2);
+    hub.recv_peer(true);
+    leaf.tls_cert(pem("client.pem"));
+    leaf.tls_key(pem("client.key"));
+    hub.bind(address);
+    leaf.connect(address);
+    leaf.send("hello");
+    const std::string peer = hub.recv_from().second;
+    CHECK(has(peer, "\"certificate\":{\"subject\":\"CN=client,O=nanomsg tests\",\"sha256\":\""));
+}
+
+static void a_wrong_certificate_is_refused() {
+    const std::string address = new_address();
+    auto a = open(NN_PAIR), b = open(NN_PAIR);
+    a.bind(address);
+    b.tls_ca(pem("other-ca.pem"));
+    nanomsg::monitor monitor(b);
+    const int wrong = b.connect(address);
+    std::optional<nanomsg::monitor_event> event;
+    do {
+        event = monitor.next(patience);
+        CHECK(event);
+    } while (event->event != "handshake_failed");
+    CHECK(has(event->json, "\"endpoint\":{\"id\":" + std::to_string(wrong) + ','));
+    CHECK(has(event->json, "\"errno\":" + std::to_string(NN_ETLS_UNKNOWN_CA) + ','));
+    CHECK(has(event->json, "\"reason\":\"tls\""));
+    b.shutdown(wrong);
+    b.tls_ca(pem("ca.pem"));
+    b.connect(address);
+    b.send("hello");
+    CHECK(a.recv().view() == "hello");
 }
 
 static void only_the_newest_is_received_if_told_to() {
@@ -545,7 +604,7 @@ static void a_received_message_is_sent_on() {
 }
 
 static void several_requests_are_answered_in_any_order() {
-    nanomsg::socket server(NN_REP, AF_SP_RAW), client(NN_REQ, AF_SP_RAW);
+    auto server = secured(NN_REP, AF_SP_RAW), client = secured(NN_REQ, AF_SP_RAW);
     server.recv_timeout(patience);
     client.recv_timeout(patience);
     const std::string address = new_address();
@@ -611,7 +670,8 @@ static void a_raw_replier_answers_in_any_order() {
 }
 
 int main() {
-    const std::vector<std::string> everywhere{"inproc", "unix", "ipc", "abstract", "tcp", "ws"}, here{"inproc"};
+    const std::vector<std::string> over_tls{"tls+tcp", "wss"}, here{"inproc"},
+        everywhere{"inproc", "unix", "ipc", "abstract", "tcp", "ws", "tls+tcp", "wss"};
     struct scenario {
         const char *name;
         const std::vector<std::string> &transports;
@@ -646,6 +706,8 @@ int main() {
         SCENARIO(a_monitor_tells_who_comes_and_goes, everywhere),
         SCENARIO(statistics_are_one_document, here),
         SCENARIO(a_message_tells_its_peer, everywhere),
+        SCENARIO(a_certificate_tells_who_the_peer_is, over_tls),
+        SCENARIO(a_wrong_certificate_is_refused, over_tls),
         SCENARIO(only_the_newest_is_received_if_told_to, here),
         SCENARIO(a_publisher_waits_if_told_to, here),
         SCENARIO(a_received_message_is_sent_on, here),
@@ -664,7 +726,8 @@ int main() {
                 failures++;
             }
         }
-        std::cout << scenario.name << (&scenario.transports == &everywhere ? " *\n" : "\n");
+        const auto over = &scenario.transports;
+        std::cout << scenario.name << (over == &everywhere ? " *\n" : over == &over_tls ? " +\n" : "\n");
     }
     return failures != 0;
 }

@@ -21,6 +21,7 @@ export interface Peer {
   pid?: number;
   uid?: number;
   gid?: number;
+  certificate?: { subject: string; sha256: string };
 }
 
 export interface EndpointInfo {
@@ -137,6 +138,17 @@ export class Socket implements AsyncIterable<Buffer> {
   ipcMode: number;
   wsPing: number;
   wsMessageType: number;
+  get tlsCa(): string;
+  set tlsCa(value: Bytes);
+  get tlsCert(): string;
+  set tlsCert(value: Bytes);
+  /** Reading it is EACCES. */
+  get tlsKey(): string;
+  set tlsKey(value: Bytes);
+  get tlsName(): string;
+  set tlsName(value: Bytes);
+  tlsVerify: number;
+  tlsMinVersion: number;
   resendInterval: number;
   failFast: number;
   surveyDeadline: number;

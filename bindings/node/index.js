@@ -23,7 +23,7 @@ class Message {
     this.length = length;
     /** What raw sockets route by; empty on all others. */
     this.header = header;
-    /** Whom it came from, if the socket's `recvPeer` is set: `{ pipe, type, address, local, pid, uid, gid }`, as far as known. */
+    /** Whom it came from, if the socket's `recvPeer` is set: `{ pipe, type, address, local, pid, uid, gid, certificate }`, as far as known. */
     this.peer = peer;
     freed.register(this, memory, this);
   }
@@ -322,6 +322,8 @@ const options = {
   ipcMode: [constants.NN_IPC, 'NN_IPC_MODE'],
   wsPing: [constants.NN_WS, 'NN_WS_PING'],
   wsMessageType: [constants.NN_WS, 'NN_WS_MSG_TYPE'],
+  tlsVerify: [constants.NN_TLS, 'NN_TLS_VERIFY'],
+  tlsMinVersion: [constants.NN_TLS, 'NN_TLS_MIN_VERSION'],
   resendInterval: [constants.NN_REQ, 'NN_REQ_RESEND_IVL'],
   failFast: [constants.NN_REQ, 'NN_REQ_FAIL_FAST'],
   surveyDeadline: [constants.NN_SURVEYOR, 'NN_SURVEYOR_DEADLINE'],
@@ -333,6 +335,23 @@ for (const [property, [level, name]] of Object.entries(options)) {
     },
     set(value) {
       this.setOption(level, constants[name], Number(value));
+    },
+  });
+}
+
+// Options of TLS that are text: PEM or the path of a file of it, or a name; empty for none.
+for (const [property, name] of Object.entries({
+  tlsCa: 'NN_TLS_CA',
+  tlsCert: 'NN_TLS_CERT',
+  tlsKey: 'NN_TLS_KEY',
+  tlsName: 'NN_TLS_NAME',
+})) {
+  Object.defineProperty(Socket.prototype, property, {
+    get() {
+      return this.getText(constants.NN_TLS, constants[name]);
+    },
+    set(value) {
+      this.setOption(constants.NN_TLS, constants[name], bytesOf(value));
     },
   });
 }

@@ -11,12 +11,14 @@ mod poll;
 mod requests;
 mod socket;
 mod statistic;
+mod tls;
 
 pub use self::error::{Error, Result};
 pub use self::message::{Message, WsMessageType};
-pub use self::monitor::{Peer, PeerProcess};
+pub use self::monitor::{Peer, PeerCertificate, PeerProcess};
 pub use self::options::{Overflow, TcpKeepalive};
 pub use self::poll::{PollItem, device, loopback, poll};
 pub use self::requests::{Replies, Request, Requests};
 pub use self::socket::{Endpoint, Socket, SocketType};
 pub use self::statistic::Statistic;
+pub use self::tls::{TlsVerify, TlsVersion};

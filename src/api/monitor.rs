@@ -14,12 +14,24 @@ pub struct Peer {
     pub pipe: u64,
     /// Its socket type.
     pub socket_type: Option<SocketType>,
-    /// With tcp and ws: IP address and port of the peer's end.
+    /// With tcp and ws, and with tls+tcp and wss: IP address and port of the peer's end.
     pub address: Option<String>,
-    /// With tcp and ws: IP address and port of our end.
+    /// Likewise of our end.
     pub local: Option<String>,
     /// With unix, ipc and abstract: the process that has dialled or listened.
     pub process: Option<PeerProcess>,
+    /// With tls+tcp and wss: the certificate that it has shown. [`Socket::tls_verify`] says whether it is to be trusted.
+    pub certificate: Option<PeerCertificate>,
+}
+
+/// What a peer has shown of itself ([`Peer::certificate`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerCertificate {
+    /// Its subject (RFC 4514), as `CN=client,O=example`.
+    pub subject: String,
+    /// The SHA-256 of its DER form, in lower-case hexadecimal digits.
+    pub sha256: String,
 }
 
 /// A process of this machine, as it was when it dialled or began to listen ([`Peer::process`]).
@@ -42,6 +54,10 @@ impl From<&peer::Peer> for Peer {
             socket_type: peer.protocol.and_then(SocketType::of),
             address: text(&peer.ends.address),
             local: text(&peer.ends.local),
+            certificate: peer.certificate.as_ref().map(|certificate| PeerCertificate {
+                subject: certificate.subject.to_string(),
+                sha256: certificate.sha256.to_string(),
+            }),
             process: peer.ends.process.map(|peer::Process { pid, uid, gid }| PeerProcess { pid, uid, gid }),
         }
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use nanomsg::{Message, Overflow, Socket, SocketType, Statistic, WsMessageType};
+use nanomsg::{Message, Overflow, Socket, SocketType, Statistic, TlsVerify, TlsVersion, WsMessageType};
 
 fn pair(name: &str) -> (Socket, Socket) {
     let (a, b) = (Socket::new(SocketType::Pair).unwrap(), Socket::new(SocketType::Pair).unwrap());
@@ -78,6 +78,34 @@ fn every_option_can_be_set_and_read() {
     check! { surveyor, set_survey_deadline, survey_deadline, Some(time); }
     assert_eq!(socket.set_resend_interval(None).unwrap_err().errno(), libc::ENOPROTOOPT);
     assert_eq!(socket.set_recv_timeout(Some(Duration::MAX)).unwrap_err().errno(), libc::EINVAL);
+}
+
+#[test]
+fn every_option_of_tls_can_be_set_and_is_there_only_with_it() {
+    let socket = Socket::new(SocketType::Pair).unwrap();
+    if cfg!(not(feature = "tls")) {
+        assert_eq!(socket.set_tls_name("localhost").unwrap_err().errno(), libc::ENOPROTOOPT);
+        assert_eq!(socket.tls_verify().unwrap_err().errno(), libc::ENOPROTOOPT);
+        return;
+    }
+    assert_eq!(socket.tls_verify(), Ok(None));
+    for whom in [TlsVerify::Nobody, TlsVerify::WhoeverShows, TlsVerify::Everybody].map(Some).into_iter().chain([None]) {
+        socket.set_tls_verify(whom).unwrap();
+        assert_eq!(socket.tls_verify(), Ok(whom));
+    }
+    assert_eq!(socket.tls_min_version(), Ok(TlsVersion::V1_2));
+    for oldest in [TlsVersion::V1_3, TlsVersion::V1_2] {
+        socket.set_tls_min_version(oldest).unwrap();
+        assert_eq!(socket.tls_min_version(), Ok(oldest));
+    }
+    socket.set_tls_name("localhost").unwrap();
+    assert_eq!(socket.tls_name(), Ok("localhost".to_owned()));
+    for set in [Socket::set_tls_ca, Socket::set_tls_cert, Socket::set_tls_key] {
+        set(&socket, "").unwrap();
+        assert_eq!(set(&socket, "no/such/file").unwrap_err().errno(), libc::ENOENT);
+        assert_eq!(set(&socket, "a\0b").unwrap_err().errno(), libc::EINVAL);
+    }
+    assert_eq!((socket.tls_ca(), socket.tls_cert()), (Ok(String::new()), Ok(String::new())));
 }
 
 #[test]

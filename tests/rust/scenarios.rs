@@ -1,15 +1,19 @@
 //! The scenarios of bindings/scenarios.txt, which every language runs, through the Rust API.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::fd::IntoRawFd;
 use std::os::unix::net::UnixStream;
+use std::process::Command;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
-use std::{fs, thread};
+use std::{env, fs, io, thread};
 
 use nanomsg::{
-    Message, Overflow, PollItem, Replies, Requests, Result, Socket, SocketType, Statistic, TcpKeepalive, device, poll,
+    Message, Overflow, PollItem, Replies, Requests, Result, Socket, SocketType, Statistic, TcpKeepalive, TlsVerify,
+    device, poll,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -23,8 +27,51 @@ fn socket(kind: SocketType) -> Socket {
     let socket = Socket::new(kind).unwrap();
     socket.set_recv_timeout(Some(PATIENCE)).unwrap();
     socket.set_send_timeout(Some(PATIENCE)).unwrap();
+    secured(socket)
+}
+
+/// Makes a socket trust the tests' authority, and gives it a certificate of its own.
+fn secured(socket: Socket) -> Socket {
+    if let Some(pem) = &*PEM {
+        socket.set_tls_ca(&pem.ca).unwrap();
+        socket.set_tls_cert(&pem.own).unwrap();
+    }
     socket
 }
+
+/// What tests/pki.sh makes.
+struct Pem {
+    ca: String,
+    /// A certificate that the authority has signed, with its key. So is the next one.
+    own: String,
+    client: String,
+    other_ca: String,
+}
+
+/// `None`, and a line that says so, without openssl; in CI a failure. And `None` in a library without TLS.
+static PEM: LazyLock<Option<Pem>> = LazyLock::new(|| {
+    if cfg!(not(feature = "tls")) {
+        return None;
+    }
+    if Command::new("openssl").arg("version").output().is_err() {
+        assert!(env::var("CI").as_deref() != Ok("true"), "openssl is not installed: make deps");
+        // Not eprintln: what a passing test prints by that is not shown.
+        io::stderr().write_all(b"TLS skipped: openssl is not installed: make deps\n").unwrap();
+        return None;
+    }
+    let dir = TempDir::new().unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pki.sh");
+    assert!(Command::new("sh").arg(script).arg(dir.path()).status().unwrap().success());
+    let [ca, own, client, key, other_ca] = ["ca.pem", "both.pem", "client.pem", "client.key", "other-ca.pem"]
+        .map(|name| fs::read_to_string(dir.path().join(name)).unwrap());
+    Some(Pem { ca, own, client: client + &key, other_ca })
+});
+
+fn pem() -> &'static Pem {
+    PEM.as_ref().unwrap()
+}
+
+const OVER_TLS: [&str; 2] = ["tls+tcp", "wss"];
 
 /// Fresh addresses of one transport.
 struct Addresses {
@@ -47,6 +94,11 @@ impl Addresses {
         }
     }
 
+    /// Whether peers have IP addresses and ports.
+    fn is_tcp(&self) -> bool {
+        ["tcp", "ws"].contains(&self.transport) || OVER_TLS.contains(&self.transport)
+    }
+
     /// One socket that is bound and others that are connected to it.
     fn star<const N: usize>(&self, hub: SocketType, leaf: SocketType) -> (Socket, [Socket; N]) {
         let address = self.next();
@@ -62,6 +114,10 @@ impl Addresses {
     }
 }
 
+fn raw(kind: SocketType) -> Socket {
+    secured(Socket::raw(kind).unwrap())
+}
+
 fn wait_for_connections(socket: &Socket, count: u64) {
     let deadline = Instant::now() + PATIENCE;
     while socket.statistic(Statistic::CurrentConnections).unwrap() != count {
@@ -74,6 +130,13 @@ fn everywhere(run: impl Fn(&Addresses)) {
     for transport in ["inproc", "unix", "ipc", "abstract", "tcp", "ws"] {
         run(&Addresses { transport, dir: TempDir::new().unwrap() });
     }
+    over_tls(run);
+}
+
+fn over_tls(run: impl Fn(&Addresses)) {
+    for transport in OVER_TLS.into_iter().filter(|_| PEM.is_some()) {
+        run(&Addresses { transport, dir: TempDir::new().unwrap() });
+    }
 }
 
 fn inproc() -> Addresses {
@@ -84,14 +147,18 @@ fn inproc() -> Addresses {
 fn every_scenario_of_the_list_is_here() {
     let root = env!("CARGO_MANIFEST_DIR");
     let list = fs::read_to_string(format!("{root}/bindings/scenarios.txt")).unwrap();
-    // The name, and the star of those that run over every transport.
+    // The name, and the sign of those that run over every transport, or over TLS.
     let list = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let listed: BTreeSet<String> = list.filter_map(|line| line.split("  ").next()).map(str::to_owned).collect();
     let source = fs::read_to_string(format!("{root}/tests/rust/scenarios.rs")).unwrap();
     let tests = source.split("#[test]\nfn ").skip(1).filter_map(|test| test.split_once('('));
     let tests = tests.filter(|&(name, _)| name != "every_scenario_of_the_list_is_here");
-    let star = |text: &str| if text.contains("\n    everywhere(") { " *" } else { "" };
-    let tests: BTreeSet<String> = tests.map(|(name, text)| format!("{name}{}", star(text))).collect();
+    let sign = |text: &str| match ["\n    everywhere(", "\n    over_tls(|"].map(|call| text.contains(call)) {
+        [true, _] => " *",
+        [_, true] => " +",
+        _ => "",
+    };
+    let tests: BTreeSet<String> = tests.map(|(name, text)| format!("{name}{}", sign(text))).collect();
     assert_eq!(tests, listed);
 }
 
@@ -336,6 +403,15 @@ fn options_are_read_back() {
     assert_eq!(socket.ipc_mode(), Ok(Some(0o660)));
     socket.set_recv_peer(true).unwrap();
     assert_eq!(socket.recv_peer(), Ok(true));
+    if let Some(pem) = &*PEM {
+        assert_eq!(socket.tls_verify(), Ok(None));
+        socket.set_tls_verify(Some(TlsVerify::WhoeverShows)).unwrap();
+        assert_eq!(socket.tls_verify(), Ok(Some(TlsVerify::WhoeverShows)));
+        socket.set_tls_name("localhost").unwrap();
+        assert_eq!(socket.tls_name(), Ok("localhost".to_owned()));
+        assert_eq!(socket.tls_ca().as_ref(), Ok(&pem.ca));
+        assert_eq!(socket.tls_cert().unwrap_err().errno(), libc::EACCES, "a key stands in it");
+    }
     socket.set_ws_ping(Some(MINUTE)).unwrap();
     assert_eq!(socket.ws_ping(), Ok(Some(MINUTE)));
     socket.set_conflate(true).unwrap();
@@ -361,7 +437,7 @@ fn poll_tells_who_is_ready() {
 #[test]
 fn a_device_forwards() {
     everywhere(|at| {
-        let (front, back) = (Socket::raw(SocketType::Pull).unwrap(), Socket::raw(SocketType::Push).unwrap());
+        let (front, back) = (raw(SocketType::Pull), raw(SocketType::Push));
         let (front_address, back_address) = (at.next(), at.next());
         front.bind(&front_address).unwrap();
         back.bind(&back_address).unwrap();
@@ -410,7 +486,7 @@ fn an_endpoint_tells_its_address() {
         assert_eq!(connected.endpoint_address(endpoint).as_ref(), Ok(&address));
         connected.shutdown(endpoint).unwrap();
         assert_eq!(connected.endpoint_address(endpoint).unwrap_err().errno(), libc::EINVAL);
-        if ["tcp", "ws"].contains(&at.transport) {
+        if at.is_tcp() {
             let (bound, connected) = (socket(SocketType::Pair), socket(SocketType::Pair));
             let endpoint = bound.bind(&format!("{}://127.0.0.1:0", at.transport)).unwrap();
             let chosen = bound.endpoint_address(endpoint).unwrap();
@@ -549,13 +625,52 @@ fn a_message_tells_its_peer() {
         assert_ne!(zero.pipe, one.pipe);
         for peer in [zero, one] {
             assert_eq!(peer.socket_type, Some(SocketType::Push));
-            let has_address = ["tcp", "ws"].contains(&at.transport);
+            let has_address = at.is_tcp();
             let is_ours = |text: &Option<String>| text.as_ref().is_some_and(|text| text.starts_with("127.0.0.1:"));
             assert_eq!((is_ours(&peer.address), is_ours(&peer.local)), (has_address, has_address), "{peer:?}");
             let process = peer.process.map(|process| process.pid as u32);
             let has_process = !has_address && at.transport != "inproc";
             assert_eq!(process, has_process.then(std::process::id));
         }
+    });
+}
+
+#[test]
+fn a_certificate_tells_who_the_peer_is() {
+    over_tls(|at| {
+        let (address, hub, leaf) = (at.next(), socket(SocketType::Pull), socket(SocketType::Push));
+        hub.set_tls_verify(Some(TlsVerify::Everybody)).unwrap();
+        hub.set_recv_peer(true).unwrap();
+        leaf.set_tls_cert(&pem().client).unwrap();
+        hub.bind(&address).unwrap();
+        leaf.connect(&address).unwrap();
+        leaf.send("hello").unwrap();
+        let certificate = hub.recv().unwrap().peer().unwrap().certificate.unwrap();
+        assert_eq!(certificate.subject, "CN=client,O=nanomsg tests");
+        assert!(certificate.sha256.len() == 64 && certificate.sha256.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    });
+}
+
+#[test]
+fn a_wrong_certificate_is_refused() {
+    over_tls(|at| {
+        let (address, watch) = (at.next(), inproc().next());
+        let (a, b, events) = (socket(SocketType::Pair), socket(SocketType::Pair), socket(SocketType::Sub));
+        events.subscribe("handshake_failed ").unwrap();
+        events.connect(&watch).unwrap();
+        b.set_monitor(&watch).unwrap();
+        a.bind(&address).unwrap();
+        b.set_tls_ca(&pem().other_ca).unwrap();
+        let wrong = b.connect(&address).unwrap();
+        let failed = event(&events, &mut Vec::new());
+        let unknown_ca = nanomsg::ffi::symbols::NN_ETLS_UNKNOWN_CA;
+        assert_eq!((&failed["reason"], &failed["errno"]), (&json!("tls"), &json!(unknown_ca)), "{failed}");
+        assert_eq!(failed["endpoint"]["id"], wrong.id());
+        b.shutdown(wrong).unwrap();
+        b.set_tls_ca(&pem().ca).unwrap();
+        b.connect(&address).unwrap();
+        b.send("hello").unwrap();
+        assert_eq!(a.recv().unwrap(), "hello");
     });
 }
 
@@ -624,8 +739,10 @@ fn a_received_message_is_sent_on() {
 #[test]
 fn several_requests_are_answered_in_any_order() {
     everywhere(|at| {
-        let address = at.next();
-        let (replies, requests) = (Replies::bind(&address).unwrap(), Requests::connect(&address).unwrap());
+        let (address, server, client) = (at.next(), raw(SocketType::Rep), raw(SocketType::Req));
+        server.bind(&address).unwrap();
+        client.connect(&address).unwrap();
+        let (replies, requests) = (Replies::new(server).unwrap(), Requests::new(client).unwrap());
         replies.socket().set_recv_timeout(Some(PATIENCE)).unwrap();
         requests.socket().set_recv_timeout(Some(PATIENCE)).unwrap();
         thread::scope(|scope| {

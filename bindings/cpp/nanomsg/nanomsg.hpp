@@ -30,6 +30,9 @@
 #if __has_include(<nanomsg-rs/monitor.h>)
 #include <nanomsg-rs/monitor.h>
 #endif
+#if __has_include(<nanomsg-rs/tls.h>)
+#include <nanomsg-rs/tls.h>
+#endif
 
 #include <atomic>
 #include <chrono>
@@ -296,6 +299,25 @@ public:
 
     // Silence after which a WebSocket's peer is asked for a sign of life, and after as much again given up; zero: never.
     void ws_ping(std::chrono::milliseconds silence) { set(NN_WS, NN_WS_PING, milliseconds(silence)); }
+#endif
+
+#ifdef NN_TLS
+    // tls+tcp and wss, for endpoints made afterwards. The text of PEM or the path of a file of it; empty: none, and to be trusted
+    // the system's.
+    void tls_ca(std::string_view certificates) { set(NN_TLS, NN_TLS_CA, certificates); }
+    void tls_cert(std::string_view certificate) { set(NN_TLS, NN_TLS_CERT, certificate); }
+    // Unless it stands beside the certificate.
+    void tls_key(std::string_view key) { set(NN_TLS, NN_TLS_KEY, key); }
+
+    // Which peers have to show a certificate: 0 nobody, 1 whoever shows one, 2 everybody; -1: everybody when connecting, nobody
+    // when bound.
+    void tls_verify(int whom) { set(NN_TLS, NN_TLS_VERIFY, whom); }
+
+    // The name to ask for and to verify; empty: the host of the address.
+    void tls_name(std::string_view name) { set(NN_TLS, NN_TLS_NAME, name); }
+
+    // The oldest version that is spoken, 12 or 13.
+    void tls_min_version(int oldest) { set(NN_TLS, NN_TLS_MIN_VERSION, oldest); }
 #endif
 
 #ifdef NN_MONITOR

@@ -2,6 +2,7 @@
 // The scenarios of bindings/scenarios.txt, which every language runs.
 
 const assert = require('node:assert/strict');
+const { execFileSync, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const net = require('node:net');
 const os = require('node:os');
@@ -13,10 +14,16 @@ const koffi = require('koffi');
 const { Monitor, Replies, Requests, Socket, constants, device, poll } = require('..');
 
 const PATIENCE = 10_000;
-const everywhere = ['inproc', 'unix', 'ipc', 'abstract', 'tcp', 'ws'];
+const overTls = ['tls+tcp', 'wss'];
+const overTcp = ['tcp', 'ws', ...overTls];
+const everywhere = ['inproc', 'unix', 'ipc', 'abstract', ...overTcp];
 const here = ['inproc'];
 const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'nanomsg-'));
 after(() => fs.rmSync(dir, { recursive: true }));
+const openssl = spawnSync('openssl', ['version']).error === undefined;
+assert.ok(openssl || process.env.CI !== 'true', 'openssl is not installed');
+if (openssl) execFileSync('sh', [path.join(__dirname, '..', '..', '..', 'tests', 'pki.sh'), dir]);
+const pem = (name) => path.join(dir, name);
 
 let count = 0;
 const listed = new Set(
@@ -48,16 +55,25 @@ async function connections(socket, expected) {
   }
 }
 
+/** Makes a socket trust the tests' authority, and gives it a certificate of its own. */
+function secure(socket) {
+  socket.tlsCa = pem('ca.pem');
+  socket.tlsCert = pem('both.pem');
+}
+
 /** A scenario, over each of the transports; its sockets are closed after it. */
 function scenario(name, transports, run) {
-  own.add(transports === everywhere ? `${name} *` : name);
+  const signs = new Map([[everywhere, ' *'], [overTls, ' +'], [here, '']]);
+  own.add(name + signs.get(transports));
   for (const transport of transports) {
-    test(`${name} ${transport}`, { timeout: 2 * PATIENCE }, async () => {
+    const skip = overTls.includes(transport) && !openssl && 'openssl is not installed';
+    test(`${name} ${transport}`, { timeout: 2 * PATIENCE, skip }, async () => {
       const opened = [];
       const open = (type, options) => {
         const socket = new Socket(type, options);
         opened.push(socket);
         socket.sendTimeout = socket.recvTimeout = PATIENCE;
+        if (overTls.includes(transport)) secure(socket);
         return socket;
       };
       const star = async (hubType, ...leafTypes) => {
@@ -249,6 +265,9 @@ scenario('options_are_read_back', here, async ({ open }) => {
     ipcMode: 0o660,
     recvPeer: 1,
     wsPing: 20_000,
+    tlsVerify: 1,
+    tlsName: 'localhost',
+    tlsMinVersion: 13,
     conflate: 1,
     conflatePrefix: 4,
   };
@@ -257,6 +276,8 @@ scenario('options_are_read_back', here, async ({ open }) => {
     assert.equal(socket[name], value);
   }
   assert.throws(() => (socket.sendPriority = 17), code('EINVAL'));
+  assert.throws(() => (socket.tlsCert = '-----BEGIN nothing'), code('EINVAL'));
+  assert.throws(() => socket.tlsKey, code('EACCES'));
   assert.throws(() => (socket.resendInterval = 1), code('ENOPROTOOPT'));
   assert.throws(() => (socket.overflow = 1), code('ENOPROTOOPT'));
   const pub = open('pub');
@@ -278,7 +299,7 @@ scenario('poll_tells_who_is_ready', here, async ({ star }) => {
 });
 
 scenario('a_device_forwards', everywhere, async ({ open, address }) => {
-  const [front, back] = [new Socket('pull', { raw: true }), new Socket('push', { raw: true })];
+  const [front, back] = [open('pull', { raw: true }), open('push', { raw: true })];
   const [push, pull] = [open('push'), open('pull')];
   for (const [outer, inner] of [
     [push, front],
@@ -318,10 +339,10 @@ scenario('an_endpoint_tells_its_address', everywhere, async ({ open, address, tr
   const [bound, connected, place] = [open('pair'), open('pair'), await address()];
   assert.equal(bound.endpointAddress(bound.bind(place)), place);
   assert.equal(connected.endpointAddress(connected.connect(place)), place);
-  if (!['tcp', 'ws'].includes(transport)) return;
+  if (!overTcp.includes(transport)) return;
   const [other, peer] = [open('pair'), open('pair')];
   const chosen = other.endpointAddress(other.bind(`${transport}://127.0.0.1:0`));
-  assert.match(chosen, new RegExp(`^${transport}://127\\.0\\.0\\.1:[1-9]\\d*$`));
+  assert.match(chosen, new RegExp(`^${transport.replace('+', '\\+')}://127\\.0\\.0\\.1:[1-9]\\d*$`));
   peer.connect(chosen);
   await peer.send('hello');
   assert.equal((await other.recv()).toString(), 'hello');
@@ -429,12 +450,48 @@ scenario('a_message_tells_its_peer', everywhere, async ({ star, transport }) => 
   assert.notEqual(found[0].pipe, found[1].pipe);
   for (const peer of found) {
     assert.equal(peer.type, 'push');
-    if (['tcp', 'ws'].includes(transport)) {
+    if (overTcp.includes(transport)) {
       for (const place of [peer.address, peer.local]) assert.match(place, /^127\.0\.0\.1:[1-9]\d*$/);
     } else if (transport !== 'inproc') {
       assert.deepEqual([peer.pid, peer.uid, peer.gid], [process.pid, process.getuid(), process.getgid()]);
     }
   }
+});
+
+scenario('a_certificate_tells_who_the_peer_is', overTls, async ({ open, address }) => {
+  const [hub, leaf, place] = [open('pull'), open('push'), await address()];
+  hub.tlsVerify = 2;
+  hub.recvPeer = 1;
+  leaf.tlsCert = pem('client.pem');
+  leaf.tlsKey = pem('client.key');
+  hub.bind(place);
+  leaf.connect(place);
+  await leaf.send('hello');
+  const { certificate } = (await hub.recvMessage()).peer;
+  assert.equal(certificate.subject, 'CN=client,O=nanomsg tests');
+  assert.match(certificate.sha256, /^[0-9a-f]{64}$/);
+});
+
+scenario('a_wrong_certificate_is_refused', overTls, async ({ open, address }) => {
+  const [a, b, place] = [open('pair'), open('pair'), await address()];
+  a.bind(place);
+  b.tlsCa = pem('other-ca.pem');
+  const monitor = new Monitor(b);
+  const wrong = b.connect(place);
+  try {
+    let failed;
+    do failed = await monitor.recv(PATIENCE);
+    while (failed.event !== 'handshake_failed');
+    assert.deepEqual([failed.reason, failed.errno], ['tls', constants.NN_ETLS_UNKNOWN_CA]);
+    assert.equal(failed.endpoint.id, wrong);
+  } finally {
+    await monitor.close();
+  }
+  b.shutdown(wrong);
+  b.tlsCa = pem('ca.pem');
+  b.connect(place);
+  await b.send('hello');
+  assert.equal(await text(a.recv()), 'hello');
 });
 
 scenario('only_the_newest_is_received_if_told_to', here, async ({ open, address }) => {

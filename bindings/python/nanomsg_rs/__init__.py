@@ -25,6 +25,7 @@ from .constants import (
     Overflow,
     SocketType,
     Statistic,
+    TlsVerify,
     WsMessageType,
 )
 from .errors import (
@@ -68,6 +69,7 @@ __all__ = [
     "Statistic",
     "Terminated",
     "Timeout",
+    "TlsVerify",
     "WrongState",
     "WsMessageType",
     "device",

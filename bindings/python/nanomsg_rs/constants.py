@@ -70,6 +70,16 @@ class Overflow(IntEnum):
     WAIT = SYMBOLS.get("NN_OVERFLOW_WAIT", 2)
 
 
+class TlsVerify(IntEnum):
+    """Which peers have to show a certificate that is trusted, and for the right name."""
+
+    #: Everybody when connecting, nobody when bound.
+    DEFAULT = -1
+    NOBODY = 0
+    WHOEVER_SHOWS = 1
+    EVERYBODY = 2
+
+
 class SocketType(IntEnum):
     """The role of a socket in its pattern."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, overload
 
 from .constants import SYMBOLS, symbol
@@ -64,3 +65,26 @@ class BoolOption:
 
     def __set__(self, socket: BaseSocket, value: bool) -> None:
         socket.set_option(self._level, self._option, int(value))
+
+
+class TextOption:
+    """An option that is text or a path, of libnanomsg-rs alone: ``own`` is its number, and with another library it is ENOPROTOOPT."""
+
+    def __init__(self, name: str, doc: str, level: int, own: int) -> None:
+        self._level = level
+        self._option = SYMBOLS.get(name, own)
+        self.__doc__ = doc
+
+    @overload
+    def __get__(self, socket: None, owner: Any) -> TextOption: ...
+
+    @overload
+    def __get__(self, socket: BaseSocket, owner: Any) -> str: ...
+
+    def __get__(self, socket: BaseSocket | None, owner: Any) -> TextOption | str:
+        if socket is None:
+            return self
+        return os.fsdecode(socket.get_text(self._level, self._option))
+
+    def __set__(self, socket: BaseSocket, value: str | bytes | os.PathLike[str]) -> None:
+        socket.set_option(self._level, self._option, os.fsencode(value))

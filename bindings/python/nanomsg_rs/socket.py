@@ -53,7 +53,7 @@ from .library import (
     nn_term,
 )
 from .messages import Message, Receiving, Sending
-from .options import NN_SOL_SOCKET, BoolOption, IntOption, ReadOnlyIntOption
+from .options import NN_SOL_SOCKET, BoolOption, IntOption, ReadOnlyIntOption, TextOption
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer, Self
@@ -68,6 +68,7 @@ _FORWARD = SYMBOLS.get("NN_SUB_FORWARD", 1001)
 _MONITOR = SYMBOLS.get("NN_MONITOR", 1007)
 _STATISTICS = SYMBOLS.get("NN_STATISTICS", 1008)
 _ENDPOINT = SYMBOLS.get("NN_ENDPOINT")
+_TLS = SYMBOLS.get("NN_TLS", -1002)
 _NAME_MAX = 64
 _ADDRESS_MAX = 256
 _CLOSED = -1
@@ -186,6 +187,37 @@ class BaseSocket:
         "How new WebSocket connections send messages that say nothing else (see ``WsMessageType``).",
         symbol("NN_WS"),
     )
+    tls_ca = TextOption(
+        "NN_TLS_CA",
+        "Certificates that endpoints made from now on trust: PEM, or the path of a file of it; empty for the system's.",
+        _TLS,
+        1001,
+    )
+    tls_cert = TextOption(
+        "NN_TLS_CERT",
+        "Our own certificate, and what it is signed with, likewise. ``bind`` to tls+tcp or wss needs one (EINVAL).",
+        _TLS,
+        1002,
+    )
+    tls_key = TextOption(
+        "NN_TLS_KEY",
+        "The private key of that certificate, likewise, unless it stands beside it. It cannot be read back (EACCES).",
+        _TLS,
+        1003,
+    )
+    tls_verify = IntOption(
+        "NN_TLS_VERIFY",
+        "Which peers have to show a certificate that is trusted (see ``TlsVerify``).",
+        _TLS,
+        1004,
+    )
+    tls_name = TextOption(
+        "NN_TLS_NAME",
+        "The name that peers are asked for, and that their certificate has to be for; empty for the host of the address.",
+        _TLS,
+        1005,
+    )
+    tls_min_version = IntOption("NN_TLS_MIN_VERSION", "The oldest version of TLS that is spoken, 12 or 13.", _TLS, 1006)
     resend_interval = IntOption(
         "NN_REQ_RESEND_IVL",
         "REQ: ms after which a request without a reply is sent again.",

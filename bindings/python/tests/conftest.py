@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import shutil
 import signal
 import socket as os_socket
 import subprocess
@@ -37,13 +38,24 @@ def free_port() -> int:
     return _free_port()
 
 
-@pytest.fixture(params=["inproc", "unix", "ipc", "abstract", "tcp", "ws"])
+TRANSPORTS = ["inproc", "unix", "ipc", "abstract", "tcp", "ws"]
+TLS = ["tls+tcp", "wss"]
+
+
+@pytest.fixture(params=TRANSPORTS)
 def transport(request: pytest.FixtureRequest) -> str:
-    if request.param == "unix" and "NN_UNIX" not in nn.SYMBOLS:
+    return usable(request.param)
+
+
+def usable(transport: str) -> str:
+    """The transport, which the library under test has, or the test is skipped."""
+    if transport == "unix" and "NN_UNIX" not in nn.SYMBOLS:
         pytest.skip("this library does not know unix, which upstream has since 1.3.0")
-    if request.param == "abstract" and (sys.platform != "linux" or "NN_ENDPOINT" not in nn.SYMBOLS):
+    if transport == "abstract" and (sys.platform != "linux" or "NN_ENDPOINT" not in nn.SYMBOLS):
         pytest.skip("no abstract addresses here")
-    return request.param
+    if transport in TLS and "NN_TLS" not in nn.SYMBOLS:
+        pytest.skip("this library has no TLS")
+    return transport
 
 
 @pytest.fixture
@@ -51,7 +63,7 @@ def new_address(transport: str, tmp_path: Path) -> Callable[[], str]:
     """Makes addresses of the transport under test that nobody uses."""
 
     def make() -> str:
-        if transport in ("tcp", "ws"):
+        if transport in ("tcp", "ws", *TLS):
             return f"{transport}://127.0.0.1:{_free_port()}"
         if transport in ("unix", "ipc"):
             return f"{transport}://{tmp_path}/{next(_counter)}"
@@ -67,8 +79,33 @@ def address(new_address: Callable[[], str]) -> str:
     return new_address()
 
 
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with what tests/pki.sh makes."""
+    if shutil.which("openssl") is None:
+        assert os.environ.get("CI") != "true", "openssl is not installed"
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("certificates")
+    script = Path(__file__).resolve().parents[3] / "tests" / "pki.sh"
+    subprocess.run(["sh", script, folder], check=True)
+    return folder
+
+
 @pytest.fixture
-def open_socket() -> Iterator[Callable[..., Socket]]:
+def secured(request: pytest.FixtureRequest) -> Callable[[Socket], None]:
+    """Makes a socket trust the tests' authority, and gives it a certificate of its own, where the test is of TLS."""
+    if "transport" not in request.fixturenames or request.getfixturevalue("transport") not in TLS:
+        return lambda socket: None
+    folder: Path = request.getfixturevalue("certificates")
+
+    def secure(socket: Socket) -> None:
+        socket.tls_ca, socket.tls_cert = folder / "ca.pem", folder / "both.pem"
+
+    return secure
+
+
+@pytest.fixture
+def open_socket(secured: Callable[[Socket], None]) -> Iterator[Callable[..., Socket]]:
     """Opens sockets that are closed after the test, and whose waiting ends in Timeout."""
     opened: list[Socket] = []
 
@@ -81,6 +118,7 @@ def open_socket() -> Iterator[Callable[..., Socket]]:
             raise
         opened.append(socket)
         socket.send_timeout = socket.recv_timeout = int(PATIENCE * 1000)
+        secured(socket)
         return socket
 
     yield open_one

@@ -7,7 +7,7 @@ import select
 
 import pytest
 
-from nanomsg_rs import AF_SP, AF_SP_RAW, BadSocket, NanomsgError, Socket, SocketType
+from nanomsg_rs import AF_SP, AF_SP_RAW, BadSocket, NanomsgError, Socket, SocketType, TlsVerify
 from nanomsg_rs import constants as nn
 
 DEFAULTS = {
@@ -139,6 +139,23 @@ def test_transport_options(socket):
     assert socket.get_option(nn.NN_TCP, nn.NN_TCP_NODELAY) == 0
     socket.set_option(nn.NN_TCP, nn.NN_TCP_NODELAY, 1)
     assert socket.get_option(nn.NN_TCP, nn.NN_TCP_NODELAY) == 1
+
+
+@pytest.mark.skipif("NN_TLS" not in nn.SYMBOLS, reason="this library has no TLS")
+def test_certificates_are_text_or_files(socket, certificates):
+    assert (socket.tls_ca, socket.tls_cert, socket.tls_verify) == ("", "", TlsVerify.DEFAULT)
+    file = certificates / "server.pem"
+    for given, read in [(str(file), str(file)), (file, str(file)), (file.read_bytes(), file.read_text()), ("", "")]:
+        socket.tls_ca = given
+        assert socket.tls_ca == read
+    socket.tls_key = certificates / "server.key"
+    for name, number in [("none.pem", errno.ENOENT), ("server.key", errno.EINVAL)]:
+        with pytest.raises(NanomsgError) as caught:
+            socket.tls_cert = certificates / name
+        assert caught.value.errno == number
+    with pytest.raises(NanomsgError) as caught:
+        socket.tls_key  # noqa: B018
+    assert caught.value.errno == errno.EACCES
 
 
 @pytest.mark.parametrize("option", ["NN_DOMAIN", "NN_PROTOCOL", "NN_RCVFD"])

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import Background, wait_for_connections
+from conftest import TLS, TRANSPORTS, Background, usable, wait_for_connections
 
 from nanomsg_rs import (
     AF_SP_RAW,
@@ -30,6 +30,7 @@ from nanomsg_rs import (
     SocketType,
     Statistic,
     Timeout,
+    TlsVerify,
     WrongState,
     device,
     poll,
@@ -37,6 +38,12 @@ from nanomsg_rs import (
 from nanomsg_rs import constants as nn
 
 inproc = pytest.mark.parametrize("transport", ["inproc"])
+tls = pytest.mark.parametrize("transport", TLS, indirect=True)
+
+
+@pytest.fixture(params=TRANSPORTS + TLS)
+def transport(request):
+    return usable(request.param)
 
 
 @pytest.fixture
@@ -59,11 +66,11 @@ def test_every_scenario_of_the_list_is_here():
     file = Path(__file__).resolve().parents[2] / "scenarios.txt"
     lines = [line for line in file.read_text().splitlines() if line and line[0] != "#"]
     # One that asks for addresses runs over every transport, unless it is marked.
-    tests = re.findall(r"^(@inproc\n)?def test_(\w+)\((.*)\)", Path(__file__).read_text(), re.MULTILINE)
+    tests = re.findall(r"^(@inproc\n|@tls\n)?def test_(\w+)\((.*)\)", Path(__file__).read_text(), re.MULTILINE)
     addresses = {"star", "address", "new_address"}
+    signs = {"@inproc\n": "", "@tls\n": " +", "": " *"}
     own = {
-        name + " *" * (not inproc and not addresses.isdisjoint(fixtures.split(", ")))
-        for inproc, name, fixtures in tests
+        name + ("" if addresses.isdisjoint(fixtures.split(", ")) else signs[mark]) for mark, name, fixtures in tests
     }
     own.remove("every_scenario_of_the_list_is_here")
     assert own == {line.split("  ")[0] for line in lines}
@@ -253,10 +260,13 @@ def test_options_are_read_back(open_socket):
         ("ipc_mode", 0o660),
         ("recv_peer", True),
         ("ws_ping", 20_000),
+        ("tls_verify", TlsVerify.WHOEVER_SHOWS),
+        ("tls_name", "localhost"),
+        ("tls_min_version", 13),
         ("conflate", True),
         ("conflate_prefix", 4),
     ]:
-        if re.match("connect|tcp_keep|tcp_user|ipc|recv_peer|ws_ping|conflate", name) and "NN_ENDPOINT" not in nn.SYMBOLS:
+        if re.match("connect|tcp_keep|tcp_user|ipc|recv_peer|ws_ping|tls|conflate", name) and "NN_ENDPOINT" not in nn.SYMBOLS:
             continue  # not with this library
         setattr(socket, name, value)
         assert getattr(socket, name) == value
@@ -329,11 +339,11 @@ def test_a_shut_down_endpoint_is_free_again(open_socket, address):
 
 
 @pytest.mark.skipif("NN_ENDPOINT" not in nn.SYMBOLS, reason="this library does not tell")
-def test_an_endpoint_tells_its_address(open_socket, address):
+def test_an_endpoint_tells_its_address(open_socket, address, transport):
     bound, connected = open_socket(), open_socket()
     assert bound.bind(address).address == address
     assert connected.connect(address).address == address
-    if address.startswith(("tcp:", "ws:")):
+    if transport in ("tcp", "ws", *TLS):
         host, _, _ = address.rpartition(":")
         bound, connected = open_socket(), open_socket()
         chosen = bound.bind(f"{host}:0").address
@@ -454,10 +464,41 @@ def test_a_message_tells_its_peer(star, transport):
     assert zero["pipe"] != one["pipe"]
     for peer in (zero, one):
         assert peer["type"] == "push"
-        if transport in ("tcp", "ws"):
+        if transport in ("tcp", "ws", *TLS):
             assert peer["address"].startswith("127.0.0.1:") and peer["local"].startswith("127.0.0.1:")
         elif transport != "inproc":
             assert (peer["pid"], peer["uid"], peer["gid"]) == (os.getpid(), os.getuid(), os.getgid())
+
+
+@tls
+def test_a_certificate_tells_who_the_peer_is(open_socket, address, certificates):
+    hub, leaf = open_socket(SocketType.PULL), open_socket(SocketType.PUSH)
+    hub.tls_verify = TlsVerify.EVERYBODY
+    hub.recv_peer = True
+    leaf.tls_cert, leaf.tls_key = certificates / "client.pem", certificates / "client.key"
+    hub.bind(address)
+    leaf.connect(address)
+    leaf.send(b"hello")
+    certificate = hub.recv_message().peer["certificate"]
+    assert certificate["subject"] == "CN=client,O=nanomsg tests"
+    assert re.fullmatch("[0-9a-f]{64}", certificate["sha256"])
+
+
+@tls
+def test_a_wrong_certificate_is_refused(open_socket, address, certificates):
+    a, b = open_socket(), open_socket()
+    a.bind(address)
+    b.tls_ca = certificates / "other-ca.pem"
+    with Monitor(b) as monitor:
+        wrong = b.connect(address)
+        failed = next(event for event in monitor.events(10_000) if event.event == "handshake_failed")
+        assert (failed.reason, failed.errno) == ("tls", nn.NN_ETLS_UNKNOWN_CA)
+        assert failed.endpoint["id"] == wrong.id
+    wrong.shutdown()
+    b.tls_ca = certificates / "ca.pem"
+    b.connect(address)
+    b.send(b"hello")
+    assert a.recv() == b"hello"
 
 
 @pytest.mark.skipif("NN_CONFLATE" not in nn.SYMBOLS, reason="with this library every message is kept")

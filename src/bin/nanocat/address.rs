@@ -8,13 +8,18 @@ pub(crate) fn refusal(address: &str, errno: i32, bind: bool) -> String {
         }
         return "an address is inproc://NAME, unix://PATH, tcp://HOST:PORT or ws://HOST:PORT".to_owned();
     };
-    let network = matches!(scheme, "tcp" | "ws");
+    let tls = matches!(scheme, "tls+tcp" | "wss");
+    let web = matches!(scheme, "ws" | "wss");
+    let network = tls || web || scheme == "tcp";
     let path = matches!(scheme, "unix" | "ipc");
     if let Some(reason) = refused_descriptor(errno, bind).filter(|_| scheme == "fd") {
         return reason.to_owned();
     }
     match errno {
-        libc::EPROTONOSUPPORT => format!("\"{scheme}\" is no transport here; inproc, unix (or ipc), tcp and ws are"),
+        libc::EPROTONOSUPPORT if tls => "the library that nanocat runs on has no TLS".to_owned(),
+        libc::EPROTONOSUPPORT => {
+            format!("\"{scheme}\" is no transport here; inproc, unix (or ipc), tcp, ws, tls+tcp and wss are")
+        }
         libc::ENAMETOOLONG if path && address.len() < 128 => "the path is longer than 107 bytes".to_owned(),
         libc::ENAMETOOLONG => too_long().to_owned(),
         libc::EADDRINUSE => "somebody else is bound to it".to_owned(),
@@ -30,10 +35,15 @@ pub(crate) fn refusal(address: &str, errno: i32, bind: bool) -> String {
         libc::ENOENT if path => "the folder does not exist".to_owned(),
         libc::ENOTDIR => "a part of the path is not a folder".to_owned(),
         libc::EMFILE | libc::ENFILE => "there are no descriptors left".to_owned(),
-        libc::EINVAL if network && !has_port(rest, scheme == "ws") => {
+        libc::EINVAL if web && bind && rest.contains('/') => "what is bound has no path".to_owned(),
+        libc::EINVAL if network && !has_port(rest, web, bind) => {
             "it does not end with :PORT, a number from 1 to 65535".to_owned()
         }
         libc::EINVAL if path && rest.is_empty() => "there is no path".to_owned(),
+        libc::EINVAL if tls && bind => "it needs a certificate, and the key that belongs to it".to_owned(),
+        libc::EINVAL if tls => {
+            "the host is neither a name nor an address, or the key does not belong to the certificate".to_owned()
+        }
         libc::EINVAL if network => "the host is neither a name nor an address".to_owned(),
         _ => "it was refused".to_owned(),
     }
@@ -57,12 +67,12 @@ fn too_long() -> &'static str {
     "it is longer than 127 bytes"
 }
 
-/// With `optional` it may be missing altogether, as in an address of ws.
-fn has_port(rest: &str, optional: bool) -> bool {
+/// With `optional` it may be missing altogether, as in an address of ws. One that is bound may be 0.
+fn has_port(rest: &str, optional: bool, bind: bool) -> bool {
     let host = rest.split_once('/').map_or(rest, |(host, _)| host);
     let behind = host.rfind(']').map_or(host, |end| &host[end..]);
     let Some((_, port)) = behind.rsplit_once(':') else { return optional };
-    port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse().is_ok_and(|port: u16| port > 0)
+    port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse().is_ok_and(|port: u16| bind || port > 0)
 }
 
 #[cfg(test)]
@@ -72,11 +82,12 @@ mod tests {
     #[test]
     fn ports_are_looked_at_as_the_library_does() {
         for good in ["h:1", "h:65535", "a;h:080", "[::1]:5", "::1:5", "h:80/a:b"] {
-            assert!(has_port(good, false), "{good}");
+            assert!(has_port(good, false, false), "{good}");
         }
         for bad in ["", "h", "h:", "h:0", "h:65536", "h:+1", "h: 1", "h:1x", "[::1]"] {
-            assert!(!has_port(bad, false), "{bad}");
+            assert!(!has_port(bad, false, false), "{bad}");
         }
-        assert!(has_port("h/a:b", true) && has_port("[::1]", true) && !has_port("h:0", true));
+        assert!(has_port("h/a:b", true, false) && has_port("[::1]", true, false) && !has_port("h:0", true, false));
+        assert!(has_port("h:0", false, true) && !has_port("h", false, true));
     }
 }

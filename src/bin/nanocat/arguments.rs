@@ -20,6 +20,7 @@ use clap_lex::RawArgs;
 use crate::format::Format;
 use crate::monitor::Monitor;
 use crate::table::{self, ENDPOINTS, MANDATORY, ONCE, OURS, SOCKETS};
+use crate::tls::Tls;
 use crate::{Failure, c_string, help, nn};
 
 /// What the command line asks for.
@@ -46,6 +47,7 @@ pub(crate) struct Plan {
     pub count: Option<u64>,
     pub stats: bool,
     pub monitor: Monitor,
+    pub tls: Tls,
     /// Tells where it is bound.
     pub verbose: bool,
 }
@@ -194,6 +196,15 @@ impl Reader<'_> {
             }
             "monitor" => self.plan.monitor = Monitor::Publish(value.to_owned()),
             "verbose" => self.plan.verbose = true,
+            // The library takes an empty value for none.
+            "cacert" | "cert" | "key" | "tls-name" if value.is_empty() => {
+                return Err(self.usage(&format!("Option {typed} requires an argument")));
+            }
+            "cacert" => self.plan.tls.authorities = Some(value.to_owned()),
+            "cert" => self.plan.tls.certificate = Some(value.to_owned()),
+            "key" => self.plan.tls.key = Some(value.to_owned()),
+            "tls-name" => self.plan.tls.name = Some(value.to_owned()),
+            "insecure" => self.plan.tls.insecure = true,
             "format" => {
                 let formats = Format::NAMES.map(|(name, _)| name.to_owned());
                 let named = Format::NAMES.into_iter().find(|(name, _)| name.as_bytes() == value);
@@ -294,6 +305,6 @@ fn contents(path: &[u8]) -> Result<Vec<u8>, Failure> {
     };
     read().map_err(|error| {
         let words = error.raw_os_error().map_or_else(|| error.to_string(), nn::describe);
-        Failure::file(format!("Error opening file ``{}'': {words}", String::from_utf8_lossy(path)))
+        Failure::file("opening", path, &words)
     })
 }

@@ -13,6 +13,7 @@ mod nn;
 mod stats;
 mod table;
 mod talk;
+mod tls;
 
 use std::ffi::CString;
 use std::io::Write as _;
@@ -33,8 +34,9 @@ impl Failure {
         Self { code: 1, text }
     }
 
-    fn file(text: String) -> Self {
-        Self { code: 2, text }
+    /// A file is of no use.
+    fn file(step: &str, path: &[u8], why: &str) -> Self {
+        Self { code: 2, text: format!("Error {step} file ``{}'': {why}", String::from_utf8_lossy(path)) }
     }
 
     /// The library has said no.

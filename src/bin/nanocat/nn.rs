@@ -31,6 +31,16 @@ const NN_SOCKET_NAME: c_int = 15;
 const NN_MONITOR: c_int = 1007;
 /// The level of an endpoint's address, of nanomsg-rs/options.h.
 const NN_ENDPOINT: c_int = -1001;
+/// The level of the options of tls+tcp and wss, which are of nanomsg-rs/tls.h.
+const NN_TLS: c_int = -1002;
+pub(crate) const NN_TLS_CA: c_int = 1001;
+pub(crate) const NN_TLS_CERT: c_int = 1002;
+pub(crate) const NN_TLS_KEY: c_int = 1003;
+const NN_TLS_VERIFY: c_int = 1004;
+pub(crate) const NN_TLS_NAME: c_int = 1005;
+/// Values of NN_TLS_VERIFY.
+pub(crate) const NOBODY: c_int = 0;
+pub(crate) const EVERYBODY: c_int = 2;
 const NN_SUB_SUBSCRIBE: c_int = 1;
 const NN_SUB: c_int = 33;
 
@@ -83,6 +93,15 @@ impl Socket {
 
     pub(crate) fn subscribe(&self, prefix: &[u8]) -> Result<(), Error> {
         self.set(NN_SUB, NN_SUB_SUBSCRIBE, prefix)
+    }
+
+    /// Sets one of NN_TLS_* whose value is text: a name, or the path of a file.
+    pub(crate) fn set_tls(&self, option: c_int, value: &[u8]) -> Result<(), Error> {
+        self.set(NN_TLS, option, value)
+    }
+
+    pub(crate) fn set_tls_verify(&self, whom: c_int) -> Result<(), Error> {
+        self.set(NN_TLS, NN_TLS_VERIFY, &whom.to_ne_bytes())
     }
 
     /// Publishes the socket's events at this address.

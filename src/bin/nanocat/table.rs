@@ -81,6 +81,15 @@ pub(crate) fn command() -> Command {
         .arg(value("subscribe", "PREFIX").help(
             "Receive what starts with PREFIX. May be repeated. Without it everything is received.",
         ))
+        .next_help_heading("TLS Options")
+        .arg(value("cacert", "FILE").help(
+            "Trust the certificates in FILE, instead of the system's. Whoever connects to a bound address has to show one \
+             that is signed by them",
+        ))
+        .arg(value("cert", "FILE").help("Show the certificate in FILE. Whoever binds tls+tcp or wss needs one"))
+        .arg(value("key", "FILE").help("The certificate's private key, unless it stands in the same file"))
+        .arg(value("tls-name", "NAME").help("Ask for NAME and verify it, instead of the address's host"))
+        .arg(flag("insecure").help("Verify nobody's certificate"))
         .next_help_heading("Input Options")
         .arg(value("format", "FORMAT").help("Print messages as no, raw, ascii, quoted, msgpack or hex; \"no\" unless told"))
         .arg(flag("raw").help("Print messages as they are, with nothing between them"))
@@ -117,7 +126,10 @@ pub(crate) fn command() -> Command {
         .group(group(SUB, able(SUB)))
         .group(group(DATA, vec!["data", "file"]))
         .group(group(ENDPOINT, ENDPOINTS.iter().map(|endpoint| endpoint.0).collect()))
-        .group(group(OURS, vec!["version", "json", "count", "stats", "monitor"]))
+        .group(group(
+            OURS,
+            vec!["version", "json", "count", "stats", "monitor", "cacert", "cert", "key", "tls-name", "insecure"],
+        ))
 }
 
 /// The options that give an address: its beginning, and whether it is bound.

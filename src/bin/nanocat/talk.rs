@@ -24,6 +24,7 @@ pub(crate) fn talk(plan: &Plan) -> Result<(), Failure> {
     thread::scope(|scope| {
         let failed = |error| Failure::library("Can't create socket", &error);
         let socket = Socket::open(plan.socket).map_err(failed)?;
+        plan.tls.set(&socket)?;
         let watched = plan.monitor.begin(&socket, plan.verbose, scope, &screen)?;
         let outcome = prepare(&socket, plan, &screen).and_then(|()| use_socket(&socket, plan, &screen));
         drop(socket);

@@ -22,7 +22,7 @@ use crate::sys;
 /// thread for so long.
 const LINGER: i32 = 100;
 
-/// Options of the watched socket that its monitor has too, by level and number: NN_IPV4ONLY and NN_IPC_MODE.
+/// Options of the watched socket that its monitor has too, by level and number: NN_IPV4ONLY and NN_IPC_MODE. It also has its options of TLS.
 const INHERITED: [(i32, i32); 2] = [(0, 14), (IPC, NN_IPC_MODE)];
 
 const NN_LINGER: i32 = 1;
@@ -49,6 +49,8 @@ impl Monitor {
                 set(level, option, value)?;
             }
         }
+        let tls = watched.with(|state| state.options.tls.clone());
+        publisher.with(|state| state.options.tls = tls);
         match publisher.bind(address) {
             Ok(endpoint) => Ok(Self { publisher, endpoint }),
             Err(error) => {
