@@ -17,6 +17,9 @@ NAMES := libnanomsg.so.6 libnanomsg.so.5 libnanomsg.so
 SYS ?= linux
 OUT := target$(if $(filter portable,$(SYS)),/portable)
 SYS_FEATURES := $(if $(filter portable,$(SYS)),portable-sys)
+# TLS=no: without tls+tcp and wss, and what they are built from.
+TLS ?= yes
+DEFAULTS := $(if $(filter no,$(TLS)),--no-default-features)
 STAGE := $(OUT)/lib
 STAGED_CAT := $(OUT)/bin/nanocat
 CATS := nn_push nn_pull nn_pub nn_sub nn_req nn_rep nn_surveyor nn_respondent nn_bus nn_pair
@@ -35,7 +38,7 @@ CHECKED ?= memory ownership iovec msghdr_control cmsg pair_sizes inproc_queue pi
         wire_frames ws_types
 # Programs of ctests/ that do more, or for longer, with NN_LONG=1.
 LONG ?= threads fork_traffic linger_exit faults_dns faults_network faults_peer
-PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 valgrind systemd
+PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 openssl valgrind systemd
 
 .PHONY: help deps build link header check-header test test-i686 unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom simulate portable portable-long systems mutations fuzz \
         soak long sanitize sanitize-thread valgrind lint bench bench-quick shapes omq icount \
@@ -61,11 +64,11 @@ deps:
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	else echo "to talk to WebSockets of others, and to test the examples and what Prometheus is told, install: $$missing"; fi
 
-## build         the library, under all its names, in target/lib; nanocat in target/bin (SYS=portable: in target/portable)
+## build         the library, under all its names, in target/lib; nanocat in target/bin (SYS=portable: in target/portable; TLS=no: without TLS)
 build:
-	$(CARGO) rustc --release --features '$(SYS_FEATURES)' --lib --crate-type staticlib
+	$(CARGO) rustc --release $(DEFAULTS) --features '$(SYS_FEATURES)' --lib --crate-type staticlib
 	@$(MAKE) --no-print-directory link
-	$(CARGO) build --release --features 'cli $(SYS_FEATURES)' --bin nanocat
+	$(CARGO) build --release $(DEFAULTS) --features 'cli $(SYS_FEATURES)' --bin nanocat
 	@mkdir -p $(dir $(STAGED_CAT))
 	@cp -f target/release/nanocat $(STAGED_CAT).new && mv -f $(STAGED_CAT).new $(STAGED_CAT)
 	@for name in $(CATS); do ln -sf nanocat $(dir $(STAGED_CAT))$$name; done

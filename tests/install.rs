@@ -129,7 +129,7 @@ impl Places {
         for name in ["nanomsg.hpp", "requests.hpp"] {
             files.insert(Path::new(self.include).join("nanomsg").join(name), Kind::File(0o644));
         }
-        for name in ["forward.h", "direct.h", "options.h", "monitor.h"] {
+        for name in ["forward.h", "direct.h", "options.h", "monitor.h", "tls.h"] {
             files.insert(Path::new(self.include).join("nanomsg-rs").join(name), Kind::File(0o644));
         }
         files

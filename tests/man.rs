@@ -10,7 +10,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// Pages beside those of the functions.
-const OTHERS: [&str; 21] = [
+const OTHERS: [&str; 22] = [
     "nanocat.1",
     "nn_cmsg.3",
     "nanomsg.7",
@@ -32,6 +32,7 @@ const OTHERS: [&str; 21] = [
     "nn_winpipe.7",
     "nn_tcp.7",
     "nn_ws.7",
+    "nn_tls.7",
 ];
 
 #[test]
@@ -88,7 +89,7 @@ fn what_pages_refer_to_is_there() {
         for (name, section) in text.lines().filter_map(|line| line.strip_prefix(".Xr ")?.split_once(' ')) {
             let section = section.split(' ').next().unwrap();
             let elsewhere =
-                ["chdir", "flock", "fork", "free", "poll", "strerror", "unix", "pkg-config"].contains(&name);
+                ["chdir", "flock", "fork", "free", "open", "poll", "strerror", "unix", "pkg-config"].contains(&name);
             assert!(elsewhere || pages.contains_key(&format!("{name}.{section}")), "{page}: {name}({section})");
         }
     }
@@ -132,6 +133,7 @@ fn rendered_pages_lead_to_one_another() {
 }
 
 /// Whole programs in pages are compiled without a warning, and print what is said here; where a page says it too, the same.
+/// The certificates that they read are made by the commands of their page.
 #[test]
 fn programs_in_pages_do_what_they_say() {
     let lib = root().join("target/lib");
@@ -140,6 +142,8 @@ fn programs_in_pages_do_what_they_say() {
         "there is no C compiler: make deps"
     } else if !lib.join("libnanomsg.so").exists() {
         "there is no library: make build"
+    } else if Command::new("openssl").arg("version").output().is_err() {
+        "openssl is not installed: make deps"
     } else {
         ""
     };
@@ -153,6 +157,10 @@ fn programs_in_pages_do_what_they_say() {
     for (page, text) in pages() {
         let literals: Vec<String> = text.split("\n.Bd -literal").skip(1).map(literal).collect();
         let Some(program) = literals.iter().find(|literal| literal.contains("int main(")) else { continue };
+        for commands in literals.iter().filter(|literal| literal.contains("openssl req")) {
+            let output = Command::new("sh").args(["-euc", commands]).current_dir(dir.path()).output().unwrap();
+            assert!(output.status.success(), "{page}: {}", String::from_utf8_lossy(&output.stderr));
+        }
         let (source, binary) = (dir.path().join(format!("{page}.c")), dir.path().join(&page));
         fs::write(&source, program).unwrap();
         let mut compile = Command::new(&compiler);
@@ -161,14 +169,17 @@ fn programs_in_pages_do_what_they_say() {
         compile.arg(format!("-L{}", lib.display())).arg("-lnanomsg");
         let output = compile.arg(format!("-Wl,-rpath,{}", lib.display())).output().unwrap();
         assert!(output.status.success(), "{page}: {}", String::from_utf8_lossy(&output.stderr));
-        let output = Command::new("timeout").arg("60").arg(binary).env_remove("LD_LIBRARY_PATH").output().unwrap();
-        assert!(output.status.success(), "{page}: {:?}", output.status);
+        let mut run = Command::new("timeout");
+        let output = run.arg("60").arg(binary).current_dir(dir.path()).env_remove("LD_LIBRARY_PATH").output().unwrap();
+        assert!(output.status.success(), "{page}: {:?}: {}", output.status, String::from_utf8_lossy(&output.stderr));
         let said = String::from_utf8(output.stdout).unwrap();
         assert!(literals.len() == 1 || literals.contains(&said), "{page}: {said}");
         found.insert(page, said);
     }
     let contexts = "three: answer to three\ntwo: answer to two\none: answer to one\n";
-    let expected = [("nanomsg.7", "Hello\n"), ("nn_contexts.7", contexts)];
+    let welcome = "the server says welcome\n";
+    let tls = &format!("the client says Hello\n{welcome}the client says Hello again\n{welcome}")[..];
+    let expected = [("nanomsg.7", "Hello\n"), ("nn_contexts.7", contexts), ("nn_tls.7", tls)];
     assert_eq!(found, expected.map(|(page, said)| (page.to_owned(), said.to_owned())).into());
 }
 

@@ -13,7 +13,7 @@ const WINDOW: usize = 20;
 const EVERY: u64 = 10;
 const ROOM: c_int = 4 << 20;
 
-/// What this program needs of the library's C interface; numbers as in nn.h and pubsub.h.
+/// What this program needs of the library's C interface; numbers as in nn.h, pubsub.h and tls.h.
 mod nn {
     use super::{c_char, c_int, c_void};
     pub const AF_SP: c_int = 1;
@@ -25,6 +25,10 @@ mod nn {
     pub const RCVTIMEO: c_int = 5;
     pub const SOCKET_NAME: c_int = 15;
     pub const SUB_SUBSCRIBE: c_int = 1;
+    pub const TLS: c_int = -1002;
+    pub const TLS_CA: c_int = 1001;
+    pub const TLS_CERT: c_int = 1002;
+    pub const TLS_VERIFY: c_int = 1004;
 
     #[link(name = "nanomsg")]
     extern "C" {
@@ -51,7 +55,16 @@ impl Socket {
         socket.set(nn::SOL_SOCKET, nn::SNDBUF, &ROOM.to_ne_bytes());
         socket.set(nn::SOL_SOCKET, nn::RCVBUF, &ROOM.to_ne_bytes());
         socket.set(nn::SOL_SOCKET, nn::SOCKET_NAME, name.as_bytes());
+        socket.identify();
         socket
+    }
+
+    /// Who the program is and whom it trusts, where addresses are of TLS. Whoever connects has to show a certificate.
+    fn identify(&self) {
+        let (Ok(ca), Ok(certificate)) = (std::env::var("TICKS_CA"), std::env::var("TICKS_CERTIFICATE")) else { return };
+        self.set(nn::TLS, nn::TLS_CA, ca.as_bytes());
+        self.set(nn::TLS, nn::TLS_CERT, certificate.as_bytes());
+        self.set(nn::TLS, nn::TLS_VERIFY, &2_i32.to_ne_bytes());
     }
 
     fn set(&self, level: c_int, option: c_int, value: &[u8]) {

@@ -3,6 +3,7 @@
 //  usage: movers COMBINED
 
 #include <nanomsg/nanomsg.hpp>
+#include <nanomsg-rs/tls.h>
 
 #include "../monitor/reporter.h"
 
@@ -58,6 +59,12 @@ int main(int argc, char *argv[]) {
     }
     nanomsg::socket feed(NN_SUB);
     feed.set(NN_SOL_SOCKET, NN_SOCKET_NAME, "movers.in");
+    // Where the address is of TLS.
+    const char *ca = std::getenv("TICKS_CA"), *certificate = std::getenv("TICKS_CERTIFICATE");
+    if (ca && certificate) {
+        feed.set(NN_TLS, NN_TLS_CA, ca);
+        feed.set(NN_TLS, NN_TLS_CERT, certificate);
+    }
     const int handle = feed.handle();
     if (reporter_start(&handle, 1, std::getenv("TICKS_MONITOR")) < 0)
         throw nanomsg::error("reporter_start");

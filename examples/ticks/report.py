@@ -1,4 +1,5 @@
-"""What the Python programs of the network share: counting, a line of figures once a second, and reports for watchers."""
+"""What the Python programs of the network share: counting, a line of figures once a second, certificates, and reports for
+watchers."""
 
 import contextlib
 import os
@@ -7,6 +8,7 @@ import sys
 import time
 
 from nanomsg_rs import Socket
+from nanomsg_rs import constants as nn
 from nanomsg_rs.reporting import Reporter
 
 ROOM = 4 << 20  # bytes for a burst on every edge; PUB drops what does not fit
@@ -15,7 +17,17 @@ ROOM = 4 << 20  # bytes for a burst on every edge; PUB drops what does not fit
 def roomy(socket: Socket, name: str) -> Socket:
     socket.send_buffer = socket.recv_buffer = ROOM
     socket.name = name
+    identify(socket, os.environ.get("TICKS_CA", ""), os.environ.get("TICKS_CERTIFICATE", ""))
     return socket
+
+
+def identify(socket: Socket, ca: str, certificate: str) -> None:
+    """Whom it trusts and who it is, where addresses are of TLS. Whoever connects has to show a certificate."""
+    if ca and certificate:
+        level = nn.SYMBOLS["NN_TLS"]
+        socket.set_option(level, nn.SYMBOLS["NN_TLS_CA"], ca.encode())
+        socket.set_option(level, nn.SYMBOLS["NN_TLS_CERT"], certificate.encode())
+        socket.set_option(level, nn.SYMBOLS["NN_TLS_VERIFY"], 2)
 
 
 def reported(*sockets: Socket) -> contextlib.AbstractContextManager:

@@ -1,6 +1,6 @@
 /*  What the C programs of the network share: sockets that end the
-    program when something fails, a line of figures once a second, and
-    reports for whoever watches the network. */
+    program when something fails, a line of figures once a second,
+    certificates, and reports for whoever watches the network. */
 
 #ifndef SP_H
 #define SP_H
@@ -8,6 +8,7 @@
 #include <nanomsg/nn.h>
 #include <nanomsg/pubsub.h>
 #include <nanomsg/reqrep.h>
+#include <nanomsg-rs/tls.h>
 
 #include "../monitor/reporter.h"
 
@@ -29,6 +30,21 @@ static inline void sp_fail (const char *what, const char *about)
     exit (1);
 }
 
+/*  Whom the program trusts and who it is, where addresses are of TLS: ticks.py
+    says it in the environment. */
+static inline void sp_identify (int s)
+{
+    const char *ca = getenv ("TICKS_CA");
+    const char *certificate = getenv ("TICKS_CERTIFICATE");
+
+    if (!ca || !certificate)
+        return;
+    if (nn_setsockopt (s, NN_TLS, NN_TLS_CA, ca, strlen (ca)) < 0 ||
+          nn_setsockopt (s, NN_TLS, NN_TLS_CERT, certificate,
+          strlen (certificate)) < 0)
+        sp_fail ("nn_setsockopt", certificate);
+}
+
 static inline int sp_socket (int domain, int protocol, const char *name)
 {
     int room = SP_ROOM;
@@ -40,11 +56,18 @@ static inline int sp_socket (int domain, int protocol, const char *name)
           nn_setsockopt (s, NN_SOL_SOCKET, NN_RCVBUF, &room, sizeof (room)) < 0 ||
           nn_setsockopt (s, NN_SOL_SOCKET, NN_SOCKET_NAME, name, strlen (name)) < 0)
         sp_fail ("nn_setsockopt", name);
+    sp_identify (s);
     return s;
 }
 
 static inline void sp_bind (int s, const char *address)
 {
+    /*  Everybody who connects has to show a certificate; browsers have none. */
+    int verify = strncmp (address, "wss://", 6) == 0 ? 0 : 2;
+
+    if (getenv ("TICKS_CA") &&
+          nn_setsockopt (s, NN_TLS, NN_TLS_VERIFY, &verify, sizeof (verify)) < 0)
+        sp_fail ("nn_setsockopt", address);
     if (nn_bind (s, address) < 0)
         sp_fail ("nn_bind", address);
 }

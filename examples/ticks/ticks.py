@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """The market data network: starts all its programs, shows what they do, and stops them.
 
-usage: ticks.py [--rate N] [--seconds N] [--edges ipc|tcp] [--edge NAME=ADDRESS]...
+usage: ticks.py [--rate N] [--seconds N] [--edges ipc|tcp|tls] [--edge NAME=ADDRESS]... [--certificates FOLDER]
                 [--store sqlite:PATH|redis:HOST:PORT] [--monitor]
 
 Every arrow of the picture in README.md is an address in the table that is printed first. The
 programs are told nothing else: `--edges tcp` or `--edge average=tcp://127.0.0.1:7001` is all it
-takes to have an arrow run over another transport.
+takes to have an arrow run over another transport. With TLS they are told their certificates, too.
 """
 
 import argparse
@@ -24,6 +24,7 @@ import time
 from collections import deque
 from functools import partial
 from pathlib import Path
+from typing import Optional
 
 HERE = Path(__file__).resolve().parent
 TOP = HERE.parent.parent
@@ -32,6 +33,7 @@ sys.path.insert(0, str(TOP / "bindings" / "python"))
 os.environ.setdefault("NANOMSG_LIBRARY", str(TOP / "target" / "lib" / "libnanomsg.so.6"))
 
 from nanomsg_rs import Socket, SocketType  # noqa: E402
+from report import identify  # noqa: E402
 
 EDGES = ("feed", "feed.control", "average", "spread", "statistics.control", "combined", "mirror", "page")
 PATIENCE = 20  # seconds for programs to find each other
@@ -48,13 +50,15 @@ def free_port() -> int:
 
 
 def addresses(folder: Path, kind: str) -> dict[str, str]:
-    """An address for each edge. The page's is ws, for a browser; the mirror stays in the combiner."""
+    """An address for each edge. The page's is ws or wss, for a browser; the mirror stays in the combiner."""
+    scheme, of_page = {"ipc": ("ipc", "ws"), "tcp": ("tcp", "ws"), "tls": ("tls+tcp", "wss")}[kind]
+
     def of(edge: str) -> str:
-        if edge == "page":
-            return f"ws://127.0.0.1:{free_port()}"
         if edge == "mirror" and kind == "ipc":
             return "inproc://mirror"
-        return f"tcp://127.0.0.1:{free_port()}" if kind == "tcp" else f"ipc://{folder}/{edge}"
+        if kind == "ipc" and edge != "page":
+            return f"ipc://{folder}/{edge}"
+        return f"{of_page if edge == 'page' else scheme}://127.0.0.1:{free_port()}"
 
     return {edge: of(edge) for edge in EDGES}
 
@@ -69,13 +73,22 @@ class Network:
     """The programs, their addresses, and the figures they print."""
 
     def __init__(
-        self, folder: Path, edges: str = "ipc", store: str = "", monitored: bool = False, **changed: str
+        self,
+        folder: Path,
+        edges: str = "ipc",
+        store: str = "",
+        monitored: bool = False,
+        certificates: Optional[Path] = None,
+        **changed: str,
     ) -> None:
         self.at = addresses(folder, edges) | changed
         self.store = store or f"sqlite:{folder}/snapshot.db"
         self.commands = self._commands()
         # Where each program reports on its sockets. Of ipc whatever the edges are: watchers are on this machine.
         self.monitors = {name: f"ipc://{folder}/{name}.monitor" for name in self.commands} if monitored else {}
+        self.certificates = certificates or folder
+        if any(address.startswith(("tls+tcp://", "wss://")) for address in self.at.values()):
+            self._make_certificates()
         self.figures: dict[str, dict[str, int]] = {name: {} for name in self.commands}
         self.rates: dict[str, dict[str, float]] = {name: {} for name in self.commands}
         self.news: deque[str] = deque(maxlen=5)
@@ -109,6 +122,16 @@ class Network:
             del commands["movers"]
         return commands
 
+    def _make_certificates(self) -> None:
+        """For each program, and for whoever asks them. Those that are there stay."""
+        self.certificates.mkdir(exist_ok=True)
+        missing = [name for name in (*self.commands, "control") if not self.certificate(name)]
+        subprocess.run([HERE / "certificates.sh", self.certificates, *missing], check=True)
+
+    def certificate(self, name: str) -> str:
+        file = self.certificates / f"{name}.pem"
+        return str(file) if file.exists() else ""
+
     def start(self) -> None:
         """Start every program, and wait until they are all connected."""
         for name in self.commands:
@@ -124,11 +147,13 @@ class Network:
 
     def start_one(self, name: str) -> None:
         python_path = os.pathsep.join([str(TOP / "bindings" / "python"), os.environ.get("PYTHONPATH", "")])
+        environment = os.environ | {"PYTHONPATH": python_path, "PYTHONDONTWRITEBYTECODE": "1",
+                                    "TICKS_MONITOR": self.monitors.get(name, "")}  # fmt: skip
+        if own := self.certificate(name):
+            environment |= {"TICKS_CA": self.certificate("ca"), "TICKS_CERTIFICATE": own}
         self.running[name] = subprocess.Popen(
-            self.commands[name], stdout=subprocess.PIPE, text=True,
-            env=os.environ | {"PYTHONPATH": python_path, "PYTHONDONTWRITEBYTECODE": "1",
-                              "TICKS_MONITOR": self.monitors.get(name, "")},
-        )  # fmt: skip
+            self.commands[name], stdout=subprocess.PIPE, text=True, env=environment
+        )
         self.figures[name], self.rates[name] = {}, {}
         threading.Thread(target=self._listen, args=(name, self.running[name]), daemon=True).start()
 
@@ -156,6 +181,7 @@ class Network:
         """What the feed or the statistics answer on their control socket."""
         with Socket(SocketType.REQ) as request:
             request.recv_timeout = 5000
+            identify(request, self.certificate("ca"), self.certificate("control"))
             request.connect(self.at[f"{daemon}.control"])
             request.send(question.encode())
             return request.recv().decode()
@@ -235,8 +261,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rate", type=float, default=2000, help="ticks a second")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="for how long; else until Ctrl-C")
-    parser.add_argument("--edges", choices=("ipc", "tcp"), default="ipc", help="transport of all edges")
+    parser.add_argument("--edges", choices=("ipc", "tcp", "tls"), default="ipc", help="transport of all edges")
     parser.add_argument("--edge", action="append", default=[], metavar="NAME=ADDRESS", help="one edge's address")
+    parser.add_argument("--certificates", type=Path, help="where those of TLS are kept; else they are made anew each time")
     parser.add_argument("--monitor", action="store_true", help="let examples/monitor watch every socket")
     parser.add_argument("--store", default="", help="sqlite:PATH or redis:HOST:PORT")
     options = parser.parse_args()
@@ -247,7 +274,7 @@ def main() -> None:
     build()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     folder = Path(tempfile.mkdtemp(prefix="ticks-"))
-    network = Network(folder, options.edges, options.store, options.monitor, **changed)
+    network = Network(folder, options.edges, options.store, options.monitor, options.certificates, **changed)
     try:
         with page_server(network.at["page"]) as page:
             network.start()
@@ -255,6 +282,8 @@ def main() -> None:
             for edge, address in network.at.items():
                 print(f"  {edge:<19}{address}")
             print(f"  {'store':<19}{network.store}\n  {'in a browser':<19}{page}\n", flush=True)
+            if network.at["page"].startswith("wss:"):
+                print(f"the browser has to trust {network.certificate('ca')}\n", flush=True)
             if network.monitors:
                 print(f"to watch its sockets: {HERE.parent / 'monitor' / 'monitor.py'} {folder}/*.monitor\n", flush=True)
             network.ask("feed", f"rate {options.rate:g}")

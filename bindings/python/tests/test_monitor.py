@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Background, eventually
+from conftest import Background, eventually, wait_for_connections
 
 from nanomsg_rs import BadSocket, Event, Monitor, NanomsgError, Socket, SocketType, Timeout
 from nanomsg_rs import asyncio as coroutines
@@ -198,3 +201,76 @@ def test_what_a_lively_network_publishes_is_as_the_schema_says(open_socket, new_
     assert told >= {"listening", "bind_failed", "connecting", "connected", "disconnected", "closed", "monitor_stopped"}
     if transport != "inproc":
         assert told >= {"accepted", "handshake_failed", "connect_failed", "retrying"}
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """What tests/pki.sh makes."""
+    if "NN_TLS" not in nn.SYMBOLS:
+        pytest.skip("this library has no TLS")
+    if shutil.which("openssl") is None:
+        assert os.environ.get("CI") != "true", "openssl is missing"
+        pytest.skip("openssl is missing")
+    folder = tmp_path_factory.mktemp("certificates")
+    subprocess.run(["sh", SCHEMA.parents[1] / "tests" / "pki.sh", folder], check=True)
+    return folder
+
+
+def identify(socket, certificates, name=None):
+    """Whom it trusts, and who it is."""
+
+    def give(option, file):
+        socket.set_option(nn.SYMBOLS["NN_TLS"], nn.SYMBOLS[option], str(certificates / file).encode())
+
+    give("NN_TLS_CA", "ca.pem")
+    if name is not None:
+        give("NN_TLS_CERT", f"{name}.pem")
+        give("NN_TLS_KEY", f"{name}.key")
+
+
+@pytest.mark.parametrize("scheme", ["tls+tcp", "wss"])
+def test_certificates_and_failed_handshakes_are_as_the_schema_says(open_socket, certificates, scheme, free_port, check):
+    hub, guest, stranger = (open_socket(type) for type in (SocketType.REP, SocketType.REQ, SocketType.REQ))
+    with Monitor(hub) as at_hub, Monitor(stranger) as at_stranger:
+        hub.recv_peer = True
+        hub.set_option(nn.SYMBOLS["NN_TLS"], nn.SYMBOLS["NN_TLS_VERIFY"], 2)
+        identify(hub, certificates, "server")
+        identify(guest, certificates, "client")
+        identify(stranger, certificates)
+        hub.bind(f"{scheme}://127.0.0.1:{free_port}")
+        guest.connect(f"{scheme}://127.0.0.1:{free_port}")
+        guest.send(b"question")
+        message = hub.recv_message()
+        hub.send(b"answer")
+        assert guest.recv() == b"answer"
+        stranger.connect(f"{scheme}://127.0.0.1:{free_port}")
+        failures = {}
+        for monitor, reason in ((at_hub, "NN_ETLS_NO_CERT"), (at_stranger, "NN_ETLS_CERT_WANTED")):
+            event = next(event for event in monitor.events(10_000) if event.event == "handshake_failed")
+            assert (event.reason, event.errno) == ("tls", nn.SYMBOLS[reason])
+            check("event", event.members)
+            failures[reason] = event
+        report = stranger.report()
+        (endpoint,) = report["endpoints"]
+        assert endpoint["failed"] > 0 and endpoint["error"] == failures["NN_ETLS_CERT_WANTED"].error
+        check("statistics", report)
+        check("statistics", hub.report())
+        check("peer", message.peer)
+        certificate = message.peer["certificate"]
+        assert "CN=client" in certificate["subject"]
+        assert hub.report()["connections"][0]["peer"]["certificate"] == certificate
+        assert "CN=server" in guest.report()["connections"][0]["peer"]["certificate"]["subject"]
+
+
+def test_a_monitor_has_the_certificates_of_its_socket(open_socket, certificates):
+    watched, watcher = open_socket(), open_socket(SocketType.SUB)
+    with pytest.raises(NanomsgError):
+        watched.monitor = "tls+tcp://127.0.0.1:0"
+    identify(watched, certificates, "server")
+    identify(watcher, certificates)
+    watched.monitor = "tls+tcp://127.0.0.1:0"
+    watcher.subscribe(b"closed ")
+    watcher.connect(watched.monitor)
+    wait_for_connections(watcher, 1)
+    watched.connect("inproc://nobody").shutdown()
+    assert Event.of(watcher.recv()).endpoint["address"] == "inproc://nobody"

@@ -15,7 +15,7 @@ def find() -> Optional[str]:
 
 
 class Browser:
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, *arguments: str) -> None:
         self.profile = tempfile.mkdtemp(prefix="ticks-browser-")
         to_browser, self.commands = os.pipe()
         self.answers, from_browser = os.pipe()
@@ -28,7 +28,7 @@ class Browser:
 
         self.process = subprocess.Popen(
             [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-             "--remote-debugging-pipe", f"--user-data-dir={self.profile}", "about:blank"],
+             "--remote-debugging-pipe", f"--user-data-dir={self.profile}", *arguments, "about:blank"],
             preexec_fn=place, pass_fds=(3, 4), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         for end in high:

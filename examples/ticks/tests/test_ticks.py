@@ -1,5 +1,6 @@
 """The market data network, end to end: each test starts its own on free addresses."""
 
+import base64
 import os
 import shutil
 import signal
@@ -18,6 +19,8 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import browser  # noqa: E402
 import ticks  # noqa: E402
+from nanomsg_rs import Monitor, Socket, SocketType  # noqa: E402
+from nanomsg_rs import constants as nn  # noqa: E402
 from ticks import Network, page_server  # noqa: E402
 
 INSTRUMENTS = 1000
@@ -97,7 +100,7 @@ def expected_ticks(per_instrument: int) -> dict:
     }
 
 
-@pytest.mark.parametrize("edges", ["ipc", "tcp"])
+@pytest.mark.parametrize("edges", ["ipc", "tcp", "tls"])
 def test_every_tick_arrives_and_the_averages_are_right(start, edges):
     per_instrument = 35
     count = per_instrument * INSTRUMENTS
@@ -137,6 +140,15 @@ def test_every_tick_arrives_and_the_averages_are_right(start, edges):
     n, difference, _, _ = latest[f"spread/{first}-{second}"]
     assert n == spreads
     assert difference == pytest.approx((expected[first][-1][0] - expected[second][-1][0]) / 100, abs=0.005)
+
+
+def test_whoever_has_no_certificate_of_the_network_is_not_let_in(start):
+    network = start(feed=f"tls+tcp://127.0.0.1:{ticks.free_port()}")
+    with Socket(SocketType.SUB) as stranger, Monitor(stranger) as watching:
+        stranger.set_option(nn.SYMBOLS["NN_TLS"], nn.SYMBOLS["NN_TLS_CA"], network.certificate("ca").encode())
+        stranger.connect(network.at["feed"])
+        event = next(event for event in watching.events(10_000) if event.event in ("connected", "handshake_failed"))
+        assert (event.event, event.errno) == ("handshake_failed", nn.SYMBOLS["NN_ETLS_CERT_WANTED"])
 
 
 def test_control_sockets_answer_orders_and_nonsense(start):
@@ -224,14 +236,24 @@ def hash_in_redis(port: int, key: str) -> dict:
         return dict(zip(texts[::2], texts[1::2]))
 
 
-def test_the_page_shows_prices_that_move(start):
+def pin(certificate: str) -> str:
+    """Lets a browser take this certificate: the hash of its public key."""
+    commands = ("openssl x509 -noout -pubkey -in", "openssl pkey -pubin -outform DER", "openssl dgst -sha256 -binary")
+    said = subprocess.run([*commands[0].split(), certificate], capture_output=True, check=True).stdout
+    for command in commands[1:]:
+        said = subprocess.run(command.split(), input=said, capture_output=True, check=True).stdout
+    return f"--ignore-certificate-errors-spki-list={base64.b64encode(said).decode()}"
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_the_page_shows_prices_that_move(start, scheme):
     program = browser.find()
     if program is None:
         needed("chromium")
-    network = start()
+    network = start(page=f"{scheme}://127.0.0.1:{ticks.free_port()}")
     assert network.ask("feed", "rate 10000") == "ok"
     assert network.ask("feed", "start") == "ok"
-    chromium = browser.Browser(program)
+    chromium = browser.Browser(program, *([pin(network.certificate("combiner"))] if scheme == "wss" else []))
     try:
         with page_server(network.at["page"]) as address:
             chromium.open(address)

@@ -22,7 +22,8 @@ use crate::sys;
 /// thread for so long.
 const LINGER: i32 = 100;
 
-/// Options of the watched socket that its monitor has too, by level and number: NN_IPV4ONLY and NN_IPC_MODE. It also has its options of TLS.
+/// Options of the watched socket that its monitor has too, by level and number: NN_IPV4ONLY and NN_IPC_MODE. Those of TLS are
+/// taken over as they are.
 const INHERITED: [(i32, i32); 2] = [(0, 14), (IPC, NN_IPC_MODE)];
 
 const NN_LINGER: i32 = 1;
