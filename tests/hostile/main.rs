@@ -12,6 +12,8 @@ mod ours;
 mod peers;
 mod rows;
 mod sp;
+#[cfg(feature = "tls")]
+mod tls;
 mod trial;
 mod ws;
 

@@ -13,6 +13,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use tempfile::TempDir;
 
 use crate::PATIENCE;
+use crate::peers::tls::pki;
 
 pub(crate) const PAIR: c_int = 16;
 pub(crate) const PUB: c_int = 32;
@@ -27,14 +28,20 @@ pub(crate) const BUS: c_int = 112;
 
 // Options of NN_SOL_SOCKET.
 pub(crate) const SOL_SOCKET: c_int = 0;
+pub(crate) const SNDBUF: c_int = 2;
 pub(crate) const RCVBUF: c_int = 3;
 const SNDTIMEO: c_int = 4;
 const RCVTIMEO: c_int = 5;
 const RECONNECT_IVL: c_int = 6;
 pub(crate) const RCVMAXSIZE: c_int = 16;
+pub(crate) const MONITOR: c_int = 1007;
 pub(crate) const SUB_SUBSCRIBE: c_int = 1;
 pub(crate) const REQ_RESEND_IVL: c_int = 1;
 pub(crate) const SURVEYOR_DEADLINE: c_int = 1;
+
+pub(crate) const TLS: c_int = -1002;
+const TLS_CA: c_int = 1001;
+pub(crate) const TLS_CERT: c_int = 1002;
 
 pub(crate) const ACCEPTED: c_int = 102;
 pub(crate) const BROKEN: c_int = 104;
@@ -52,11 +59,19 @@ pub(crate) enum Over {
     Tcp,
     Ipc,
     Ws,
+    Tls,
+    Wss,
+}
+
+impl Over {
+    pub(crate) fn is_secured(self) -> bool {
+        matches!(self, Self::Tls | Self::Wss)
+    }
 }
 
 /// An address that nobody else is given, as long as this lives.
 pub(crate) struct Place {
-    over: Over,
+    pub(crate) over: Over,
     pub(crate) at: SockAddr,
     _folder: Option<TempDir>,
     _port: Option<Socket>,
@@ -79,8 +94,15 @@ impl Place {
     fn url(&self, path: &str) -> CString {
         let url = match self.over {
             Over::Ipc => [b"ipc://", self.at.as_pathname().expect("a path").as_os_str().as_bytes()].concat(),
-            Over::Tcp => format!("tcp://{}", self.at.as_socket().expect("of IP")).into_bytes(),
-            Over::Ws => format!("ws://{}{path}", self.at.as_socket().expect("of IP")).into_bytes(),
+            over => {
+                let (scheme, path) = match over {
+                    Over::Ws => ("ws", path),
+                    Over::Wss => ("wss", path),
+                    Over::Tls => ("tls+tcp", ""),
+                    _ => ("tcp", ""),
+                };
+                format!("{scheme}://{}{path}", self.at.as_socket().expect("of IP")).into_bytes()
+            }
         };
         CString::new(url).expect("no NUL")
     }
@@ -117,6 +139,14 @@ impl Ours {
     }
 
     pub(crate) fn bind_to(&self, place: &Place) -> c_int {
+        if place.over.is_secured() {
+            self.set_bytes(TLS, TLS_CERT, pki().both.as_bytes());
+        }
+        self.bind_with(place)
+    }
+
+    /// With the certificate that it has.
+    pub(crate) fn bind_with(&self, place: &Place) -> c_int {
         self.bind_at(&place.url(""))
     }
 
@@ -139,15 +169,14 @@ impl Ours {
         Self::open(protocol, false).bind(over)
     }
 
-    pub(crate) fn at(&self) -> &SockAddr {
-        &self.place().at
-    }
-
     pub(crate) fn place(&self) -> &Place {
         self.place.as_ref().expect("it is bound")
     }
 
     pub(crate) fn connect(&self, place: &Place) {
+        if place.over.is_secured() {
+            self.set_bytes(TLS, TLS_CA, pki().authority.as_bytes());
+        }
         self.connect_to(&place.url("/some/where"));
     }
 
@@ -256,6 +285,14 @@ pub(crate) fn memory() -> Memory {
     let statm = fs::read_to_string("/proc/self/statm").expect("procfs");
     let mut pages = statm.split(' ').map(|pages| pages.parse::<usize>().expect("pages") * 4096);
     Memory { reserved: pages.next().expect("a first field"), resident: pages.next().expect("a second") }
+}
+
+/// Bytes that are allocated. How much more the allocator keeps depends on what came in which order.
+#[cfg(target_env = "gnu")]
+pub(crate) fn allocated() -> usize {
+    // SAFETY: it has no conditions.
+    let info = unsafe { libc::mallinfo2() };
+    info.uordblks + info.hblkhd
 }
 
 pub(crate) fn descriptors() -> usize {

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use socket2::SockAddr;
-
-use crate::ours::{ACCEPTED, BROKEN, DONTWAIT, Ours, Over, descriptors, eventually, memory};
+use crate::ours::{ACCEPTED, BROKEN, DONTWAIT, Ours, Over, Place, descriptors, eventually, memory};
 use crate::peers::{Speaks, TYPES};
 
 /// How soon a good client is served; what a busy machine adds is not counted against it.
@@ -49,16 +47,16 @@ impl Trial {
     }
 
     /// Where to visit it, once.
-    pub(crate) fn visited(&mut self) -> &SockAddr {
+    pub(crate) fn visited(&mut self) -> &Place {
         self.visits += 1;
-        self.ours.at()
+        self.ours.place()
     }
 
     pub(crate) fn serves_a_good_client(&mut self, after: &str) {
         let start = Instant::now();
         let mut peer: Box<dyn Speaks> = match self.over {
-            Over::Tcp | Over::Ipc => Box::new(self.guest()),
-            Over::Ws => Box::new(self.client()),
+            Over::Tcp | Over::Ipc | Over::Tls => Box::new(self.guest()),
+            Over::Ws | Over::Wss => Box::new(self.client()),
         };
         peer.exchange(&self.ours, after);
         let took = start.elapsed();

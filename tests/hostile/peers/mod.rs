@@ -1,18 +1,20 @@
 //! Bare peers: streams of the operating system that speak to a socket of ours.
 
 pub(crate) mod sp;
+pub(crate) mod tls;
 pub(crate) mod ws;
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::time::Duration;
 
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
 use crate::PATIENCE;
 use crate::ours::{
     BUS, CURRENT, Ours, Over, PAIR, PUB, PULL, PUSH, Place, REP, REQ, RESPONDENT, SUB, SURVEYOR, eventually,
 };
+use crate::peers::tls::Wire;
 
 /// Every socket type, and the one it talks to.
 pub(crate) const TYPES: [(i32, i32); 10] = [
@@ -78,21 +80,31 @@ pub(crate) trait Speaks {
     }
 }
 
-pub(crate) struct Bare(pub(crate) Socket);
+pub(crate) struct Bare(pub(crate) Wire);
 
 impl Bare {
-    fn over(stream: Socket) -> Self {
+    fn over(stream: Socket) -> Socket {
         stream.set_read_timeout(Some(PATIENCE)).expect("an option");
         stream.set_write_timeout(Some(PATIENCE)).expect("an option");
         if stream.domain().is_ok_and(|domain| domain != Domain::UNIX) {
             stream.set_tcp_nodelay(true).expect("an option");
         }
-        Self(stream)
+        stream
     }
 
-    pub(crate) fn to(at: &SockAddr) -> Self {
-        let stream = Socket::new(at.domain(), Type::STREAM, None).expect("a socket");
-        stream.connect(at).expect("somebody listens");
+    /// Through the handshake, where there is one.
+    pub(crate) fn to(place: &Place) -> Self {
+        Self(place.over.wire(Self::dial(place), false))
+    }
+
+    /// A stream on which nothing was said, TLS or not.
+    pub(crate) fn raw(place: &Place) -> Self {
+        Self(Self::dial(place).into())
+    }
+
+    fn dial(place: &Place) -> Socket {
+        let stream = Socket::new(place.at.domain(), Type::STREAM, None).expect("a socket");
+        stream.connect(&place.at).expect("somebody listens");
         Self::over(stream)
     }
 
@@ -161,6 +173,11 @@ impl Server {
     }
 
     pub(crate) fn accept(&self) -> Bare {
+        Bare(self.place.over.wire(self.accept_raw(), true))
+    }
+
+    /// A stream on which nothing was said, TLS or not.
+    pub(crate) fn accept_raw(&self) -> Socket {
         Bare::over(self.listener.accept().expect("it connects").0)
     }
 }

@@ -2,10 +2,8 @@
 
 use std::ops::{Deref, DerefMut};
 
-use socket2::SockAddr;
-
 use super::{Bare, Server, Speaks, TYPES};
-use crate::ours::Over;
+use crate::ours::{Over, Place};
 
 pub(crate) fn peer_of(protocol: i32) -> i32 {
     TYPES.iter().find(|(own, _)| *own == protocol).expect("a type").1
@@ -51,8 +49,8 @@ impl DerefMut for Peer {
 }
 
 impl Peer {
-    pub(crate) fn to(over: Over, at: &SockAddr) -> Self {
-        Self { bare: Bare::to(at), over, drips: false }
+    pub(crate) fn to(place: &Place) -> Self {
+        Self { bare: Bare::to(place), over: place.over, drips: false }
     }
 
     pub(crate) fn accepted(over: Over, server: &Server) -> Self {

@@ -6,10 +6,9 @@ use std::ops::{Deref, DerefMut};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use sha1::{Digest, Sha1};
-use socket2::SockAddr;
 
 use super::{Bare, Server, Speaks};
-use crate::ours::{BUS, Ours, PAIR, PUB, PULL, PUSH, REP, REQ, RESPONDENT, SUB, SURVEYOR};
+use crate::ours::{BUS, Ours, PAIR, PUB, PULL, PUSH, Place, REP, REQ, RESPONDENT, SUB, SURVEYOR};
 
 // Opcodes.
 pub(crate) const CONTINUATION: u8 = 0;
@@ -105,13 +104,13 @@ impl DerefMut for Raw {
 }
 
 impl Raw {
-    pub(crate) fn to(at: &SockAddr) -> Self {
-        Self { bare: Bare::to(at), other_is_client: false }
+    pub(crate) fn to(place: &Place) -> Self {
+        Self { bare: Bare::to(place), other_is_client: false }
     }
 
     /// A client that has been let in.
-    pub(crate) fn client(at: &SockAddr, kind: &str) -> Self {
-        let mut client = Self::to(at);
+    pub(crate) fn client(place: &Place, kind: &str) -> Self {
+        let mut client = Self::to(place);
         client.say(&get(&headers(kind)));
         let reply = client.head();
         let proof = accept_key(KEY);
@@ -225,7 +224,7 @@ impl Ours {
     /// A PAIR that has no peer takes the next one, which talks both ways and takes its leave.
     pub(crate) fn serves_a_good_client(&self, after: &str) {
         self.is_alone();
-        let mut client = Raw::client(self.at(), "pair");
+        let mut client = Raw::client(self.place(), "pair");
         client.exchange(self, after);
         client.leave();
         self.is_alone();

@@ -69,6 +69,11 @@ fn wrong_servers_are_left_and_dialled_again_over_tcp() {
 }
 
 #[test]
+fn wrong_servers_are_left_and_dialled_again_over_tls() {
+    alone(|| servers(Over::Tls));
+}
+
+#[test]
 fn wrong_servers_are_left_and_dialled_again_over_ipc() {
     alone(|| servers(Over::Ipc));
 }

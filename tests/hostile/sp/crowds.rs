@@ -78,7 +78,7 @@ fn received(ours: &Ours, count: u32) {
 #[test]
 fn unread_messages_keep_no_descriptors() {
     alone(|| {
-        for over in [Over::Tcp, Over::Ipc] {
+        for over in [Over::Tcp, Over::Ipc, Over::Tls] {
             let mut trial = Trial::of(over, PULL, false);
             for number in 0..300 {
                 let mut peer = leaves_a_message(&mut trial, number);
@@ -157,7 +157,7 @@ fn an_endpoint_that_ends_frees_what_gone_peers_left() {
                 let place = crate::ours::Place::new(over);
                 let endpoint = trial.ours.bind_to(&place);
                 for _ in 0..10 {
-                    let mut peer = Peer::to(over, &place.at);
+                    let mut peer = Peer::to(&place);
                     peer.say(&greeting(PUSH));
                     peer.send(b"", &[b'l'; 100_000]);
                     let _ = peer.0.shutdown(Shutdown::Write);

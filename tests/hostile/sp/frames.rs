@@ -58,6 +58,11 @@ fn wrong_frames_end_their_connection_over_tcp() {
 }
 
 #[test]
+fn wrong_frames_end_their_connection_over_tls() {
+    alone(|| are_refused(Over::Tls));
+}
+
+#[test]
 fn wrong_frames_end_their_connection_over_ipc() {
     alone(|| are_refused(Over::Ipc));
 }

@@ -79,6 +79,11 @@ fn wrong_greetings_are_refused_over_tcp() {
 }
 
 #[test]
+fn wrong_greetings_are_refused_over_tls() {
+    alone(|| are_refused(Over::Tls));
+}
+
+#[test]
 fn wrong_greetings_are_refused_over_ipc() {
     alone(|| are_refused(Over::Ipc));
 }
@@ -132,6 +137,11 @@ fn a_greeting_has_a_second_over_tcp() {
 }
 
 #[test]
+fn a_greeting_has_a_second_over_tls() {
+    alone(|| stalling(Over::Tls));
+}
+
+#[test]
 fn a_greeting_has_a_second_over_ipc() {
     alone(|| stalling(Over::Ipc));
 }
@@ -140,7 +150,7 @@ fn a_greeting_has_a_second_over_ipc() {
 #[test]
 fn half_open_connections_keep_nobody_out() {
     alone(|| {
-        for over in [Over::Tcp, Over::Ipc] {
+        for over in [Over::Tcp, Over::Ipc, Over::Tls] {
             let mut trial = Trial::of(over, ours::PAIR, false);
             let half_open: Vec<Peer> = (0..200).map(|_| trial.stranger()).collect();
             let start = Instant::now();
@@ -161,7 +171,7 @@ fn half_open_connections_keep_nobody_out() {
 #[test]
 fn greetings_and_messages_may_come_in_any_pieces() {
     alone(|| {
-        for over in [Over::Tcp, Over::Ipc] {
+        for over in [Over::Tcp, Over::Ipc, Over::Tls] {
             Trial::each(over, |trial| {
                 let own = trial.ours.protocol;
                 for (reserved, piece) in [(0, 1), (0xff, 1), (0xff, 8), (0, 100)] {

@@ -55,6 +55,11 @@ fn strange_messages_are_passed_over_over_tcp() {
 }
 
 #[test]
+fn strange_messages_are_passed_over_over_tls() {
+    alone(|| are_passed_over(Over::Tls));
+}
+
+#[test]
 fn strange_messages_are_passed_over_over_ipc() {
     alone(|| are_passed_over(Over::Ipc));
 }
@@ -109,6 +114,11 @@ fn floods_take_no_memory_over_tcp() {
 }
 
 #[test]
+fn floods_take_no_memory_over_tls() {
+    alone(|| flood(Over::Tls));
+}
+
+#[test]
 fn floods_take_no_memory_over_ipc() {
     alone(|| flood(Over::Ipc));
 }
@@ -117,7 +127,7 @@ fn floods_take_no_memory_over_ipc() {
 #[test]
 fn second_answers_are_dropped() {
     alone(|| {
-        for over in [Over::Tcp, Over::Ipc] {
+        for over in [Over::Tcp, Over::Ipc, Over::Tls] {
             for protocol in [REQ, SURVEYOR] {
                 let mut trial = Trial::of(over, protocol, false);
                 let mut peer = trial.guest();
@@ -173,7 +183,7 @@ fn answers_to_other_surveys_take_no_memory() {
 #[test]
 fn messages_of_every_size_pass() {
     alone(|| {
-        for over in [Over::Tcp, Over::Ipc] {
+        for over in [Over::Tcp, Over::Ipc, Over::Tls] {
             Trial::each(over, |trial| {
                 let mut peer = trial.guest();
                 for size in (0..300).chain([4095, 4096, 8191, 8192, 65_535, 65_536, 1 << 18]) {

@@ -12,7 +12,7 @@ use crate::trial::Trial;
 impl Trial {
     /// A peer that has not said anything yet.
     fn stranger(&mut self) -> Peer {
-        Peer::to(self.over, self.visited())
+        Peer::to(self.visited())
     }
 
     /// A peer that has been let in.

@@ -5,7 +5,11 @@ use std::thread;
 
 use socket2::Socket;
 
-use crate::ours::{DONTWAIT, Ours, Over::Ws, PAIR, RCVMAXSIZE, SOL_SOCKET, alone, memory};
+use crate::ours::{
+    DONTWAIT, Ours,
+    Over::{self, Ws},
+    PAIR, RCVMAXSIZE, SOL_SOCKET, alone, memory,
+};
 use crate::peers::Server;
 use crate::peers::ws::{BINARY, CLOSE, CONTINUATION, MASK, PING, PONG, Raw, TEXT, frame};
 use crate::trial::Trial;
@@ -102,28 +106,34 @@ fn bad_frames(mask: Option<[u8; 4]>) -> Vec<(&'static str, Vec<u8>, u16, &'stati
     table
 }
 
-#[test]
-fn a_client_that_breaks_the_rules_is_told_which() {
-    alone(|| {
-        let mut table = bad_frames(MASK);
-        let reason = "Server expects MASK bit to be set.";
-        table.push(("a frame without a mask", frame(BINARY, true, b"x", None), 1002, reason));
-        table.push(("a PING without a mask", frame(PING, true, b"", None), 1002, reason));
-        Trial::each(Ws, |trial| {
-            for (name, bytes, code, reason) in &table {
-                let mut offender = trial.client();
-                offender.say(bytes);
-                offender.is_closed(name, *code, reason, false);
-                offender.vanish(false);
-                trial.recovers(name);
-            }
-        });
+fn clients_are_told(over: Over) {
+    let mut table = bad_frames(MASK);
+    let reason = "Server expects MASK bit to be set.";
+    table.push(("a frame without a mask", frame(BINARY, true, b"x", None), 1002, reason));
+    table.push(("a PING without a mask", frame(PING, true, b"", None), 1002, reason));
+    Trial::each(over, |trial| {
+        for (name, bytes, code, reason) in &table {
+            let mut offender = trial.client();
+            offender.say(bytes);
+            offender.is_closed(name, *code, reason, false);
+            offender.vanish(false);
+            trial.recovers(name);
+        }
     });
 }
 
 #[test]
-fn a_server_that_breaks_the_rules_is_told_which() {
-    let server = Server::listen(Ws);
+fn a_client_that_breaks_the_rules_is_told_which() {
+    alone(|| clients_are_told(Ws));
+}
+
+#[test]
+fn a_client_that_breaks_the_rules_over_tls_is_told_which() {
+    alone(|| clients_are_told(Over::Wss));
+}
+
+fn servers_are_told(over: Over) {
+    let server = Server::listen(over);
     let pair = server.connecting(PAIR);
     server.serves(&pair, "before");
     let mut table = bad_frames(None);
@@ -136,6 +146,16 @@ fn a_server_that_breaks_the_rules_is_told_which() {
         // It has connected again, on a fresh connection (Q-R15).
         server.serves(&pair, name);
     }
+}
+
+#[test]
+fn a_server_that_breaks_the_rules_is_told_which() {
+    servers_are_told(Ws);
+}
+
+#[test]
+fn a_server_that_breaks_the_rules_over_tls_is_told_which() {
+    servers_are_told(Over::Wss);
 }
 
 /// With no limit of our own there is still the machine's.
@@ -165,7 +185,7 @@ fn a_message_of_too_many_pieces_is_refused() {
     let ping = frame(PING, true, b"", MASK);
     for (piece, control, pongs) in [(&b""[..], &b""[..], 0), (b"x", b"", 0), (b"", &ping[..], MOST - 2)] {
         // As many as there may be are a message.
-        let mut client = Raw::client(pair.at(), "pair");
+        let mut client = Raw::client(pair.place(), "pair");
         let middle = [&frame(CONTINUATION, false, piece, MASK)[..], control].concat();
         let (first, last) = (frame(BINARY, false, piece, MASK), frame(CONTINUATION, true, piece, MASK));
         let drain = client.0.try_clone().expect("another descriptor");
@@ -182,7 +202,7 @@ fn a_message_of_too_many_pieces_is_refused() {
             [&frame(TEXT, false, b"", mask)[..], &frame(CONTINUATION, false, b"", mask).repeat(MOST)].concat();
         let before = memory().resident;
         if masked {
-            let mut offender = Raw::client(pair.at(), "pair");
+            let mut offender = Raw::client(pair.place(), "pair");
             offender.say(&endless);
             offender.is_closed("endless", 1008, TOO_MANY, false);
             pair.serves_a_good_client("endless");
@@ -215,7 +235,7 @@ fn hears_pongs(mut stream: Socket, mut count: usize) {
 fn a_message_without_end_is_refused_at_the_limit() {
     for piece in [1000, 60_000] {
         let pair = Ours::listening(Ws, PAIR);
-        let mut offender = Raw::client(pair.at(), "pair");
+        let mut offender = Raw::client(pair.place(), "pair");
         let mut sent = 0;
         let mut next = frame(BINARY, false, &vec![b'x'; piece], MASK);
         while sent < 8 << 20 && offender.0.write_all(&next).is_ok() {

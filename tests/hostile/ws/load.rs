@@ -21,14 +21,14 @@ fn a_handshake_has_five_seconds() {
     let whole = get(&headers("pair"));
     let mut idle: Vec<Raw> = (0..40)
         .map(|i| {
-            let mut raw = Raw::to(pair.at());
+            let mut raw = Raw::to(pair.place());
             raw.say(&whole[..i * (whole.len() - 1) / 39]);
             raw
         })
         .collect();
     // A byte now and then does not buy more time.
     let dripping = {
-        let mut raw = Raw::to(pair.at());
+        let mut raw = Raw::to(pair.place());
         let whole = whole.clone();
         thread::spawn(move || {
             let pause = Duration::from_millis(200);
@@ -92,7 +92,7 @@ fn floods_take_no_memory() {
 fn a_flood_of_pings_takes_no_memory() {
     const TOTAL: usize = 256 << 20;
     let pair = Ours::listening(Ws, PAIR);
-    let mut client = Raw::client(pair.at(), "pair");
+    let mut client = Raw::client(pair.place(), "pair");
     let burst = frame(PING, true, &[b'p'; 125], MASK).repeat(1000);
     let before = memory().resident;
     for _ in 0..TOTAL / burst.len() {
@@ -118,7 +118,7 @@ fn small_pieces_take_little_time_and_memory() {
             [(BINARY, &[b'x'; 16][..]), (TEXT, "\u{1f600}\u{1f600}\u{e9}\u{e9}\u{e9}\u{e9}".as_bytes())]
         {
             let pair = Ours::listening(Ws, PAIR);
-            let mut client = Raw::client(pair.at(), "pair");
+            let mut client = Raw::client(pair.place(), "pair");
             let (first, middle) = (frame(opcode, false, piece, MASK), frame(CONTINUATION, false, piece, MASK));
             let whole = [first, middle.repeat(PIECES - 2), frame(CONTINUATION, true, piece, MASK)].concat();
             let (before, start) = (memory().resident, processor_time());
@@ -151,11 +151,11 @@ fn announced_lengths_take_no_memory() {
     let pull = Ours::listening(Ws, PULL);
     pull.set(SOL_SOCKET, RCVMAXSIZE, 100 << 20);
     let before = memory().reserved;
-    let mut liars: Vec<Raw> = (0..PEERS).map(|_| Raw::client(pull.at(), "pull")).collect();
+    let mut liars: Vec<Raw> = (0..PEERS).map(|_| Raw::client(pull.place(), "pull")).collect();
     for liar in &mut liars {
         liar.say(&[&[0x82, 0xff][..], &(100u64 << 20).to_be_bytes(), &[0; 4], &[b'x'; 10_000]].concat());
     }
-    let mut honest = Raw::client(pull.at(), "pull");
+    let mut honest = Raw::client(pull.place(), "pull");
     honest.say(&frame(BINARY, true, b"work", MASK));
     assert_eq!(pull.recv(0).as_deref(), Some(&b"work"[..]));
     // Memory that is not touched yet counts here: so do the stacks and arenas of other tests' threads.
@@ -168,7 +168,7 @@ fn announced_lengths_take_no_memory() {
 fn thousands_of_short_visits_leave_the_door_open() {
     let pair = Ours::listening(Ws, PAIR);
     for i in 0..3000 {
-        let mut client = Raw::to(pair.at());
+        let mut client = Raw::to(pair.place());
         client.say(&get(&headers("pair")));
         if i % 3 == 0 {
             client.head();
@@ -179,7 +179,7 @@ fn thousands_of_short_visits_leave_the_door_open() {
     let until = Instant::now() + PATIENCE;
     loop {
         assert!(Instant::now() < until, "it serves nobody");
-        let mut client = Raw::to(pair.at());
+        let mut client = Raw::to(pair.place());
         client.say(&get(&headers("pair")));
         if client.head().starts_with("HTTP/1.1 503 ") {
             continue;

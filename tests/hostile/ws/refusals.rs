@@ -23,7 +23,7 @@ const LONG: &str = "Opening Handshake Too Long";
 
 /// Says it, and hears one of these refusals or, where there is none to be, an upgrade that tells nothing.
 fn is_answered(ours: &Ours, name: &str, bytes: &[u8], expected: Option<&str>) {
-    let mut peer = Raw::to(ours.at());
+    let mut peer = Raw::to(ours.place());
     peer.say(bytes);
     let Some(reason) = expected else {
         let reply = peer.head();
@@ -134,7 +134,7 @@ fn a_refusal_repeats_nothing_of_the_request() {
             ] {
                 is_answered(&ours, header, &odd(kind, header, value.as_bytes(), InFront), twice);
             }
-            let mut client = Raw::client(ours.at(), kind);
+            let mut client = Raw::client(ours.place(), kind);
             client.exchange(&ours, "after all of them");
             client.leave();
             let grown = memory().resident.saturating_sub(before);
@@ -205,7 +205,7 @@ fn a_request_with_a_body_is_refused() {
         is_answered(&pair, more, &bytes, expected);
     }
     // No word of what is behind a refused one is a frame.
-    let mut peer = Raw::to(pair.at());
+    let mut peer = Raw::to(pair.place());
     let whole = request("GET / HTTP/1.1\r\nTransfer-Encoding: chunked", &headers("pair"));
     peer.say(&[whole, frame(BINARY, true, b"smuggled", MASK)].concat());
     peer.is_told("smuggled", BODY);

@@ -1,6 +1,10 @@
 //! Requests that a listening socket refuses.
 
-use crate::ours::{DONTWAIT, Ours, Over::Ws, PAIR, PUB, alone};
+use crate::ours::{
+    DONTWAIT, Ours,
+    Over::{self, Ws},
+    PAIR, PUB, alone,
+};
 use crate::peers::Speaks;
 use crate::peers::ws::{BINARY, Raw, frame, headers, name_of, of_length, request, with, without};
 use crate::trial::Trial;
@@ -60,8 +64,8 @@ fn bad_requests(kind: &str) -> Vec<(&'static str, Vec<u8>, &'static str)> {
     ]
 }
 
-fn are_refused(pieces: &[usize]) {
-    Trial::each(Ws, |trial| {
+fn are_refused(over: Over, pieces: &[usize]) {
+    Trial::each(over, |trial| {
         for (name, bytes, reason) in bad_requests(name_of(trial.ours.protocol)) {
             for &piece in pieces {
                 let mut offender = trial.newcomer();
@@ -76,23 +80,28 @@ fn are_refused(pieces: &[usize]) {
 
 #[test]
 fn a_request_that_is_refused_ends_with_a_400() {
-    alone(|| are_refused(&[usize::MAX]));
+    alone(|| are_refused(Ws, &[usize::MAX]));
+}
+
+#[test]
+fn a_request_over_tls_that_is_refused_ends_with_a_400() {
+    alone(|| are_refused(Over::Wss, &[usize::MAX]));
 }
 
 #[test]
 fn the_same_requests_are_refused_in_any_pieces() {
-    alone(|| are_refused(&[1, 7, 150, 1000]));
+    alone(|| are_refused(Ws, &[1, 7, 150, 1000]));
 }
 
 #[test]
 fn without_a_subprotocol_only_a_pair_is_reached() {
     let publisher = Ours::listening(Ws, PUB);
-    let mut offender = Raw::to(publisher.at());
+    let mut offender = Raw::to(publisher.place());
     offender.say(&without("pub", "Sec-WebSocket-Protocol"));
     offender.is_told("PUB", "Incompatible Socket Type");
 
     let pair = Ours::listening(Ws, PAIR);
-    let mut client = Raw::to(pair.at());
+    let mut client = Raw::to(pair.place());
     client.say(&without("pair", "Sec-WebSocket-Protocol"));
     let reply = client.head();
     assert!(reply.starts_with("HTTP/1.1 101 ") && !reply.contains("Sec-WebSocket-Protocol"), "{reply}");
@@ -104,7 +113,7 @@ fn without_a_subprotocol_only_a_pair_is_reached() {
 fn a_request_of_any_length_is_answered() {
     let pair = Ours::listening(Ws, PAIR);
     for length in (4000..4200).chain(LIMIT - 100..LIMIT + 100) {
-        let mut client = Raw::to(pair.at());
+        let mut client = Raw::to(pair.place());
         client.say(&of_length("pair", length));
         if length <= LIMIT {
             let reply = client.head();
@@ -123,7 +132,7 @@ fn a_request_of_any_length_is_answered() {
 fn many_cookies_are_no_harm() {
     let pair = Ours::listening(Ws, PAIR);
     for (length, upgraded) in [(4_600, true), (12 << 10, true), (17_000, false)] {
-        let mut client = Raw::to(pair.at());
+        let mut client = Raw::to(pair.place());
         let cookies = format!("GET / HTTP/1.1\r\nCookie: session={}", "c".repeat(length));
         client.say(&request(&cookies, &headers("pair")));
         if upgraded {
@@ -142,7 +151,7 @@ fn many_cookies_are_no_harm() {
 #[test]
 fn what_follows_a_refused_request_is_not_heard() {
     let pair = Ours::listening(Ws, PAIR);
-    let mut offender = Raw::to(pair.at());
+    let mut offender = Raw::to(pair.place());
     let message = frame(BINARY, true, b"forged", Some([1, 2, 3, 4]));
     offender.say(&[with("pair", "Sec-WebSocket-Protocol", "rep.sp.nanomsg.org"), message.clone()].concat());
     offender.say(&message);

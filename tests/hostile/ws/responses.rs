@@ -1,12 +1,14 @@
 //! Responses that a connecting socket does not take.
 
-use crate::ours::{Over::Ws, PAIR};
+use crate::ours::{
+    Over::{self, Ws},
+    PAIR,
+};
 use crate::peers::ws::{KEY, accept_key, good_response, header};
 use crate::peers::{Server, Speaks};
 
-#[test]
-fn a_response_that_is_none_is_refused_and_the_next_one_taken() {
-    let server = Server::listen(Ws);
+fn responses_are_refused(over: Over) {
+    let server = Server::listen(over);
     let pair = server.connecting(PAIR);
     let accept = |request: &str| accept_key(header(request, "Sec-WebSocket-Key"));
     let respond = |line: &str, upgrade: &str, connection: &str, accept: &str, more: &str| {
@@ -73,6 +75,16 @@ fn a_response_that_is_none_is_refused_and_the_next_one_taken() {
         peer.exchange(&pair, upgrade);
         peer.leave();
     }
+}
+
+#[test]
+fn a_response_that_is_none_is_refused_and_the_next_one_taken() {
+    responses_are_refused(Ws);
+}
+
+#[test]
+fn a_response_that_is_none_is_refused_over_tls() {
+    responses_are_refused(Over::Wss);
 }
 
 /// A server that goes before it has answered, at any byte.

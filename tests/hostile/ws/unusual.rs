@@ -1,14 +1,17 @@
 //! What is unusual, and right.
 
-use crate::ours::{DONTWAIT, Ours, Over::Ws, PAIR, PUB, REQ, REQ_RESEND_IVL, SUB, alone};
+use crate::ours::{
+    DONTWAIT, Ours,
+    Over::{self, Ws},
+    PAIR, PUB, REQ, REQ_RESEND_IVL, SUB, alone,
+};
 use crate::peers::ws::{BINARY, CLOSE, CONTINUATION, MASK, PING, PONG, Raw, TEXT, frame, get, good_response, headers};
 use crate::peers::{Server, Speaks};
 use crate::trial::Trial;
 
-#[test]
-fn pieces_control_frames_and_text_are_one_message() {
-    let pair = Ours::listening(Ws, PAIR);
-    let mut client = Raw::client(pair.at(), "pair");
+fn pieces_are_one_message(over: Over) {
+    let pair = Ours::listening(over, PAIR);
+    let mut client = Raw::client(pair.place(), "pair");
     let one = |opcode, fin, payload: &[u8]| frame(opcode, fin, payload, MASK);
     client.say(&one(PING, true, b"are you there"));
     assert_eq!(client.hears(), (PONG, b"are you there".to_vec()));
@@ -33,9 +36,19 @@ fn pieces_control_frames_and_text_are_one_message() {
 }
 
 #[test]
+fn pieces_control_frames_and_text_are_one_message() {
+    pieces_are_one_message(Ws);
+}
+
+#[test]
+fn pieces_control_frames_and_text_are_one_message_over_tls() {
+    pieces_are_one_message(Over::Wss);
+}
+
+#[test]
 fn one_byte_at_a_time_is_understood() {
     let pair = Ours::listening(Ws, PAIR);
-    let mut client = Raw::to(pair.at());
+    let mut client = Raw::to(pair.place());
     client.say_in_pieces(&get(&headers("pair")), 1);
     assert!(client.head().starts_with("HTTP/1.1 101 "));
     for size in [0, 1, 125, 126, 300, 5000] {
@@ -54,16 +67,15 @@ fn one_byte_at_a_time_is_understood() {
 }
 
 /// Frames in the same segment as the handshake, and a great many of them.
-#[test]
-fn what_comes_right_behind_a_handshake_is_heard() {
+fn is_heard_behind_a_handshake(over: Over) {
     let burst = |mask| -> Vec<u8> { (0..1000u16).flat_map(|i| frame(BINARY, true, &i.to_be_bytes(), mask)).collect() };
     let heard = |pair: &Ours| {
         for i in 0..1000u16 {
             assert_eq!(pair.recv(0), Some(i.to_be_bytes().to_vec()));
         }
     };
-    let pair = Ours::listening(Ws, PAIR);
-    let mut client = Raw::to(pair.at());
+    let pair = Ours::listening(over, PAIR);
+    let mut client = Raw::to(pair.place());
     client.say(&[get(&headers("pair")), burst(MASK)].concat());
     assert!(client.head().starts_with("HTTP/1.1 101 "));
     heard(&pair);
@@ -72,13 +84,13 @@ fn what_comes_right_behind_a_handshake_is_heard() {
     pair.is_alone();
 
     // All of that, its end as well, at once.
-    let mut client = Raw::to(pair.at());
+    let mut client = Raw::to(pair.place());
     client.say(&[get(&headers("pair")), burst(MASK), frame(CLOSE, true, b"\x03\xe8", MASK)].concat());
     assert!(client.head().starts_with("HTTP/1.1 101 "));
     client.is_closed("a whole life", 1000, "", false);
     heard(&pair);
 
-    let server = Server::listen(Ws);
+    let server = Server::listen(over);
     let pair = server.connecting(PAIR);
     let mut peer = server.stranger();
     let response = good_response(&peer.head(), "pair");
@@ -86,11 +98,21 @@ fn what_comes_right_behind_a_handshake_is_heard() {
     heard(&pair);
 }
 
+#[test]
+fn what_comes_right_behind_a_handshake_is_heard() {
+    is_heard_behind_a_handshake(Ws);
+}
+
+#[test]
+fn what_comes_right_behind_a_handshake_over_tls_is_heard() {
+    is_heard_behind_a_handshake(Over::Wss);
+}
+
 /// Q-R1: what a subscriber says is no reason to end.
 #[test]
 fn a_publisher_does_not_listen() {
     let publisher = Ours::listening(Ws, PUB);
-    let mut subscriber = Raw::client(publisher.at(), "pub");
+    let mut subscriber = Raw::client(publisher.place(), "pub");
     for opcode in [BINARY, TEXT, PONG] {
         subscriber.say(&frame(opcode, true, b"heckling", MASK));
     }
