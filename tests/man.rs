@@ -82,6 +82,23 @@ fn all_constants_of_the_options_and_statistics_are_described() {
     assert!(missing.is_empty(), "no page speaks of {missing:?}");
 }
 
+/// Numbers and words stand in one order in the header, in what nn_strerror says, and on the page.
+#[test]
+fn failed_handshakes_are_described_by_the_words_of_nn_strerror() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let (header, failures, page) =
+        (read("include/nanomsg-rs/tls.h"), read("src/transport/tls/failure.rs"), read("docs/man/nn_tls.7"));
+    let numbers = header.lines().filter_map(|line| line.strip_prefix("#define NN_ETLS_")?.split(' ').next());
+    let words = failures.split("=> c\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let expected: Vec<_> = numbers.zip(words).collect();
+    let described = page.split("\n.It Dv NN_ETLS_").skip(1).filter_map(|rest| {
+        let (name, rest) = rest.split_once('\n')?;
+        Some((name, rest.lines().next()?))
+    });
+    assert_eq!(described.collect::<Vec<_>>(), expected);
+    assert_eq!(expected.len(), 14);
+}
+
 #[test]
 fn what_pages_refer_to_is_there() {
     let pages = pages();
