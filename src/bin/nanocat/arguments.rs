@@ -27,7 +27,7 @@ use crate::{Failure, c_string, help, nn};
 #[derive(Debug)]
 pub(crate) enum Asked {
     Print(Vec<u8>),
-    Talk(Plan),
+    Talk(Box<Plan>),
 }
 
 /// What to do with which socket. Times are in seconds.
@@ -62,7 +62,7 @@ pub(crate) fn arguments(words: &[OsString]) -> Result<Asked, Failure> {
     };
     match reader.read(words)? {
         Some(text) => Ok(Asked::Print(text)),
-        None => Ok(Asked::Talk(reader.plan)),
+        None => Ok(Asked::Talk(Box::new(reader.plan))),
     }
 }
 
