@@ -33,6 +33,7 @@ THIRDPARTY := target/thirdparty
 TOOLS := target/tools
 FUZZ_SECONDS ?= 30
 SOAK_SECONDS ?= 30
+SOAK_RECONNECTS ?= 100000
 # Programs of ctests/ under valgrind and the sanitizers in little time; with nothing here all of them.
 CHECKED ?= memory ownership iovec msghdr_control cmsg pair_sizes inproc_queue pipeline pubsub bus reqrep_cooked \
         wire_frames ws_types
@@ -211,9 +212,10 @@ fuzz:
 		then echo "TARGET: $$(sed -n "s/^stat::number_of_executed_units: *//p" $$log) inputs"; \
 		else echo "== TARGET"; cat $$log; exit 255; fi'
 
-## soak          all patterns and transports at once, with peers that come, go and are killed, for SOAK_SECONDS
+## soak          all patterns and transports at once, with peers that come, go and are killed, for SOAK_SECONDS;
+##               and SOAK_RECONNECTS over TLS
 soak:
-	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --profile checks --test soak -- --nocapture
+	SOAK_SECONDS=$(SOAK_SECONDS) SOAK_RECONNECTS=$(SOAK_RECONNECTS) $(CARGO) test --profile checks --test soak -- --nocapture
 
 ## long          what `make test` does in little: stress for a minute, the network cut for one (needs root), floods, bursts
 long: build

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeSet;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
 
 use crate::codec::length_prefix::LengthPrefix;
 use crate::codec::sp_header;
@@ -12,8 +14,10 @@ use crate::error::Result;
 use crate::ffi;
 use crate::message::{Body, Message, Outgoing};
 use crate::pattern::{self, Priorities, backtrace, model};
-use crate::pipe::PipeId;
+use crate::pipe::{Inbox, PipeId};
 use crate::sys;
+use crate::transport::channel::Channel;
+use crate::transport::session::{End, Greeting, Progress, Protocols, SCRATCH, Session};
 use crate::transport::{KeepAlive, Scheme, Settings, address, by_scheme, tls};
 
 #[cfg(test)]
@@ -33,7 +37,11 @@ const TARGETS: &[(&str, Target)] = &[
     ("reqrep", reqrep),
     ("sp_header", sp_header),
     ("subscriptions", subscriptions),
+    ("session", session),
     ("survey", survey),
+    ("tls_options", tls_options),
+    ("tls_stream", tls_stream),
+    ("tls_wire", tls_wire),
     ("ws_frame", ws_frame),
     ("ws_upgrade", ws_upgrade),
 ];
@@ -218,6 +226,71 @@ pub fn bus(bytes: &[u8]) {
 fn one_of(ends: [pattern::Protocol; 2], bytes: &[u8]) {
     let end = bytes.first().is_some_and(|mode| mode & 2 != 0);
     model::play(ends[usize::from(end)], bytes);
+}
+
+/// A connection's first bytes say how it is cut: what is heard is the same.
+pub fn session(bytes: &[u8]) {
+    let Some((&[mode, first, second], wire)) = bytes.split_first_chunk() else { return };
+    let whole = hear_session(mode, &[wire.len().max(1)], wire);
+    let cut = hear_session(mode, &[first, second].map(|size| usize::from(size) + 1), wire);
+    assert_eq!(whole, cut);
+}
+
+/// The messages that come, and how it ends.
+fn hear_session(mode: u8, pieces: &[usize], mut wire: &[u8]) -> (Vec<Vec<u8>>, Option<End>) {
+    let (near, mut far) = UnixStream::pair().expect("two streams");
+    near.set_nonblocking(true).expect("an option");
+    let stream = socket2::Socket::from(std::os::fd::OwnedFd::from(near));
+    let greeting = match mode % 3 {
+        0 => Greeting::SpServer(LengthPrefix::Plain),
+        1 => Greeting::SpClient(LengthPrefix::Typed),
+        _ => Greeting::WsServer { opcode: ws_frame::BINARY },
+    };
+    let protocols = Protocols { own: pattern::PAIR, peer: pattern::PAIR, forwarding: None, limited: true };
+    let mut session = Session::start(Channel::Plain(stream.into()), greeting, protocols).expect("it is greeted");
+    let (mut scratch, mut frames, mut message) = (vec![0; SCRATCH], Inbox::default(), Message::default());
+    let mut heard = Vec::new();
+    for &size in pieces.iter().cycle() {
+        let (piece, rest) = wire.split_at(size.min(wire.len()));
+        far.write_all(piece).expect("room");
+        loop {
+            let Progress { came, end, .. } = session.read(&mut scratch, Some(1 << 20), &mut frames);
+            while frames.pop(&mut message) {
+                heard.push(message.body.as_slice().to_vec());
+            }
+            match end {
+                None if came => {}
+                None => break,
+                end => return (heard, end),
+            }
+        }
+        wire = rest;
+        if wire.is_empty() {
+            return (heard, None);
+        }
+    }
+    unreachable!("there are pieces")
+}
+
+/// Options of TLS, with any certificate and key.
+pub fn tls_options(bytes: &[u8]) {
+    #[cfg(all(tls, unix))]
+    tls::fuzzing::options(bytes);
+    let _ = bytes;
+}
+
+/// What goes through TLS, in any pieces.
+pub fn tls_stream(bytes: &[u8]) {
+    #[cfg(all(tls, unix))]
+    tls::fuzzing::stream(bytes);
+    let _ = bytes;
+}
+
+/// What is no handshake of TLS.
+pub fn tls_wire(bytes: &[u8]) {
+    #[cfg(all(tls, unix))]
+    tls::fuzzing::wire(bytes);
+    let _ = bytes;
 }
 
 /// Two subscribers tell a publisher what they want, one record each: its length, whose last bit says which subscriber, and

@@ -2,7 +2,7 @@
 //! that was promised is lost, doubled or out of order, and memory and descriptors are after each round what they were.
 //!
 //! `SOAK_SECONDS` says how long (`make soak`). The hubs live as long as the run; everybody else comes and goes, and is gone
-//! when a round is over and counted.
+//! when a round is over and counted. Over TLS come and go `SOAK_RECONNECTS`, one after the other.
 
 #![cfg(target_os = "linux")]
 
@@ -524,8 +524,12 @@ fn memory() -> u64 {
     (info.uordblks + info.hblkhd) as u64 / 1024
 }
 
+/// What the process holds is looked at by one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn nothing_is_lost_and_nothing_grows() {
+    let _alone = ALONE.lock();
     let seconds = env::var("SOAK_SECONDS").map_or(20, |text| text.parse().expect("SOAK_SECONDS is a number"));
     let length = Duration::from_secs((seconds / 5).clamp(1, 60));
     let rounds = (seconds / length.as_secs()).max(3);
@@ -553,5 +557,91 @@ fn nothing_is_lost_and_nothing_grows() {
     }
     for (name, count) in COUNTS.iter().zip(&board.counts) {
         assert!(count.load(Ordering::Relaxed) > 0, "there were no {name}");
+    }
+}
+
+#[cfg(feature = "tls")]
+mod tls {
+    use std::ffi::{CString, c_int, c_void};
+    use std::path::Path;
+
+    use nanomsg::ffi;
+
+    use super::*;
+
+    const TLS: c_int = -1002;
+    const CA: c_int = 1001;
+    const CERT: c_int = 1002;
+    const PUSH: c_int = 80;
+    const PULL: c_int = 81;
+
+    fn done(result: c_int) -> c_int {
+        assert!(result >= 0, "{}", std::io::Error::from_raw_os_error(ffi::nn_errno()));
+        result
+    }
+
+    fn open(protocol: c_int, option: c_int, path: &Path) -> c_int {
+        let socket = done(ffi::nn_socket(1, protocol));
+        let path = path.to_str().unwrap();
+        // SAFETY: the value has its length.
+        done(unsafe { ffi::nn_setsockopt(socket, TLS, option, path.as_ptr().cast::<c_void>(), path.len()) });
+        socket
+    }
+
+    /// Comes, leaves a message, and goes; which one it was is in the message.
+    fn visits(push: c_int, pull: c_int, address: &CString, number: u64) -> c_int {
+        let (message, mut heard) = (number.to_ne_bytes(), [0; 8]);
+        // SAFETY: the address is a C string, and the buffers have their lengths.
+        unsafe {
+            let endpoint = done(ffi::nn_connect(push, address.as_ptr()));
+            done(ffi::nn_send(push, message.as_ptr().cast::<c_void>(), message.len(), 0));
+            done(ffi::nn_recv(pull, heard.as_mut_ptr().cast::<c_void>(), heard.len(), 0));
+            assert_eq!(u64::from_ne_bytes(heard), number);
+            endpoint
+        }
+    }
+
+    #[test]
+    fn reconnects_over_tls_leave_nothing() {
+        let _alone = ALONE.lock();
+        let reconnects = env::var("SOAK_RECONNECTS").map_or(2000, |text| text.parse().expect("a number"));
+        let dir = TempDir::new().unwrap();
+        let made = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pki.sh")).arg(dir.path()).status();
+        assert!(made.unwrap().success(), "openssl makes no certificates");
+        let (both, ca) = (dir.path().join("both.pem"), dir.path().join("ca.pem"));
+        let pull = open(PULL, CERT, &both);
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = CString::new(format!("tls+tcp://127.0.0.1:{port}")).unwrap();
+        // SAFETY: the address is a C string.
+        done(unsafe { ffi::nn_bind(pull, address.as_ptr()) });
+        // Every other one is of a socket that stays, and knows the server.
+        let stays = open(PUSH, CA, &ca);
+        let mut first = None;
+        for number in 1..=reconnects {
+            if number % 2 == 0 {
+                let endpoint = visits(stays, pull, &address, number);
+                done(ffi::nn_shutdown(stays, endpoint));
+            } else {
+                let push = open(PUSH, CA, &ca);
+                visits(push, pull, &address, number);
+                done(ffi::nn_close(push));
+            }
+            if number % (reconnects / 10) == 0 {
+                let until = Instant::now() + PATIENCE;
+                while ffi::nn_get_statistic(pull, 201) > 0 && Instant::now() < until {
+                    thread::sleep(PACE);
+                }
+                let (descriptors, memory) = (descriptors(), memory());
+                let rollup = fs::read_to_string("/proc/self/smaps_rollup").unwrap();
+                let resident = rollup.lines().find(|line| line.starts_with("Rss:")).unwrap();
+                eprintln!("{number} over TLS: {descriptors} descriptors, {memory} KiB, {resident}");
+                let (fewest, least) = *first.get_or_insert((descriptors, memory));
+                assert_eq!(descriptors, fewest, "descriptors");
+                // Some bytes with each of them are more.
+                assert!(memory < least + 64 + reconnects / 100, "from {least} KiB to {memory} KiB");
+            }
+        }
+        done(ffi::nn_close(stays));
+        done(ffi::nn_close(pull));
     }
 }

@@ -177,6 +177,11 @@ impl Ours {
         if place.over.is_secured() {
             self.set_bytes(TLS, TLS_CA, pki().authority.as_bytes());
         }
+        self.connect_again(place);
+    }
+
+    /// To the place that it is connected to, with the options that it has.
+    pub(crate) fn connect_again(&self, place: &Place) {
         self.connect_to(&place.url("/some/where"));
     }
 

@@ -11,6 +11,8 @@ mod certificate;
 #[cfg(tls)]
 mod connection;
 mod failure;
+#[cfg(all(tls, unix, any(test, fuzzing)))]
+pub(crate) mod fuzzing;
 #[cfg(tls)]
 mod options;
 #[cfg(tls)]

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
@@ -47,6 +47,8 @@ pub(crate) struct Options {
     verify: Option<Verify>,
     name: Option<(String, ServerName<'static>)>,
     without_12: bool,
+    /// What endpoints that connect have in common: made once, and again when an option has changed.
+    client: Arc<OnceLock<Arc<ClientConfig>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +91,14 @@ pub(crate) enum Reading {
 impl Options {
     /// Reads what is given, and files that it names.
     pub(crate) fn change(option: i32, given: &[u8]) -> Result<Change> {
+        let change = Self::read(option, given)?;
+        Ok(Box::new(|options| {
+            change(options);
+            options.client = Arc::default();
+        }))
+    }
+
+    fn read(option: i32, given: &[u8]) -> Result<Change> {
         Ok(match option {
             CA => {
                 let read = Certificates::read(given)?;
@@ -165,6 +175,15 @@ impl Options {
 
     /// For one that connects to this host, which is verified and named by it unless a name is set.
     pub(super) fn client(&self, host: ServerName<'static>) -> Result<(Arc<ClientConfig>, ServerName<'static>)> {
+        let name = self.name.as_ref().map_or(host, |(_, name)| name.clone());
+        if let Some(config) = self.client.get() {
+            return Ok((Arc::clone(config), name));
+        }
+        let config = self.client_config()?;
+        Ok((Arc::clone(self.client.get_or_init(|| Arc::new(config))), name))
+    }
+
+    fn client_config(&self) -> Result<ClientConfig> {
         let provider = provider();
         let own = self.own()?;
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -177,12 +196,10 @@ impl Options {
             let verifier = ServerVerifier::new(self.trusted()?, provider);
             builder.with_custom_certificate_verifier(verifier.ok_or(Error::Invalid)?)
         };
-        let config = match own {
+        Ok(match own {
             Some(own) => builder.with_client_cert_resolver(own),
             None => builder.with_no_client_auth(),
-        };
-        let name = self.name.as_ref().map_or(host, |(_, name)| name.clone());
-        Ok((Arc::new(config), name))
+        })
     }
 
     fn versions(&self) -> &'static [&'static SupportedProtocolVersion] {

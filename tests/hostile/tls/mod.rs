@@ -3,6 +3,7 @@
 
 mod crowds;
 mod handshakes;
+mod memory;
 mod records;
 mod streams;
 
