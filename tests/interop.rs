@@ -1,7 +1,7 @@
 //! Our library talks to other implementations of the same protocols: to Debian's libnanomsg and to libnng, each in a
 //! process of its own, over tcp, ipc and ws, whichever side binds; with 1,000 messages each way, and with the other side
 //! killed and started again in the middle. At a path of ipc ours is also called by the other name, unix.
-//! libnng knows abstract, too.
+//! libnng knows abstract, tls+tcp and wss, too.
 //!
 //! The processes are the programs in `tests/interop/`. They do what the scenes in this file order, and check every
 //! byte of every message; `tests/interop/peer.h` has the orders.
@@ -64,6 +64,8 @@ macro_rules! scenes {
             debian_binds_unix("unix", super::Debian, false) debian_connects_unix("unix", super::Debian, true)
             nng_binds_abstract("abstract", super::Nng, false) nng_connects_abstract("abstract", super::Nng, true)
             debian_binds_ws("ws", super::Debian, false) debian_connects_ws("ws", super::Debian, true)
+            nng_binds_tls("tls+tcp", super::Nng, false) nng_connects_tls("tls+tcp", super::Nng, true)
+            nng_binds_wss("wss", super::Nng, false) nng_connects_wss("wss", super::Nng, true)
         })*
     };
     ($scene:ident: $($name:ident($($how:tt)*))*) => {
@@ -329,6 +331,8 @@ devices! {
     nng_asks_debian_ipc: super::Passage { asks: super::Nng, answers: super::Debian, transport: "ipc", devices: 1 };
     debian_asks_nng_ws: super::Passage { asks: super::Debian, answers: super::Nng, transport: "ws", devices: 1 };
     nng_asks_debian_ws: super::Passage { asks: super::Nng, answers: super::Debian, transport: "ws", devices: 1 };
+    nng_asks_nng_tls: super::Passage { asks: super::Nng, answers: super::Nng, transport: "tls+tcp", devices: 1 };
+    nng_asks_nng_wss: super::Passage { asks: super::Nng, answers: super::Nng, transport: "wss", devices: 1 };
     debian_asks_nng_through_three: super::Passage {
         asks: super::Debian, answers: super::Nng, transport: "tcp", devices: 3
     };
@@ -347,7 +351,7 @@ struct Passage {
 /// Requests through our devices and their answers back; once with the devices binding, once connecting, and in the
 /// middle of a chain both.
 fn pass(passage: &Passage) {
-    let Some(stage) = Stage::new(&[passage.asks, passage.answers]) else { return };
+    let Some(stage) = Stage::new(&[passage.asks, passage.answers], passage.transport) else { return };
     for (front, back) in [("bind", "connect"), ("connect", "bind")] {
         let addresses: Vec<String> = (0..=passage.devices).map(|_| stage.address(passage.transport)).collect();
         let mut devices: Vec<Peer> =
@@ -383,7 +387,7 @@ attempts! {
 
 /// Nothing is lost, and an endpoint makes at most one connection more than it would have to: in both roles.
 fn count_attempts(dials: On, binds: On, most: usize) {
-    let Some(stage) = Stage::new(&[dials, binds]) else { return };
+    let Some(stage) = Stage::new(&[dials, binds], "") else { return };
     for transport in ["tcp", "ipc", "ws"] {
         for publisher_binds in [true, false] {
             let (address, counted) = (stage.address(transport), stage.address(transport));
@@ -456,7 +460,7 @@ fn place(address: &str) -> SockAddr {
 // ---- The stage ----
 
 fn meet(scene: fn(&Meeting), transport: &str, other: On, ours_binds: bool) {
-    let Some(stage) = Stage::new(&[other]) else { return };
+    let Some(stage) = Stage::new(&[other], transport) else { return };
     scene(&Meeting { address: stage.address(transport), stage, other, ours_binds });
 }
 
@@ -484,6 +488,8 @@ struct Programs {
     sp: PathBuf,
     original: Result<(), String>,
     nng: Result<PathBuf, String>,
+    /// An authority, and a certificate that it has signed with its key: PEM.
+    certificates: Result<[String; 2], String>,
 }
 
 impl Programs {
@@ -511,8 +517,17 @@ impl Programs {
         } else {
             Err("libnng is not installed: apt-get install libnng-dev".to_owned())
         };
-        Self { sp, original, nng }
+        Self { sp, original, nng, certificates: certificates() }
     }
+}
+
+fn certificates() -> Result<[String; 2], String> {
+    let dir = TempDir::new().expect("a temporary folder");
+    let output = Command::new("sh").arg(root().join("tests/pki.sh")).arg(dir.path()).output().expect("there is a shell");
+    if !output.status.success() {
+        return Err(format!("no certificates can be made: {}", String::from_utf8_lossy(&output.stderr)));
+    }
+    Ok(["ca.pem", "both.pem"].map(|name| fs::read_to_string(dir.path().join(name)).expect("it has been made")))
 }
 
 fn compile(name: &str, link: &[&str]) -> PathBuf {
@@ -560,8 +575,8 @@ struct Stage {
 }
 
 impl Stage {
-    /// `None`, and a line that says so, where a library is missing; in CI a failure.
-    fn new(others: &[On]) -> Option<Self> {
+    /// `None`, and a line that says so, where a library or openssl is missing; in CI a failure.
+    fn new(others: &[On], transport: &str) -> Option<Self> {
         assert!(
             oracle_only() || library().join("libnanomsg.so.5").exists(),
             "{} has no libnanomsg.so.5: make build",
@@ -570,7 +585,9 @@ impl Stage {
         let programs = Programs::get();
         let original = if oracle_only() || others.contains(&Debian) { programs.original.as_ref().err() } else { None };
         let nng = if others.contains(&Nng) { programs.nng.as_ref().err() } else { None };
-        let Some(missing) = original.or(nng) else {
+        let certificates =
+            if matches!(transport, "tls+tcp" | "wss") { programs.certificates.as_ref().err() } else { None };
+        let Some(missing) = original.or(nng).or(certificates) else {
             let dir = TempDir::new().expect("a temporary folder");
             return Some(Self { dir, files: Cell::new(0), ports: RefCell::default() });
         };
@@ -640,6 +657,9 @@ impl Running {
         }
         if on == Ours && !oracle_only() {
             command.env("LD_LIBRARY_PATH", library());
+        }
+        if let Ok([authority, certificate]) = &programs.certificates {
+            command.env("AUTHORITY", authority).env("CERTIFICATE", certificate);
         }
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         let errors = fs::OpenOptions::new().create(true).append(true).open(errors).expect("a file");

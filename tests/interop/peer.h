@@ -21,6 +21,9 @@
    Anything unexpected is one line "failed: ..." and the end of the process. Message number N of a sender is the same
    bytes in every process, so a receiver knows what to expect without being told.
 
+   Over TLS a side that binds shows the certificate in $CERTIFICATE, where its key stands too, and one that connects trusts
+   those in $AUTHORITY alone; both are PEM.
+
    The including file provides the library: the functions declared under "What a library provides". */
 
 #ifndef PEER_H
@@ -77,6 +80,29 @@ static _Noreturn void fail (const char *format, ...)
     putchar ('\n');
     fflush (stdout);
     _exit (1);
+}
+
+static int is_tls (const char *address)
+{
+    return !strncmp (address, "tls+tcp:", 8) || !strncmp (address, "wss:", 4);
+}
+
+static const char *pem (const char *variable)
+{
+    const char *text = getenv (variable);
+    if (!text)
+        fail ("there is no $%s", variable);
+    return text;
+}
+
+static const char *authority (void)
+{
+    return pem ("AUTHORITY");
+}
+
+static const char *certificate (void)
+{
+    return pem ("CERTIFICATE");
 }
 
 static void nap (void)

@@ -13,6 +13,7 @@
 #include <nng/protocol/reqrep0/req.h>
 #include <nng/protocol/survey0/respond.h>
 #include <nng/protocol/survey0/survey.h>
+#include <nng/supplemental/tls/tls.h>
 
 static nng_socket s;
 static _Atomic int pipes;
@@ -46,12 +47,35 @@ static void socket_open (enum role as)
         must ("NNG_OPT_SURVEYOR_SURVEYTIME", nng_socket_set_ms (s, NNG_OPT_SURVEYOR_SURVEYTIME, DEADLINE));
 }
 
+static nng_tls_config *tls (nng_tls_mode mode)
+{
+    nng_tls_config *config;
+    must ("nng_tls_config_alloc", nng_tls_config_alloc (&config, mode));
+    if (mode == NNG_TLS_MODE_SERVER)
+        must ("nng_tls_config_own_cert", nng_tls_config_own_cert (config, certificate (), certificate (), NULL));
+    else {
+        must ("nng_tls_config_ca_chain", nng_tls_config_ca_chain (config, authority (), NULL));
+        /* Its mbedTLS compares no IP addresses. */
+        must ("nng_tls_config_server_name", nng_tls_config_server_name (config, "localhost"));
+    }
+    return config;
+}
+
 static void socket_attach (int bind, const char *address)
 {
-    if (bind)
-        must ("nng_listen", nng_listen (s, address, NULL, 0));
-    else
-        must ("nng_dial", nng_dial (s, address, NULL, NNG_FLAG_NONBLOCK));
+    if (bind) {
+        nng_listener listener;
+        must ("nng_listener_create", nng_listener_create (&listener, s, address));
+        if (is_tls (address))
+            must ("NNG_OPT_TLS_CONFIG", nng_listener_set_ptr (listener, NNG_OPT_TLS_CONFIG, tls (NNG_TLS_MODE_SERVER)));
+        must ("nng_listener_start", nng_listener_start (listener, 0));
+    } else {
+        nng_dialer dialer;
+        must ("nng_dialer_create", nng_dialer_create (&dialer, s, address));
+        if (is_tls (address))
+            must ("NNG_OPT_TLS_CONFIG", nng_dialer_set_ptr (dialer, NNG_OPT_TLS_CONFIG, tls (NNG_TLS_MODE_CLIENT)));
+        must ("nng_dialer_start", nng_dialer_start (dialer, NNG_FLAG_NONBLOCK));
+    }
 }
 
 static void socket_send (const unsigned char *message, size_t size)

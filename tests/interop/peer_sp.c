@@ -10,6 +10,9 @@
 #include <nanomsg/reqrep.h>
 #include <nanomsg/survey.h>
 
+/* nanomsg-rs/tls.h, which the original does not have. */
+enum { NN_TLS = -1002, NN_TLS_CA = 1001, NN_TLS_CERT = 1002 };
+
 static int s;
 
 static int must (const char *call, int result)
@@ -39,6 +42,10 @@ static void socket_open (enum role as)
 
 static void attach (int socket, int bind, const char *address)
 {
+    if (is_tls (address)) {
+        must ("NN_TLS_CA", nn_setsockopt (socket, NN_TLS, NN_TLS_CA, authority (), strlen (authority ())));
+        must ("NN_TLS_CERT", nn_setsockopt (socket, NN_TLS, NN_TLS_CERT, certificate (), strlen (certificate ())));
+    }
     if (bind)
         must ("nn_bind", nn_bind (socket, address));
     else
