@@ -442,7 +442,7 @@ const fn name(with_nul: &'static str) -> &'static CStr {
 /// In the order of upstream 1.3.0, which programs see that list the symbols: 122 rows, NN_UNIX at index 32 being the one that
 /// 1.1.5 does not have. Our own come behind all of upstream's.
 #[rustfmt::skip]
-static SYMBOLS: [Symbol; 167] = [
+static SYMBOLS: &[Symbol] = &[
     symbol!(NN_NS_NAMESPACE, NN_NS_NAMESPACE),
     symbol!(NN_NS_VERSION, NN_NS_NAMESPACE),
     symbol!(NN_NS_DOMAIN, NN_NS_NAMESPACE),
@@ -589,26 +589,47 @@ static SYMBOLS: [Symbol; 167] = [
     symbol!(NN_WS_PING, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_MILLISECONDS),
     symbol!(NN_STAT_MESSAGES_OVERFLOWED, NN_NS_STATISTIC, NN_TYPE_INT, NN_UNIT_MESSAGES),
     symbol!(NN_STAT_MESSAGES_CONFLATED, NN_NS_STATISTIC, NN_TYPE_INT, NN_UNIT_MESSAGES),
+    #[cfg(tls)]
     symbol!(NN_TLS, NN_NS_OPTION_LEVEL, NN_TYPE_NONE, NN_UNIT_NONE),
+    #[cfg(tls)]
     symbol!(NN_TLS_CA, NN_NS_TRANSPORT_OPTION, NN_TYPE_STR, NN_UNIT_NONE),
+    #[cfg(tls)]
     symbol!(NN_TLS_CERT, NN_NS_TRANSPORT_OPTION, NN_TYPE_STR, NN_UNIT_NONE),
+    #[cfg(tls)]
     symbol!(NN_TLS_KEY, NN_NS_TRANSPORT_OPTION, NN_TYPE_STR, NN_UNIT_NONE),
+    #[cfg(tls)]
     symbol!(NN_TLS_VERIFY, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_NONE),
+    #[cfg(tls)]
     symbol!(NN_TLS_NAME, NN_NS_TRANSPORT_OPTION, NN_TYPE_STR, NN_UNIT_NONE),
+    #[cfg(tls)]
     symbol!(NN_TLS_MIN_VERSION, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_NONE),
+    #[cfg(tls)]
     symbol!(NN_ETLS_UNKNOWN_CA, NN_NS_ERROR),
+    #[cfg(tls)]
     symbol!(NN_ETLS_EXPIRED, NN_NS_ERROR),
+    #[cfg(tls)]
     symbol!(NN_ETLS_NOT_YET_VALID, NN_NS_ERROR),
+    #[cfg(tls)]
     symbol!(NN_ETLS_NAME, NN_NS_ERROR),
+    #[cfg(tls)]
     symbol!(NN_ETLS_CERT, NN_NS_ERROR),
+    #[cfg(tls)]
     symbol!(NN_ETLS_NO_CERT, NN_NS_ERROR),
+    #[cfg(tls)]
     symbol!(NN_ETLS_VERSION, NN_NS_ERROR),
+    #[cfg(tls)]
     symbol!(NN_ETLS_NO_COMMON, NN_NS_ERROR),
+    #[cfg(tls)]
     symbol!(NN_ETLS_NOT_TLS, NN_NS_ERROR),
+    #[cfg(tls)]
     symbol!(NN_ETLS_PROTOCOL, NN_NS_ERROR),
+    #[cfg(tls)]
     symbol!(NN_ETLS_DISTRUSTED, NN_NS_ERROR),
+    #[cfg(tls)]
     symbol!(NN_ETLS_CERT_WANTED, NN_NS_ERROR),
+    #[cfg(tls)]
     symbol!(NN_ETLS_NAME_UNKNOWN, NN_NS_ERROR),
+    #[cfg(tls)]
     symbol!(NN_ETLS_REFUSED, NN_NS_ERROR),
 ];
 
@@ -638,7 +659,9 @@ mod tests {
             (133, c"NN_CONNECT_TIMEOUT", 1002),
             (143, c"NN_WS_PING", 1001),
             (145, c"NN_STAT_MESSAGES_CONFLATED", 1303),
+            #[cfg(tls)]
             (146, c"NN_TLS", -1002),
+            #[cfg(tls)]
             (166, c"NN_ETLS_REFUSED", NN_HAUSNUMERO + 1014),
         ] {
             assert_eq!(symbol(index), Some((name, value)));
