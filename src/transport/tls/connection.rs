@@ -59,8 +59,8 @@ struct State {
 impl Tls {
     /// Nothing goes out before the first write or read.
     pub(super) fn new(stream: Stream, connection: Connection) -> Self {
+        let (more, unwritten) = (AtomicBool::new(false), AtomicBool::new(connection.wants_write()));
         let state = State { connection, owed: 0, waiting: 0, rest: Vec::new(), taken: 0, end: None, finished: false };
-        let (more, unwritten) = (AtomicBool::new(false), AtomicBool::new(true));
         Self { stream, state: Mutex::new(state), more, unwritten }
     }
 
@@ -68,7 +68,7 @@ impl Tls {
         &self.stream
     }
 
-    /// Nothing that a session has written is with the peer yet.
+    /// What is written before that is over waits for it here.
     pub(crate) fn is_handshaking(&self) -> bool {
         self.state.lock().connection.is_handshaking()
     }
