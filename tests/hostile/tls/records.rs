@@ -71,6 +71,21 @@ fn records_that_should_not_be_end_their_connection() {
     });
 }
 
+/// Nothing has to come behind it.
+#[test]
+fn a_close_notify_ends_its_connection() {
+    alone(|| {
+        let mut trial = Trial::of(Over::Tls, PULL, false);
+        for old in [false, true] {
+            let mut forger = trial.forger(old);
+            forger.says(ALERT, &[1, 0]);
+            forger.bare.end();
+            forger.bare.vanish(false);
+            trial.recovers("a close_notify");
+        }
+    });
+}
+
 /// Every byte of a record is protected.
 #[test]
 fn a_record_that_was_changed_anywhere_is_lost() {
