@@ -77,7 +77,7 @@ pub(crate) fn server_with(chain: Vec<CertificateDer<'static>>) -> Connection {
 
 /// A stream of the operating system, and TLS on it or not.
 pub(crate) struct Wire {
-    socket: Socket,
+    pub(super) socket: Socket,
     tls: Option<Box<Connection>>,
 }
 
