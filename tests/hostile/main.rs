@@ -12,7 +12,6 @@ mod ours;
 mod peers;
 mod rows;
 mod sp;
-#[cfg(feature = "tls")]
 mod tls;
 mod trial;
 mod ws;

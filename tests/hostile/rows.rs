@@ -21,6 +21,10 @@ const WS_FRAMES: &str = "tests/hostile/ws/frames.rs";
 const UNUSUAL: &str = "tests/hostile/ws/unusual.rs";
 const LOAD: &str = "tests/hostile/ws/load.rs";
 const REFUSALS: &str = "tests/hostile/ws/refusals.rs";
+const TLS_HANDSHAKES: &str = "tests/hostile/tls/handshakes.rs";
+const TLS_RECORDS: &str = "tests/hostile/tls/records.rs";
+const TLS_CROWDS: &str = "tests/hostile/tls/crowds.rs";
+const TLS_STREAMS: &str = "tests/hostile/tls/streams.rs";
 const ADDR_UNIX: &str = "ctests/addr_unix.c";
 const REFUSED: &str = "ctests/faults_refused.c";
 
@@ -126,6 +130,11 @@ const ON_THE_WIRE: &[Row] = &[
     ("connections that are only opened", "", &[(GREETINGS, "half_open_connections_keep_nobody_out"), (CROWDS, "thousands_of_short_visits_leave_nothing")]),
     ("floods", "", &[(MESSAGES, "floods_take_no_memory_over_tcp"), (MESSAGES, "floods_take_no_memory_over_ipc"), (LOAD, "floods_take_no_memory"), (LOAD, "a_flood_of_pings_takes_no_memory")]),
     ("messages left by those who have gone", "", &[(CROWDS, "unread_messages_keep_no_descriptors"), (CROWDS, "what_gone_peers_leave_unread_is_bounded"), (CROWDS, "an_endpoint_that_ends_frees_what_gone_peers_left")]),
+    ("tls: handshakes", "", &[(TLS_HANDSHAKES, "a_handshake_may_break_off_anywhere"), (TLS_HANDSHAKES, "a_servers_handshake_may_break_off_anywhere"), (TLS_HANDSHAKES, "what_is_no_handshake_ends_at_once"), (TLS_HANDSHAKES, "a_server_that_does_not_shake_hands_is_left"), (GREETINGS, "wrong_greetings_are_refused_over_tls"), (CONNECTING, "wrong_servers_are_left_and_dialled_again_over_tls")]),
+    ("tls: the time a handshake takes", "", &[(TLS_HANDSHAKES, "a_handshake_of_tls_has_five_seconds"), (TLS_HANDSHAKES, "who_was_secured_is_to_greet"), (GREETINGS, "a_greeting_has_a_second_over_tls")]),
+    ("tls: records", "", &[(TLS_RECORDS, "records_that_should_not_be_end_their_connection"), (TLS_RECORDS, "records_of_a_server_that_should_not_be_end_their_connection"), (TLS_RECORDS, "a_record_that_was_changed_anywhere_is_lost"), (TLS_RECORDS, "what_is_allowed_is_no_harm"), (FRAMES, "wrong_frames_end_their_connection_over_tls"), (MESSAGES, "strange_messages_are_passed_over_over_tls"), (WS_FRAMES, "a_client_that_breaks_the_rules_over_tls_is_told_which")]),
+    ("tls: floods and crowds", "", &[(TLS_RECORDS, "a_flood_of_key_updates_takes_no_memory"), (MESSAGES, "floods_take_no_memory_over_tls"), (TLS_CROWDS, "half_open_handshakes_keep_nobody_out"), (TLS_CROWDS, "without_descriptors_peers_wait"), ("tests/hostile/tls/memory.rs", "a_connection_takes_little_memory")]),
+    ("tls: streams", "", &[(TLS_STREAMS, "who_does_not_read_is_waited_for"), (TLS_STREAMS, "threads_that_read_and_write_lose_nothing"), (TLS_STREAMS, "small_buffers_lose_nothing"), (TLS_STREAMS, "both_may_send_at_once"), (TLS_STREAMS, "a_long_chain_goes_through_small_buffers")]),
     ("ws: requests", "", &[(REQUESTS, "the_same_requests_are_refused_in_any_pieces"), (REQUESTS, "without_a_subprotocol_only_a_pair_is_reached")]),
     ("ws: responses", "", &[(RESPONSES, "a_response_that_breaks_off_is_no_end")]),
     ("ws: frames", "", &[(WS_FRAMES, "a_client_that_breaks_the_rules_is_told_which"), (WS_FRAMES, "a_server_that_breaks_the_rules_is_told_which"), (WS_FRAMES, "a_message_without_end_is_refused_at_the_limit")]),

@@ -232,7 +232,8 @@ impl Driver<'_> {
                 // It may be us who are late, on a busy machine: what has come in time counts.
                 self.read(source);
                 let Some(connection) = self.connection(source) else { return };
-                if matches!(connection.stage, Stage::Greeting) {
+                // Whose handshake was over has its time for the greeting.
+                if matches!(connection.stage, Stage::Greeting) && connection.deadline.is_none() {
                     let more = if self.with(|state| state.has_room()) { self.go_on(source) } else { None };
                     match more {
                         Some(time) => self.set_deadline(source, Some(sys::now() + time)),
@@ -570,6 +571,40 @@ mod tests {
         assert_eq!(message.body.as_slice(), b"x");
         pull.close(Instant::now()).unwrap();
     }
+
+    #[cfg(all(tls, unix))]
+    #[test]
+    fn a_handshake_that_came_in_time_counts_though_we_are_late() {
+        use crate::transport::tls::fuzzing;
+        let library = Arc::new(Library::new(sys::generation(), Arc::default()));
+        let pull = Socket::new(library, sys::generation(), pattern::PULL, false, "late".to_owned()).unwrap();
+        pull.set_option(0, 5, Given { bytes: &5000_i32.to_ne_bytes(), address: 0 }).unwrap();
+        pull.set_option(-1002, 1002, Given { bytes: &fuzzing::certificate_and_key(), address: 0 }).unwrap();
+        let at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        pull.bind(format!("tls+tcp://{at}").as_bytes()).unwrap();
+        let mut push = TcpStream::connect(at).unwrap();
+        let mut tls = fuzzing::connection(false);
+        tls.write_tls(&mut push).unwrap();
+        while tls.is_handshaking() {
+            tls.read_tls(&mut push).unwrap();
+            tls.process_new_packets().unwrap();
+        }
+
+        alone(&pull, |io, poller| {
+            let deadline = io.next_deadline().expect("a handshake has some time");
+            tls.complete_io(&mut push).unwrap();
+            pass(deadline);
+            io.serve(&pull, poller, std::iter::empty());
+        });
+
+        tls.writer().write_all(b"\0SP\0\0\x50\0\0\0\0\0\0\0\0\0\x01x").unwrap();
+        tls.complete_io(&mut push).unwrap();
+        let mut message = Message::default();
+        pull.recv(&mut message, false).unwrap();
+        assert_eq!(message.body.as_slice(), b"x");
+        pull.close(Instant::now()).unwrap();
+    }
+
     /// Of many answers one wait finds some, and the time of the others may be over as well.
     #[test]
     fn an_answer_that_came_in_time_is_a_sign_of_life_though_we_are_late() {

@@ -150,13 +150,12 @@ fn host() -> ServerName<'static> {
     ServerName::try_from("localhost").expect("a name")
 }
 
-fn connection(listens: bool) -> Connection {
+/// A client that trusts everybody, or a server.
+pub(crate) fn connection(listens: bool) -> Connection {
     static CONFIGS: OnceLock<(Arc<ServerConfig>, Arc<ClientConfig>)> = OnceLock::new();
     let (server, client) = CONFIGS.get_or_init(|| {
-        let (certificate, key) = certificate();
-        let text = [pem("CERTIFICATE", &certificate), pem("PRIVATE KEY", &key)].concat();
         let mut options = Options::default();
-        for (option, given) in [(options::CERT, &text[..]), (options::VERIFY, &0i32.to_ne_bytes())] {
+        for (option, given) in [(options::CERT, &certificate_and_key()[..]), (options::VERIFY, &0i32.to_ne_bytes())] {
             Options::change(option, given).expect("a good value")(&mut options);
         }
         (options.server().expect("a server's"), options.client(host()).expect("a client's").0)
@@ -166,6 +165,12 @@ fn connection(listens: bool) -> Connection {
     } else {
         ClientConnection::new(Arc::clone(client), host()).expect("a client").into()
     }
+}
+
+/// PEM.
+pub(crate) fn certificate_and_key() -> Vec<u8> {
+    let (certificate, key) = certificate();
+    [pem("CERTIFICATE", &certificate), pem("PRIVATE KEY", &key)].concat()
 }
 
 fn pem(label: &str, der: &[u8]) -> Vec<u8> {

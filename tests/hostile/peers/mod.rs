@@ -94,18 +94,23 @@ impl Bare {
 
     /// Through the handshake, where there is one.
     pub(crate) fn to(place: &Place) -> Self {
-        Self(place.over.wire(Self::dial(place), false))
+        let Self(Wire { socket, .. }) = Self::raw(place);
+        Self(place.over.wire(socket, false))
     }
 
     /// A stream on which nothing was said, TLS or not.
     pub(crate) fn raw(place: &Place) -> Self {
-        Self(Self::dial(place).into())
+        Self::by(Self::socket(place), place)
     }
 
-    fn dial(place: &Place) -> Socket {
-        let stream = Socket::new(place.at.domain(), Type::STREAM, None).expect("a socket");
+    pub(crate) fn socket(place: &Place) -> Socket {
+        Socket::new(place.at.domain(), Type::STREAM, None).expect("a socket")
+    }
+
+    /// The same, by a socket that is there.
+    pub(crate) fn by(stream: Socket, place: &Place) -> Self {
         stream.connect(&place.at).expect("somebody listens");
-        Self::over(stream)
+        Self(Self::over(stream).into())
     }
 
     /// The other side may have gone already: what it has said is looked at, not whether it has heard this.

@@ -18,7 +18,7 @@ use rustls::{
 use socket2::Socket;
 use tempfile::TempDir;
 
-use super::Bare;
+use super::{Bare, Server};
 use crate::ours::{Over, Place};
 
 /// Certificates of tests/pki.sh, as PEM.
@@ -65,19 +65,33 @@ pub(crate) fn client() -> Connection {
 }
 
 pub(crate) fn server() -> Connection {
-    server_with(CertificateDer::pem_slice_iter(pki().both.as_bytes()).map(|der| der.expect("a certificate")).collect())
+    server_with(chain())
+}
+
+fn chain() -> Vec<CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(pki().both.as_bytes()).map(|der| der.expect("a certificate")).collect()
+}
+
+fn version(old: bool) -> &'static SupportedProtocolVersion {
+    if old { &TLS12 } else { &TLS13 }
 }
 
 pub(crate) fn server_with(chain: Vec<CertificateDer<'static>>) -> Connection {
+    server_of(&TLS13, chain)
+}
+
+fn server_of(version: &'static SupportedProtocolVersion, chain: Vec<CertificateDer<'static>>) -> Connection {
     let key = PrivateKeyDer::from_pem_slice(pki().both.as_bytes()).expect("a key");
-    let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13]);
+    let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(&[version]);
     let config = builder.expect("a version").with_no_client_auth().with_single_cert(chain, key);
-    ServerConnection::new(Arc::new(config.expect("a server's"))).expect("a server").into()
+    let mut config = config.expect("a server's");
+    config.enable_secret_extraction = true;
+    ServerConnection::new(Arc::new(config)).expect("a server").into()
 }
 
 /// A stream of the operating system, and TLS on it or not.
 pub(crate) struct Wire {
-    socket: Socket,
+    pub(super) socket: Socket,
     tls: Option<Box<Connection>>,
 }
 
@@ -170,7 +184,7 @@ impl Write for Wire {
     }
 }
 
-/// A client that has come through its handshake, and writes whatever record it is told to.
+/// A peer that has come through its handshake, and writes whatever record it is told to.
 pub(crate) struct Forger {
     pub(crate) bare: Bare,
     encrypter: Box<dyn MessageEncrypter>,
@@ -179,13 +193,19 @@ pub(crate) struct Forger {
 
 impl Forger {
     pub(crate) fn to(place: &Place, old: bool) -> Self {
-        let mut socket = Bare::raw(place).0.socket;
-        let mut client = client_of(if old { &TLS12 } else { &TLS13 });
-        while client.is_handshaking() || client.wants_write() {
-            client.complete_io(&mut socket).expect("a handshake");
+        Self::over(Bare::raw(place).0.socket, client_of(version(old)).into())
+    }
+
+    pub(crate) fn accepted(server: &Server, old: bool) -> Self {
+        Self::over(server.accept_raw(), server_of(version(old), chain()))
+    }
+
+    fn over(mut socket: Socket, mut tls: Connection) -> Self {
+        while tls.is_handshaking() || tls.wants_write() {
+            tls.complete_io(&mut socket).expect("a handshake");
         }
-        let suite = client.negotiated_cipher_suite().expect("a suite");
-        let (number, secrets) = client.dangerous_extract_secrets().expect("secrets").tx;
+        let suite = tls.negotiated_cipher_suite().expect("a suite");
+        let (number, secrets) = tls.dangerous_extract_secrets().expect("secrets").tx;
         let ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv } = secrets else { unreachable!("another suite") };
         let encrypter = match suite {
             SupportedCipherSuite::Tls13(suite) => suite.aead_alg.encrypter(key, iv),

@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{Connection, ContentType};
 
 use crate::LATE;
-use crate::ours::{ACCEPTED, BROKEN, DONTWAIT, Ours, Over, PAIR, alone, eventually, memory};
+use crate::ours::{ACCEPTED, BROKEN, DONTWAIT, Ours, Over, PAIR, alone, descriptors, eventually, memory};
 use crate::peers::sp::Peer;
 use crate::peers::tls::{Forger, client, first_words, pki, plain, server, server_with};
 use crate::peers::{Bare, Server, Speaks};
@@ -139,6 +139,8 @@ fn no_handshakes() -> Vec<(String, Vec<u8>)> {
 fn what_is_no_handshake_ends_at_once() {
     alone(|| {
         let mut trial = Trial::of(Over::Tls, PAIR, false);
+        let watcher = trial.ours.watched("refusing");
+        trial.descriptors = descriptors();
         for (name, bytes) in no_handshakes() {
             let start = Instant::now();
             let mut peer = trial.silent();
@@ -148,6 +150,8 @@ fn what_is_no_handshake_ends_at_once() {
             peer.vanish(false);
             trial.recovers(&name);
             assert_eq!(trial.ours.recv(DONTWAIT), None, "{name}");
+            let why = watcher.hears_why();
+            assert!(why.contains("\"reason\":\"tls\""), "{name}: {why}");
         }
     });
 }

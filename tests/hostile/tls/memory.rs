@@ -7,10 +7,10 @@ use crate::ours::{CURRENT, DONTWAIT, Ours, Over, PULL, PUSH, Place, alone, event
 const CONNECTIONS: usize = 1000;
 
 /// Half of it is the buffer that rustls reads into.
-const IDLE: usize = 9 << 10;
+const IDLE: usize = 10 << 10;
 
 /// Of those that have just carried 64 KiB.
-const ACTIVE: usize = 48 << 10;
+const ACTIVE: usize = 16 << 10;
 
 /// Bytes of the process that are in no file.
 fn anonymous() -> usize {

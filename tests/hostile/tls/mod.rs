@@ -28,7 +28,7 @@ impl Ours {
         watcher
     }
 
-    /// The next failure of a handshake that it hears of: the words behind `reason`.
+    /// The next failure of a handshake that it hears of.
     fn hears_why(&self) -> String {
         loop {
             let event = String::from_utf8(self.recv(0).expect("an event")).expect("text");

@@ -5,8 +5,9 @@ use std::io::Write;
 use rustls::ContentType;
 
 use crate::ours::{DONTWAIT, Over, PULL, PUSH, alone, memory};
-use crate::peers::sp::{frame, greeting};
+use crate::peers::sp::{Peer, frame, greeting};
 use crate::peers::tls::{Forger, client, first_words, plain};
+use crate::peers::{Server, Speaks};
 use crate::trial::{SLACK, Trial};
 
 const ALERT: ContentType = ContentType::Alert;
@@ -36,7 +37,7 @@ const ATTACKS: [Attack; 15] = [
     ("empty handshakes", |forger| (0..100).for_each(|_| forger.says(HANDSHAKE, &[]))),
     ("changes", |forger| forger.bare.say(&plain(20, &[1]).repeat(100))),
     ("many ClientHellos", |forger| (0..100).for_each(|_| forger.says(HANDSHAKE, &[1, 0, 0, 0]))),
-    ("a HelloRequest", |forger| forger.says(HANDSHAKE, &[0, 0, 0, 0])),
+    ("many HelloRequests", |forger| (0..100).for_each(|_| forger.says(HANDSHAKE, &[0, 0, 0, 0]))),
     ("a Finished", |forger| forger.says(HANDSHAKE, &[20, 0, 0, 1, 0])),
     ("an unknown type", |forger| forger.says(ContentType::Unknown(99), b"what")),
     ("more than a record holds", |forger| forger.says(DATA, &[7; 16_385])),
@@ -67,6 +68,49 @@ fn records_that_should_not_be_end_their_connection() {
                 trial.has_heard_nothing(name);
                 trial.recovers(name);
             }
+        }
+    });
+}
+
+/// From a server, who is dialled again.
+#[test]
+fn records_of_a_server_that_should_not_be_end_their_connection() {
+    alone(|| {
+        let server = Server::listen(Over::Tls);
+        let ours = server.connecting(PULL);
+        for old in [false, true] {
+            for (name, attack) in ATTACKS {
+                let mut forger = Forger::accepted(&server, old);
+                forger.says(DATA, &greeting(PUSH));
+                ours.has_peers(1);
+                forger.says(DATA, &frame(Over::Tls, [b"", b"good"]));
+                assert_eq!(ours.recv(0).as_deref(), Some(&b"good"[..]), "{name}");
+                forger.says(DATA, &frame(Over::Tls, [b"", &[7; 40_000]])[..10_000]);
+                attack(&mut forger);
+                forger.says(DATA, &frame(Over::Tls, [b"", b"behind"]));
+                forger.bare.end();
+                forger.bare.vanish(false);
+                ours.is_alone();
+                assert_eq!(ours.recv(DONTWAIT), None, "{name}");
+            }
+        }
+        let mut good = Peer::accepted(Over::Tls, &server);
+        good.greet(PULL);
+        good.exchange(&ours, "behind all of them");
+    });
+}
+
+/// Nothing has to come behind it.
+#[test]
+fn a_close_notify_ends_its_connection() {
+    alone(|| {
+        let mut trial = Trial::of(Over::Tls, PULL, false);
+        for old in [false, true] {
+            let mut forger = trial.forger(old);
+            forger.says(ALERT, &[1, 0]);
+            forger.bare.end();
+            forger.bare.vanish(false);
+            trial.recovers("a close_notify");
         }
     });
 }
