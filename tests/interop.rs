@@ -523,7 +523,8 @@ impl Programs {
 
 fn certificates() -> Result<[String; 2], String> {
     let dir = TempDir::new().expect("a temporary folder");
-    let output = Command::new("sh").arg(root().join("tests/pki.sh")).arg(dir.path()).output().expect("there is a shell");
+    let output =
+        Command::new("sh").arg(root().join("tests/pki.sh")).arg(dir.path()).output().expect("there is a shell");
     if !output.status.success() {
         return Err(format!("no certificates can be made: {}", String::from_utf8_lossy(&output.stderr)));
     }
