@@ -179,10 +179,11 @@ thirdparty: build
 dropin: build
 	timeout 600 $(PYTHON) tests/dropin/run.py
 
-## web           ws with WebSockets of others: Python's websockets, npm's ws, a page in Chromium
+## web           ws, wss and tls+tcp with others: Python's websockets and ssl, npm's ws, a page in Chromium, openssl, pynng, nngcat
 web: build
 	@test -x $(VENV)/bin/pytest || { $(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install -q pytest; }
 	@$(VENV)/bin/python -c 'import websockets.sync.server' 2>/dev/null || $(VENV)/bin/pip install -q 'websockets>=13'
+	@$(VENV)/bin/python -c 'import pynng' 2>/dev/null || $(VENV)/bin/pip install -q 'pynng>=0.9' || test "$$CI" != true
 	@test -d $(WEB)/node_modules/ws || ! command -v npm >/dev/null || \
 		{ mkdir -p $(WEB) && npm install --silent --no-audit --no-fund --prefix $(WEB) ws; }
 	WEB_MODULES=$(CURDIR)/$(WEB) NANOMSG_LIBRARY=$(CURDIR)/$(STAGE)/libnanomsg.so.6 \

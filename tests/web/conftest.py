@@ -1,4 +1,4 @@
-"""What the tests of other people's WebSockets share.
+"""What the tests of other people's WebSockets and TLS share.
 
 The library is reached through the Python binding; `make web` sets the paths. A tool that is missing skips its tests,
 and fails them where CI=true.
@@ -127,5 +127,10 @@ def _address(scheme: str) -> Iterator[str]:
         yield f"{scheme}://127.0.0.1:{port.getsockname()[1]}"
 
 
+def _tls_address() -> Iterator[str]:
+    yield from _address("tls+tcp")
+
+
+tls_address = pytest.fixture(_tls_address, name="tls_address")
 address = pytest.fixture(_address, name="address")
 second_address = pytest.fixture(_address, name="second_address")

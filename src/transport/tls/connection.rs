@@ -158,9 +158,7 @@ impl Tls {
     /// Ends our side in order (close_notify; RFC 8446, section 6.1). False: the kernel does not take that yet.
     pub(crate) fn finish(&self) -> io::Result<bool> {
         let mut state = self.state.lock();
-        if !std::mem::replace(&mut state.finished, true) {
-            state.connection.send_close_notify();
-        }
+        state.say_farewell();
         let written = state.flush(&self.stream)?;
         if written {
             self.stream.shutdown(Shutdown::Write)?;
@@ -199,13 +197,23 @@ impl State {
                 return;
             }
             match self.connection.process_new_packets() {
-                Ok(state) if state.peer_has_closed() => self.end = Some(None),
+                Ok(state) if state.peer_has_closed() => {
+                    self.end = Some(None);
+                    self.say_farewell();
+                }
                 Ok(_) => {}
                 Err(error) => self.end = Some(Some(Failure::from(&error))),
             }
             self.hand_on(into);
         }
         self.give_back();
+    }
+
+    /// Once, and to a peer that has said it, too (RFC 5246, section 7.2.1).
+    fn say_farewell(&mut self) {
+        if !std::mem::replace(&mut self.finished, true) {
+            self.connection.send_close_notify();
+        }
     }
 
     /// What is decrypted goes where it is wanted, and what finds no room there waits here.
