@@ -35,7 +35,7 @@ CHECKED ?= memory ownership iovec msghdr_control cmsg pair_sizes inproc_queue pi
         wire_frames ws_types
 # Programs of ctests/ that do more, or for longer, with NN_LONG=1.
 LONG ?= threads fork_traffic linger_exit faults_dns faults_network faults_peer
-PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 valgrind systemd
+PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev nng-utils libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 valgrind systemd
 
 .PHONY: help deps build link header check-header test test-i686 unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom simulate portable portable-long systems mutations fuzz \
         soak long sanitize sanitize-thread valgrind lint bench bench-quick shapes omq icount \

@@ -158,6 +158,10 @@ static void shows(const char *certificate, const char *key, int binds, int conne
 
 static void pairs_of_files(void)
 {
+    int s = fresh();
+    FAILS(nn_bind(s, "tls+tcp://eth10000:5555"), ENODEV); /* the address comes first */
+    FAILS(nn_bind(s, "wss://127.0.0.1:5555/path"), EINVAL);
+    MUST(nn_close(s));
     shows(NULL, NULL, 0, 1);
     shows("server.pem", NULL, 0, 0);
     shows(NULL, "server.key", 0, 0);
@@ -255,7 +259,9 @@ static void acceptance(void)
     meet(&(struct side){NULL, "self", -1, NULL}, &(struct side){"self", NULL, -1, "elsewhere.example"}, "127.0.0.1", 0);
     meet(&plain, &(struct side){"self", NULL, -1, NULL}, "127.0.0.1", 0);
     meet(&(struct side){"self", "server", 2, NULL}, &(struct side){"ca", "self", -1, NULL}, "127.0.0.1", 1);
-    /* So is any certificate. */
+    /* So is any certificate, in its time. */
+    meet(&expired, &(struct side){"expired", NULL, -1, NULL}, "127.0.0.1", 0);
+    meet(&(struct side){"expired", "server", 2, NULL}, &(struct side){"ca", "expired", -1, NULL}, "127.0.0.1", 0);
     meet(&(struct side){NULL, "untrusted", -1, NULL}, &(struct side){"untrusted", NULL, -1, NULL}, "127.0.0.1", 1);
 
     /* Several authorities in one file. */
