@@ -197,14 +197,14 @@ impl State {
                 return;
             }
             match self.connection.process_new_packets() {
-                Ok(state) if state.peer_has_closed() => {
-                    self.end = Some(None);
-                    self.say_farewell();
-                }
+                Ok(state) if state.peer_has_closed() => self.end = Some(None),
                 Ok(_) => {}
                 Err(error) => self.end = Some(Some(Failure::from(&error))),
             }
             self.hand_on(into);
+        }
+        if matches!(self.end, Some(None)) {
+            self.say_farewell();
         }
         self.give_back();
     }
