@@ -50,8 +50,8 @@ static inline const char *tls_path(const char *name)
     static int made;
     if (!made++) {
         char command[600];
-        const char *here = strrchr(__FILE__, '/');
-        snprintf(command, sizeof command, "sh '%.*s/../tests/pki.sh' '%s'", (int) (here - __FILE__), __FILE__, ct_dir());
+        int folder = (int) (strrchr(__FILE__, '/') - __FILE__);
+        snprintf(command, sizeof command, "sh '%.*s/../tests/pki.sh' '%s'", folder, __FILE__, ct_dir());
         if (system(command))
             ct_die("tests/pki.sh", __LINE__);
     }

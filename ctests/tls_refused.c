@@ -1,5 +1,5 @@
-/* Who is refused over tls+tcp and wss, and how it is told: as an event, in statistics, once on stderr, by number and text
-   on both sides where both are ours. A good connection at the same endpoint goes on meanwhile. */
+/* Who is refused over tls+tcp and wss, and how it is told: as an event, in statistics, once on stderr, by number and
+   text on both sides where both are ours. A good connection at the same endpoint goes on meanwhile. */
 
 #include "ctest.h"
 #include "tls.h"

@@ -10,7 +10,10 @@ enum {
     NN_STATISTICS = 1008,
 };
 
-static inline int watch(int s, const char *addr) { return nn_setsockopt(s, NN_SOL_SOCKET, NN_MONITOR, addr, strlen(addr)); }
+static inline int watch(int s, const char *addr)
+{
+    return nn_setsockopt(s, NN_SOL_SOCKET, NN_MONITOR, addr, strlen(addr));
+}
 
 static inline const char *text(int s, int level, int option)
 {
@@ -38,7 +41,8 @@ static inline int next(int sub, const char *name, const char *first, const char 
     int length = nn_recv(sub, event, sizeof event - 1, 0);
     event[length > 0 ? length : 0] = 0;
     size_t size = strlen(name);
-    int right = length > (int) size && !strncmp(event, name, size) && event[size] == ' ' && strstr(event, first) && strstr(event, second);
+    int named = length > (int) size && !strncmp(event, name, size) && event[size] == ' ';
+    int right = named && strstr(event, first) && strstr(event, second);
     if (!right)
         fprintf(stderr, "not %s with %s and %s: %s\n", name, first, second, event);
     return right;
