@@ -39,7 +39,7 @@ CHECKED ?= memory ownership iovec msghdr_control cmsg pair_sizes inproc_queue pi
         wire_frames ws_types
 # Programs of ctests/ that do more, or for longer, with NN_LONG=1.
 LONG ?= threads fork_traffic linger_exit faults_dns faults_network faults_peer
-PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 openssl valgrind systemd
+PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev nng-utils libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 openssl valgrind systemd
 
 .PHONY: help deps build link header check-header test test-i686 unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom simulate portable portable-long systems mutations fuzz \
         soak long sanitize sanitize-thread valgrind lint bench bench-quick shapes omq icount \
@@ -184,10 +184,11 @@ thirdparty: build
 dropin: build
 	timeout 600 $(PYTHON) tests/dropin/run.py
 
-## web           ws with WebSockets of others: Python's websockets, npm's ws, a page in Chromium
+## web           ws, wss and tls+tcp with others: Python's websockets and ssl, npm's ws, a page in Chromium, openssl, pynng, nngcat
 web: build
 	@test -x $(VENV)/bin/pytest || { $(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install -q pytest; }
 	@$(VENV)/bin/python -c 'import websockets.sync.server' 2>/dev/null || $(VENV)/bin/pip install -q 'websockets>=13'
+	@$(VENV)/bin/python -c 'import pynng' 2>/dev/null || $(VENV)/bin/pip install -q 'pynng>=0.9' || test "$$CI" != true
 	@test -d $(WEB)/node_modules/ws || ! command -v npm >/dev/null || \
 		{ mkdir -p $(WEB) && npm install --silent --no-audit --no-fund --prefix $(WEB) ws; }
 	WEB_MODULES=$(CURDIR)/$(WEB) NANOMSG_LIBRARY=$(CURDIR)/$(STAGE)/libnanomsg.so.6 \

@@ -2,41 +2,76 @@
    "PORT" stands for a free port. */
 
 #include "ctest.h"
+#include "tls.h"
 
 static int ipv4only = 1;
 
-static void fill_port(const char *pattern, char *addr, size_t size)
+/* Each address on a socket of its own, so that nothing is in the way. */
+static int attempt(const char *scheme, int (*how)(int, const char *), const char *pattern)
 {
+    char addr[300];
+    int s = ct_socket(NN_PAIR);
+    MUST(ct_set(s, NN_IPV4ONLY, ipv4only));
+    if (strcmp(scheme, "tcp"))
+        tls_show(s, "server");
     const char *p = strstr(pattern, "PORT");
     if (p)
-        snprintf(addr, size, "tcp://%.*s%d%s", (int) (p - pattern), pattern, ct_port(), p + 4);
+        snprintf(addr, sizeof addr, "%s://%.*s%d%s", scheme, (int) (p - pattern), pattern, ct_port(), p + 4);
     else
-        snprintf(addr, size, "tcp://%s", pattern);
+        snprintf(addr, sizeof addr, "%s://%s", scheme, pattern);
+    int result = how(s, addr), e = nn_errno();
+    MUST(nn_close(s));
+    errno = e;
+    return result;
 }
 
-/* Each address on a socket of its own, so that nothing is in the way. */
 static void try_bind(const char *pattern)
 {
     if (ct_port_0(pattern))
         return;
-    char addr[300], what[300];
-    int s = ct_socket(NN_PAIR);
-    MUST(ct_set(s, NN_IPV4ONLY, ipv4only));
-    fill_port(pattern, addr, sizeof addr);
+    char what[300];
     snprintf(what, sizeof what, "nn_bind(\"tcp://%s\")", pattern);
-    CALL_AS(what, nn_bind(s, addr));
-    MUST(nn_close(s));
+    CALL_AS(what, attempt("tcp", nn_bind, pattern));
 }
 
 static void try_connect(const char *pattern)
 {
-    char addr[300], what[300];
-    int s = ct_socket(NN_PAIR);
-    MUST(ct_set(s, NN_IPV4ONLY, ipv4only));
-    fill_port(pattern, addr, sizeof addr);
+    char what[300];
     snprintf(what, sizeof what, "nn_connect(\"tcp://%s\")", pattern);
-    CALL_AS(what, nn_connect(s, addr));
-    MUST(nn_close(s));
+    CALL_AS(what, attempt("tcp", nn_connect, pattern));
+}
+
+/* What the original takes for names of hosts, and no certificate can be for. */
+static const char *const unnamable[] = {"1.2.3:PORT", "1.2.3.4.5:PORT", "a-.invalid:PORT", "a.-b.invalid:PORT"};
+
+static int is_unnamable(const char *pattern)
+{
+    for (size_t i = 0; i < sizeof unnamable / sizeof *unnamable; i++)
+        if (!strcmp(pattern, unnamable[i]))
+            return 1;
+    return 0;
+}
+
+static void same_by_tls(int (*how)(int, const char *), const char *pattern)
+{
+    int plain = attempt("tcp", how, pattern), error = plain < 0 ? nn_errno() : 0;
+    if (how == nn_connect && is_unnamable(pattern))
+        CHECK(plain > 0 && (error = EINVAL));
+    int secure = attempt("tls+tcp", how, pattern);
+    if ((secure < 0 ? nn_errno() : 0) != error) {
+        printf("tls+tcp://%s is %s, and shall be %s\n", pattern, ct_errname(nn_errno()), ct_errname(error));
+        ct_all_hold = 0;
+    }
+}
+
+static void binds_by_tls(const char *pattern)
+{
+    same_by_tls(nn_bind, pattern);
+}
+
+static void connects_by_tls(const char *pattern)
+{
+    same_by_tls(nn_connect, pattern);
 }
 
 static void reach(const char *bind_pattern, const char *connect_pattern)
@@ -97,6 +132,7 @@ static const char *const hosts[] = {
 
 int main(void)
 {
+    tls_need_openssl();
     printf("-- ports\n");
     EACH(ports, try_bind);
     EACH(ports, try_connect);
@@ -119,6 +155,15 @@ int main(void)
     };
     EACH(with_ipv6_bind, try_bind);
     EACH(with_ipv6_connect, try_connect);
+    QUIRK("tls+tcp", "its addresses are those of tcp, and so are their errors") {
+        EACH(with_ipv6_bind, binds_by_tls);
+        EACH(with_ipv6_connect, connects_by_tls);
+        ipv4only = 1;
+        EACH(ports, binds_by_tls);
+        EACH(ports, connects_by_tls);
+        EACH(interfaces, binds_by_tls);
+        EACH(hosts, connects_by_tls);
+    }
     ipv4only = 1;
 
     /* One binder an address, also through the wildcard. */

@@ -3,23 +3,54 @@
    may be left out, and a resource. "PORT" stands for a free port. */
 
 #include "ctest.h"
+#include "tls.h"
 
 static int ipv4only = 1;
 
-static int attempt(int (*how)(int, const char *), const char *pattern)
+static int attempt_at(const char *scheme, int (*how)(int, const char *), const char *pattern)
 {
     char addr[300];
     int s = ct_socket(NN_PAIR);
     MUST(ct_set(s, NN_IPV4ONLY, ipv4only));
+    if (strcmp(scheme, "ws"))
+        tls_show(s, "server");
     const char *p = strstr(pattern, "PORT");
     if (p)
-        snprintf(addr, sizeof addr, "ws://%.*s%d%s", (int) (p - pattern), pattern, ct_port(), p + 4);
+        snprintf(addr, sizeof addr, "%s://%.*s%d%s", scheme, (int) (p - pattern), pattern, ct_port(), p + 4);
     else
-        snprintf(addr, sizeof addr, "ws://%s", pattern);
+        snprintf(addr, sizeof addr, "%s://%s", scheme, pattern);
     int result = how(s, addr), e = nn_errno();
     MUST(nn_close(s));
     errno = e;
     return result;
+}
+
+static int attempt(int (*how)(int, const char *), const char *pattern)
+{
+    return attempt_at("ws", how, pattern);
+}
+
+/* But for names that no certificate can be for (addr_tcp.c). */
+static void same_by_tls(int (*how)(int, const char *), const char *pattern)
+{
+    int plain = attempt(how, pattern), error = plain < 0 ? nn_errno() : 0;
+    if (how == nn_connect && !strcmp(pattern, "1.2.3:PORT"))
+        return;
+    int secure = attempt_at("wss", how, pattern);
+    if ((secure < 0 ? nn_errno() : 0) != error) {
+        printf("wss://%s is %s, and shall be %s\n", pattern, ct_errname(nn_errno()), ct_errname(error));
+        ct_all_hold = 0;
+    }
+}
+
+static void binds_by_tls(const char *pattern)
+{
+    same_by_tls(nn_bind, pattern);
+}
+
+static void connects_by_tls(const char *pattern)
+{
+    same_by_tls(nn_connect, pattern);
 }
 
 static void try_bind(const char *pattern)
@@ -122,6 +153,7 @@ static void reach(const char *bind_pattern, const char *connect_pattern, const c
 
 int main(void)
 {
+    tls_need_openssl();
     printf("-- bind\n");
     EACH(binds, try_bind);
     printf("-- connect\n");
@@ -130,6 +162,13 @@ int main(void)
     ipv4only = 0;
     EACH(ipv6_binds, try_bind);
     EACH(ipv6_connects, try_connect);
+    QUIRK("wss", "its addresses are those of ws, and so are their errors") {
+        EACH(ipv6_binds, binds_by_tls);
+        EACH(ipv6_connects, connects_by_tls);
+        ipv4only = 1;
+        EACH(binds, binds_by_tls);
+        EACH(connects, connects_by_tls);
+    }
     ipv4only = 1;
 
     QUIRK("ws resource", "a resource may contain a colon or a semicolon") {

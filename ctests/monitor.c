@@ -2,68 +2,12 @@
    statistics; and whom a message came from. */
 
 #include "ctest.h"
+#include "watch.h"
 
 enum {
-    NN_ENDPOINT = -1001,
-    NN_RECV_PEER = 1006,
-    NN_MONITOR = 1007,
-    NN_STATISTICS = 1008,
     NN_WS_PING = 1001,
     NN_STAT_MESSAGES_OVERFLOWED = 1302,
 };
-
-static int watch(int s, const char *addr) { return nn_setsockopt(s, NN_SOL_SOCKET, NN_MONITOR, addr, strlen(addr)); }
-
-static const char *text(int s, int level, int option)
-{
-    static char buffer[65536];
-    size_t size = sizeof buffer;
-    MUST(nn_getsockopt(s, level, option, buffer, &size));
-    CHECK(size < sizeof buffer && strlen(buffer) == size);
-    return buffer;
-}
-
-/* One that hears of all that happens to s, or of what has this name. */
-static int watcher(int s, const char *addr, const char *name)
-{
-    int sub = ct_socket(NN_SUB);
-    MUST(nn_setsockopt(sub, NN_SUB, NN_SUB_SUBSCRIBE, name, strlen(name)));
-    MUST(nn_connect(sub, addr[0] ? addr : text(s, NN_SOL_SOCKET, NN_MONITOR)));
-    return sub;
-}
-
-static char event[4096];
-
-/* The next event has this name, and these words in it. */
-static int next(int sub, const char *name, const char *first, const char *second)
-{
-    int length = nn_recv(sub, event, sizeof event - 1, 0);
-    event[length > 0 ? length : 0] = 0;
-    size_t size = strlen(name);
-    int right = length > (int) size && !strncmp(event, name, size) && event[size] == ' ' && strstr(event, first) && strstr(event, second);
-    if (!right)
-        fprintf(stderr, "not %s with %s and %s: %s\n", name, first, second, event);
-    return right;
-}
-
-/* Passes over what comes before one of that name. */
-static void until(int sub, const char *name)
-{
-    size_t size = strlen(name);
-    do
-        CHECK(nn_recv(sub, event, sizeof event - 1, 0) > 0);
-    while (strncmp(event, name, size) || event[size] != ' ');
-}
-
-#define NEXT(sub, name, first, second) CHECK(next(sub, name, first, second))
-
-static long long number(const char *in, const char *name)
-{
-    char quoted[64];
-    snprintf(quoted, sizeof quoted, "\"%s\":", name);
-    const char *found = strstr(in, quoted);
-    return found ? atoll(found + strlen(quoted)) : -1;
-}
 
 static void options(void)
 {
@@ -459,20 +403,6 @@ static void statistics(enum ct_transport t)
     told = text(s, NN_SOL_SOCKET, NN_STATISTICS);
     CHECK(strstr(told, "\"connections\":[]"));
     MUST(nn_close(s));
-}
-
-/* The peer of the message in the control buffer, or NULL. */
-static const char *peer_of(struct nn_msghdr *msg)
-{
-    static char peer[512];
-    for (struct nn_cmsghdr *c = NN_CMSG_FIRSTHDR(msg); c; c = NN_CMSG_NXTHDR(msg, c))
-        if (c->cmsg_level == NN_SOL_SOCKET && c->cmsg_type == NN_RECV_PEER) {
-            size_t length = c->cmsg_len - NN_CMSG_LEN(0);
-            memcpy(peer, NN_CMSG_DATA(c), length);
-            peer[length] = 0;
-            return peer;
-        }
-    return NULL;
 }
 
 static void peers(enum ct_transport t)

@@ -8,7 +8,6 @@ use super::tls::Tls;
 use crate::peer::Certificate;
 use crate::sys::{self, Stream};
 
-#[derive(Debug)]
 pub(crate) enum Channel {
     Plain(Stream),
     #[cfg_attr(not(tls), allow(dead_code, reason = "there is no TLS"))]

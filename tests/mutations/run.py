@@ -4,7 +4,7 @@
     tests/mutations/run.py [NAME...]
 
 A NAME is a word of a mutation's title, a row of tests/hostile/rows.rs that it belongs to, or the target of its test
-(`simulate`, `loom`, `portable`); without one all are tried, which takes about an hour. `mutations.toml` has them. All happens in a copy, in target/mutations.
+(`simulate`, `loom`, `portable`, `web`); without one all are tried, which takes about an hour. `mutations.toml` has them. All happens in a copy, in target/mutations.
 """
 
 import os
@@ -83,7 +83,7 @@ def attempt_in(scratch, test, patience):
         target = "loom"
     elif target == "simulate":
         environment |= {"RUSTFLAGS": "--cfg simulated", "CARGO_TARGET_DIR": str(WORK / "simulated")}
-    elif target == "ctests":
+    elif target in ("ctests", "interop", "web"):
         library = WORK / "build/checks/libnanomsg.a"
         # As it is shipped. With its own assertions std ends the process where a descriptor was closed behind its back.
         builds = [["cargo", "rustc", "-q", "--profile", "checks", "--lib", "--crate-type", "staticlib", "--",
@@ -92,14 +92,22 @@ def attempt_in(scratch, test, patience):
     units = {"unit": ["--lib"], "portable": ["--lib", "--features", "portable-sys"]}
     chosen = units.get(target, ["--test", target])
     cargo = ["cargo", "test", "-q", "--profile", "checks", *chosen]
-    for build in [*builds, [*cargo, "--no-run"]]:
+    command = [*cargo, "--", *words]
+    if target == "web":
+        # By what `make web` has installed.
+        environment |= {"NANOMSG_LIBRARY": str(STAGE / "libnanomsg.so.6"), "WEB_MODULES": str(ROOT / "target/web")}
+        pytest = [str(ROOT / "target/venv/bin/python"), "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+        command = [*pytest, *(f"tests/web/{word}" for word in words)]
+    else:
+        builds.append([*cargo, "--no-run"])
+    for build in builds:
         code, output = run(build, environment)
         if code != 0:
             raise Broken(output)
     start = time.monotonic()
-    code, output = run([*cargo, "--", *words], environment, patience)
+    code, output = run(command, environment, patience)
     seconds = time.monotonic() - start
-    if code == 0 and not re.search(r"ok\. [1-9]\d* passed", output):
+    if code == 0 and not re.search(r"^(test result: ok\. )?[1-9]\d* passed", output, re.MULTILINE):
         raise Broken(f"there is no test {test}")
     return {None: "hangs", 0: "passes"}.get(code, "fails"), seconds, output
 

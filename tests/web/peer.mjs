@@ -1,6 +1,9 @@
 // A peer on the npm package ws: `node peer.mjs client|server URL SUBPROTOCOL echo|COUNT`.
 //
-// It echoes what it hears, or sends COUNT messages. What happens to it is a line each: open, close CODE.
+// It echoes what it hears, or sends COUNT messages. What happens to it is a line each: open, close CODE. A server at a URL of
+// wss shows the certificate in the file $CERTIFICATE, where its key stands too.
+import { readFileSync } from "node:fs";
+import { createServer } from "node:https";
 import { createRequire } from "node:module";
 
 const { WebSocket, WebSocketServer } = createRequire(process.env.WEB_MODULES + "/")("ws");
@@ -25,8 +28,13 @@ if (role === "client") {
   attend(socket);
   process.stdin.on("data", (order) => (String(order).startsWith("ping") ? socket.ping("there?") : socket.close(1000)));
 } else {
-  const { port, hostname } = new URL(url);
-  const server = new WebSocketServer({ port: Number(port), host: hostname });
+  const { protocol, port, hostname } = new URL(url);
+  let where = { port: Number(port), host: hostname };
+  if (protocol === "wss:") {
+    const pem = readFileSync(process.env.CERTIFICATE);
+    where = { server: createServer({ cert: pem, key: pem }).listen(where) };
+  }
+  const server = new WebSocketServer(where);
   server.on("connection", attend);
   process.stdin.on("data", (order) =>
     server.clients.forEach((c) => (String(order).startsWith("ping") ? c.ping("there?") : c.close(1000)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import subprocess
 import urllib.parse
@@ -15,8 +17,18 @@ from nanomsg_rs import Message, Socket, SocketType, WsMessageType
 PAGE = Path(__file__).with_name("page.html")
 
 
+@pytest.fixture(scope="session")
+def accepted(certificates: Path) -> str:
+    """The hash of the server's public key, as Chromium wants it."""
+    key = ["openssl", "x509", "-in", str(certificates / "server.pem"), "-pubkey", "-noout"]
+    public = subprocess.run(key, check=True, stdout=subprocess.PIPE).stdout
+    der = ["openssl", "pkey", "-pubin", "-outform", "der"]
+    encoded = subprocess.run(der, check=True, input=public, stdout=subprocess.PIPE).stdout
+    return base64.b64encode(hashlib.sha256(encoded).digest()).decode()
+
+
 @pytest.fixture
-def browse(tmp_path: Path) -> Iterator[Callable[..., None]]:
+def browse(tmp_path: Path, accepted: str) -> Iterator[Callable[..., None]]:
     """Opens the page; what it reports comes over its PAIR."""
     browsers: list[subprocess.Popen[bytes]] = []
 
@@ -30,6 +42,7 @@ def browse(tmp_path: Path) -> Iterator[Callable[..., None]]:
             "--disable-dev-shm-usage",
             "--no-first-run",
             f"--user-data-dir={tmp_path / 'profile'}",
+            f"--ignore-certificate-errors-spki-list={accepted}",
             f"{PAGE.as_uri()}?{urllib.parse.urlencode(query)}",
         ]
         log = open(tmp_path / "chromium.log", "wb")

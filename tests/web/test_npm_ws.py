@@ -19,12 +19,20 @@ HEARING = [SocketType.PULL, SocketType.SUB, SocketType.BUS]
 
 
 class Node:
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, certificates: Path, *arguments: str) -> None:
         node = need("node", "apt-get install nodejs npm")
         if not (Path(os.environ.get("WEB_MODULES", "/nonexistent")) / "node_modules/ws").exists():
             missing("the npm package ws is not installed: make web")
         command = [node, str(Path(__file__).with_name("peer.mjs")), *arguments]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        trusted, shown = str(certificates / "ca.pem"), str(certificates / "both.pem")
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+            env=dict(os.environ, NODE_EXTRA_CA_CERTS=trusted, CERTIFICATE=shown),
+        )
         self.lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -47,11 +55,11 @@ class Node:
 
 
 @pytest.fixture
-def node() -> Iterator[Callable[..., Node]]:
+def node(certificates: Path) -> Iterator[Callable[..., Node]]:
     nodes: list[Node] = []
 
     def start(*arguments: str) -> Node:
-        nodes.append(Node(*arguments))
+        nodes.append(Node(certificates, *arguments))
         return nodes[-1]
 
     yield start

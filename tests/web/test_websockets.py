@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from contextlib import ExitStack
 from typing import Any, Callable
@@ -21,14 +22,24 @@ else:
     missing_package = False
 
 
+Opens = Callable[[SocketType], Socket]
+Greets = Callable[[str, SocketType], Any]
+
+
 @pytest.fixture(autouse=True)
 def _installed() -> None:
     if missing_package:
         missing("the Python package websockets is not installed: make web")
 
 
-def greet(address: str, type: SocketType, **how: Any) -> Any:
-    return connect(address + "/any?thing", subprotocols=[subprotocol(type)], open_timeout=PATIENCE, **how)
+@pytest.fixture
+def greet(scheme: str, client_tls: ssl.SSLContext) -> Greets:
+    how = {"ssl": client_tls} if scheme == "wss" else {}
+
+    def greet(address: str, type: SocketType) -> Any:
+        return connect(address + "/any?thing", subprotocols=[subprotocol(type)], open_timeout=PATIENCE, **how)
+
+    return greet
 
 
 def converse(ours: Socket, theirs: Any) -> None:
@@ -58,7 +69,7 @@ def converse(ours: Socket, theirs: Any) -> None:
 
 
 @pytest.mark.parametrize("type", OTHER_END, ids=lambda type: type.name)
-def test_it_connects_to_each_type(type: SocketType, open_socket: Callable[[SocketType], Socket], address: str) -> None:
+def test_it_connects_to_each_type(type: SocketType, open_socket: Opens, address: str, greet: Greets) -> None:
     ours = open_socket(type)
     ours.bind(address)
     with greet(address, type) as theirs:
@@ -72,7 +83,7 @@ def test_it_connects_to_each_type(type: SocketType, open_socket: Callable[[Socke
 class Serving:
     """A server that hands its connections to the test; it echoes nothing by itself."""
 
-    def __init__(self, address: str, type: SocketType) -> None:
+    def __init__(self, address: str, type: SocketType, tls: ssl.SSLContext | None) -> None:
         self.connections: list[Any] = []
         self.came = threading.Semaphore(0)
         self.done = threading.Event()
@@ -83,7 +94,7 @@ class Serving:
             self.done.wait(PATIENCE * 3)
 
         port = int(address.rsplit(":", 1)[1])
-        self.server = serve(handle, "127.0.0.1", port, subprotocols=[subprotocol(type)])
+        self.server = serve(handle, "127.0.0.1", port, subprotocols=[subprotocol(type)], ssl=tls)
         self.thread = threading.Thread(target=self.server.serve_forever)
 
     def __enter__(self) -> Serving:
@@ -101,10 +112,12 @@ class Serving:
 
 
 @pytest.mark.parametrize("type", OTHER_END, ids=lambda type: type.name)
-def test_each_type_connects_to_it(type: SocketType, open_socket: Callable[[SocketType], Socket], address: str) -> None:
+def test_each_type_connects_to_it(
+    type: SocketType, open_socket: Opens, address: str, scheme: str, server_tls: ssl.SSLContext
+) -> None:
     ours = open_socket(type)
     ours.connect(address + "/path")
-    with Serving(address, OTHER_END[type]) as server:
+    with Serving(address, OTHER_END[type], server_tls if scheme == "wss" else None) as server:
         theirs = server.next()
         assert theirs.subprotocol == subprotocol(OTHER_END[type])
         assert theirs.request.path == "/path"
@@ -114,7 +127,7 @@ def test_each_type_connects_to_it(type: SocketType, open_socket: Callable[[Socke
         converse(ours, server.next())
 
 
-def test_text_pieces_pings_and_a_close(open_socket: Callable[[SocketType], Socket], address: str) -> None:
+def test_text_pieces_pings_and_a_close(open_socket: Opens, address: str, greet: Greets) -> None:
     pair = open_socket(SocketType.PAIR)
     pair.bind(address)
     pair.set_option(nn.NN_WS, nn.NN_WS_MSG_TYPE, nn.NN_WS_MSG_TYPE_TEXT)
@@ -131,7 +144,7 @@ def test_text_pieces_pings_and_a_close(open_socket: Callable[[SocketType], Socke
     has_peers(pair, 0)
 
 
-def test_what_is_too_large_is_told(open_socket: Callable[[SocketType], Socket], address: str) -> None:
+def test_what_is_too_large_is_told(open_socket: Opens, address: str, greet: Greets) -> None:
     pair = open_socket(SocketType.PAIR)
     pair.recv_max_size = 1000
     pair.bind(address)
@@ -142,7 +155,7 @@ def test_what_is_too_large_is_told(open_socket: Callable[[SocketType], Socket], 
         assert closed.value.rcvd.code == 1009
 
 
-def test_another_type_is_refused(open_socket: Callable[[SocketType], Socket], address: str) -> None:
+def test_another_type_is_refused(open_socket: Opens, address: str, greet: Greets) -> None:
     open_socket(SocketType.PUB).bind(address)
     with pytest.raises(InvalidStatus) as refused:
         greet(address, SocketType.REP)
@@ -150,7 +163,7 @@ def test_another_type_is_refused(open_socket: Callable[[SocketType], Socket], ad
     assert refused.value.response.reason_phrase == "Incompatible Socket Type"
 
 
-def test_many_at_once_hear_a_publisher(open_socket: Callable[[SocketType], Socket], address: str) -> None:
+def test_many_at_once_hear_a_publisher(open_socket: Opens, address: str, greet: Greets) -> None:
     publisher = open_socket(SocketType.PUB)
     publisher.bind(address)
     with ExitStack() as stack:

@@ -330,11 +330,9 @@ impl Driver<'_> {
     /// The handshake of TLS is over.
     fn secured(&mut self, source: usize, time: Duration) {
         let Some(connection) = self.connection(source) else { return };
-        let endpoint = connection.endpoint;
         if matches!(connection.stage, Stage::Greeting) {
             self.set_deadline(source, Some(sys::now() + time));
         }
-        self.with(|state| state.endpoint_works(endpoint));
     }
 
     /// What TLS has to say of its own accord may have found the kernel full.
@@ -384,6 +382,10 @@ impl Driver<'_> {
         let endpoint = connection.endpoint;
         let mut held = self.lock();
         held.promised &= !promised;
+        if matches!(&*channel, Channel::Tls(_)) {
+            // Not before: a client's handshake is over before its server has looked at the certificate (RFC 8446, section 2).
+            held.endpoint_works(endpoint);
+        }
         let taken = fits && held.has_room();
         let pipe = taken.then(|| held.add_pipe(endpoint, PipeEnd::Stream(end), known, peer.forwards)).flatten();
         // One of another type learns ours. One that there is no room for does not: it dials again. Under the lock, because

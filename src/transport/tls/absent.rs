@@ -32,7 +32,6 @@ pub(crate) enum Reading {
     Text(Vec<u8>),
 }
 
-#[derive(Debug)]
 pub(crate) struct Tls(Infallible);
 
 impl Tls {

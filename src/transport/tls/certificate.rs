@@ -32,6 +32,14 @@ pub(super) fn check_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Res
     }
 }
 
+/// Whether it names its holder as the one who has signed it.
+pub(super) fn signs_itself(certificate: &CertificateDer<'_>) -> bool {
+    parse(certificate).is_some_and(|parsed| {
+        let told = parsed.tbs_certificate();
+        told.issuer() == told.subject()
+    })
+}
+
 fn parse(certificate: &CertificateDer<'_>) -> Option<CertificateInner<Rfc5280>> {
     CertificateInner::from_der(certificate).ok()
 }

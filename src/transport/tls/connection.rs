@@ -2,35 +2,55 @@
 //!
 //! One thread reads at a time, and one writes, which may be another. They share the state of the connection, and its lock
 //! also keeps the records that it has made in their order on the wire. No call waits for the peer.
+//!
+//! rustls keeps no buffers here (its unbuffered API): what is read is decrypted where it was read, and a connection that is idle
+//! has none.
 #![forbid(unsafe_code)]
 
 use std::cell::RefCell;
-use std::io::{self, BufRead, ErrorKind, IoSlice, Write};
+use std::io::{self, ErrorKind, IoSlice};
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustls::Connection;
+use rustls::CommonState;
+use rustls::client::UnbufferedClientConnection;
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus, WriteTraffic};
 
 use super::certificate;
 use super::failure::Failure;
 use crate::peer::Certificate;
 use crate::sys::{self, Mutex, Stream};
 
-/// Bytes of the wire offered to one read, about four records of the largest size (RFC 8446, section 5.2).
-const SCRATCH: usize = 64 * 1024;
+/// Bytes of messages in a record (RFC 8446, section 5.1), and of the largest record on the wire (section 5.2): at least so many are
+/// read, as nothing less can be decrypted.
+const PLAIN: usize = 16 * 1024;
+const RECORD: usize = PLAIN + 256 + 5;
 
-/// Decrypted bytes that rustls keeps at most before it has to read on (its limit is not public).
-const KEPT: usize = 16 * 1024;
+/// Bytes of messages that are written at a time, and what their records take: a pipe that is full keeps the rest of these.
+const BATCH: usize = 2 * PLAIN;
+const SEALED: usize = 2 * RECORD;
 
-/// Bytes of the largest record (RFC 8446, section 5.2): at least so many are read, as nothing less can be decrypted.
-const RECORD: usize = 16 * 1024 + 256 + 5;
+/// Bytes of the wire offered to one read, about four records of the largest size.
+const READ: usize = 64 * 1024;
+
+/// A record that is not complete yet stands before them.
+const SCRATCH: usize = RECORD + READ;
+const _: () = assert!(SCRATCH >= PLAIN + SEALED);
+
+/// Bytes of a handshake that has not come to its end. It is as much as rustls takes with buffers of its own.
+const HANDSHAKE_MAX: usize = 64 * 1024;
 
 thread_local! {
     /// It belongs to the thread, so that idle connections need no buffer.
     static SCRATCH_BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-#[derive(Debug)]
+pub(super) enum Connection {
+    Client(UnbufferedClientConnection),
+    Server(UnbufferedServerConnection),
+}
+
 pub(crate) struct Tls {
     stream: Stream,
     state: Mutex<State>,
@@ -40,28 +60,47 @@ pub(crate) struct Tls {
     unwritten: AtomicBool,
 }
 
-#[derive(Debug)]
 struct State {
     connection: Connection,
-    /// Bytes of the messages whose records have been made and are not all with the kernel: their writer was told that nothing was
-    /// taken, and offers them again.
-    owed: usize,
-    /// Bytes that have been decrypted, found no room where they were wanted, and wait within rustls.
-    waiting: usize,
-    /// What came before them and is more than waits there, and how much of it has been taken since.
+    /// The beginning of a record that has not come to its end, or of a handshake message.
+    begun: Vec<u8>,
+    /// What has been decrypted and found no room where it was wanted, and how much of it has been taken since.
     rest: Vec<u8>,
     taken: usize,
     /// How it ends behind that: in order, or because of this.
     end: Option<Option<Failure>>,
+    /// Written during the handshake: it waits for its end.
+    early: Vec<u8>,
+    /// Records that wait for the kernel, and how much of them it has taken.
+    sealed: Vec<u8>,
+    gone: usize,
+    /// Bytes of the messages in them: their writer was told that nothing was taken, and offers them again.
+    owed: usize,
+    /// A close_notify was sent, or is of no use any more.
     finished: bool,
+    /// It has failed: rustls is not asked again.
+    broken: bool,
 }
 
 impl Tls {
-    /// Nothing goes out before the first write or read.
     pub(super) fn new(stream: Stream, connection: Connection) -> Self {
-        let (more, unwritten) = (AtomicBool::new(false), AtomicBool::new(connection.wants_write()));
-        let state = State { connection, owed: 0, waiting: 0, rest: Vec::new(), taken: 0, end: None, finished: false };
-        Self { stream, state: Mutex::new(state), more, unwritten }
+        let mut state = State {
+            connection,
+            begun: Vec::new(),
+            rest: Vec::new(),
+            taken: 0,
+            end: None,
+            early: Vec::new(),
+            sealed: Vec::new(),
+            gone: 0,
+            owed: 0,
+            finished: false,
+            broken: false,
+        };
+        // A client has something to say at once.
+        state.go_on(&mut [], &mut Into::nowhere());
+        let unwritten = AtomicBool::new(!state.sealed.is_empty());
+        Self { stream, state: Mutex::new(state), more: AtomicBool::new(false), unwritten }
     }
 
     pub(crate) fn stream(&self) -> &Stream {
@@ -70,13 +109,13 @@ impl Tls {
 
     /// What is written before that is over waits for it here.
     pub(crate) fn is_handshaking(&self) -> bool {
-        self.state.lock().connection.is_handshaking()
+        self.state.lock().connection.common().is_handshaking()
     }
 
     /// The peer's certificate, if it has shown one.
     pub(crate) fn certificate(&self) -> Option<Certificate> {
         let state = self.state.lock();
-        let shown = state.connection.peer_certificates()?.first()?;
+        let shown = state.connection.common().peer_certificates()?.first()?;
         Some(certificate::describe(shown))
     }
 
@@ -106,26 +145,27 @@ impl Tls {
             let mut state = self.state.lock();
             waited = state.take_rest(into)?;
             self.more.store(state.has_more(), Ordering::Relaxed);
-            if waited && into.room() == 0 {
+            // A large body is read on. Other reads are one look each: who floods us would keep us looking.
+            if waited && into.first_room() == 0 {
                 return Ok(());
             }
         }
-        let length = (into.room() + RECORD).min(SCRATCH);
         with_scratch(|scratch| {
-            let received = match sys::recv(&self.stream, &mut scratch[..length]) {
-                Err(_) if waited => return Ok(()),
-                result => result?,
-            };
+            let begun = self.state.lock().take_begun(scratch);
+            let length = (into.room() + RECORD).min(READ);
+            let received = sys::recv(&self.stream, &mut scratch[begun..begun + length]);
             let mut state = self.state.lock();
-            if received == 0 {
-                state.end.get_or_insert(None);
-            } else {
-                state.take_in(&scratch[..received], into);
-                if received < length {
-                    state.give_back();
+            match received {
+                Ok(0) => {
+                    state.end.get_or_insert(None);
+                }
+                Ok(received) => state.take_in(&mut scratch[..begun + received], into),
+                Err(error) => {
+                    state.keep(&scratch[..begun]);
+                    return if waited { Ok(()) } else { Err(error) };
                 }
             }
-            if state.connection.wants_write() {
+            if !state.sealed.is_empty() {
                 // What the handshake says next, or an alert that tells the peer why this ends. A kernel that is full takes it
                 // later, if ever: nobody is there to be told that it does not.
                 let _ = self.write(&mut state);
@@ -140,11 +180,9 @@ impl Tls {
     pub(crate) fn send_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         let total: usize = parts.iter().map(|part| part.len()).sum();
         let mut state = self.state.lock();
-        if state.connection.is_handshaking() {
-            // A greeting, which waits there for the end of the handshake.
-            for part in parts {
-                state.connection.writer().write_all(part)?;
-            }
+        if state.connection.common().is_handshaking() {
+            // A greeting, which waits for the end of the handshake.
+            parts.iter().for_each(|part| state.early.extend_from_slice(part));
             self.write(&mut state)?;
             return Ok(total);
         }
@@ -157,10 +195,22 @@ impl Tls {
             if sent >= total {
                 return Ok(total);
             }
-            state.owed = state.encrypt(parts, sent)?;
-            if state.owed == 0 {
-                return Err(ErrorKind::WriteZero.into());
-            }
+            with_scratch(|scratch| {
+                let (plain, sealed) = scratch.split_at_mut(PLAIN);
+                let (taken, length) = state.seal(parts, sent, plain, sealed)?;
+                // Unless the kernel takes all of them, they wait, and their messages with their writer.
+                let written = match sys::send(&self.stream, &sealed[..length]) {
+                    Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
+                    written => written.unwrap_or(0),
+                };
+                if written == length {
+                    sent += taken;
+                } else {
+                    state.sealed.extend_from_slice(&sealed[written..length]);
+                    state.owed = taken;
+                }
+                Ok(())
+            })?;
         }
     }
 
@@ -170,17 +220,20 @@ impl Tls {
     }
 
     fn write(&self, state: &mut State) -> io::Result<bool> {
-        let connection = &mut state.connection;
-        while connection.wants_write() {
-            match connection.write_tls(&mut Raw(&self.stream)) {
+        while state.gone < state.sealed.len() {
+            match sys::send(&self.stream, &state.sealed[state.gone..]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(_) => {}
+                Ok(written) => state.gone += written,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.unwritten.store(true, Ordering::Relaxed);
                     return Ok(false);
                 }
                 Err(error) => return Err(error),
             }
+        }
+        if state.gone > 0 {
+            state.gone = 0;
+            state.sealed = Vec::new();
         }
         self.unwritten.store(false, Ordering::Relaxed);
         Ok(true)
@@ -193,9 +246,7 @@ impl Tls {
     /// Ends our side in order (close_notify; RFC 8446, section 6.1). False: the kernel does not take that yet.
     pub(crate) fn finish(&self) -> io::Result<bool> {
         let mut state = self.state.lock();
-        if !std::mem::replace(&mut state.finished, true) {
-            state.connection.send_close_notify();
-        }
+        state.say_farewell();
         let written = self.write(&mut state)?;
         if written {
             self.stream.shutdown(Shutdown::Write)?;
@@ -204,25 +255,116 @@ impl Tls {
     }
 }
 
+/// How far a connection has got with what it was given.
+enum Step {
+    /// There may be more to do.
+    Again,
+    /// It waits for more to come.
+    Waits,
+    /// The peer has sent a close_notify.
+    Closed,
+}
+
+impl Connection {
+    fn common(&self) -> &CommonState {
+        match self {
+            Self::Client(client) => client,
+            Self::Server(server) => server,
+        }
+    }
+
+    /// Looks at `bytes`, and tells how many of them need not be shown again.
+    fn process(
+        &mut self,
+        bytes: &mut [u8],
+        sealed: &mut Vec<u8>,
+        decrypted: &mut dyn FnMut(&[u8]),
+    ) -> (usize, Result<Step, rustls::Error>) {
+        match self {
+            Self::Client(client) => advance(client.process_tls_records(bytes), sealed, decrypted),
+            Self::Server(server) => advance(server.process_tls_records(bytes), sealed, decrypted),
+        }
+    }
+
+    /// Makes a close_notify, if it is the time for that.
+    fn close(&mut self, begun: &mut [u8], sealed: &mut Vec<u8>) -> bool {
+        match self {
+            Self::Client(client) => close(client.process_tls_records(begun), sealed),
+            Self::Server(server) => close(server.process_tls_records(begun), sealed),
+        }
+    }
+
+    /// Makes records of `plain`. `begun` is what the last look has left.
+    fn seal(&mut self, begun: &mut [u8], plain: &[u8], sealed: &mut [u8]) -> Result<usize, EncryptError> {
+        match self {
+            Self::Client(client) => seal(client.process_tls_records(begun), plain, sealed),
+            Self::Server(server) => seal(server.process_tls_records(begun), plain, sealed),
+        }
+    }
+}
+
+fn advance<D>(
+    status: UnbufferedStatus<'_, '_, D>,
+    sealed: &mut Vec<u8>,
+    decrypted: &mut dyn FnMut(&[u8]),
+) -> (usize, Result<Step, rustls::Error>) {
+    let step = status.state.map(|state| match state {
+        ConnectionState::ReadTraffic(mut records) => {
+            while let Some(Ok(record)) = records.next_record() {
+                decrypted(record.payload);
+            }
+            Step::Again
+        }
+        ConnectionState::EncodeTlsData(mut records) => {
+            let start = sealed.len();
+            if let Err(EncodeError::InsufficientSize(size)) = records.encode(&mut []) {
+                sealed.resize(start + size.required_size, 0);
+                let written = records.encode(&mut sealed[start..]).unwrap_or(0);
+                sealed.truncate(start + written);
+            }
+            Step::Again
+        }
+        ConnectionState::TransmitTlsData(records) => {
+            // They go out in their order, behind whatever waits.
+            records.done();
+            Step::Again
+        }
+        ConnectionState::PeerClosed | ConnectionState::Closed => Step::Closed,
+        _ => Step::Waits,
+    });
+    (status.discard, step)
+}
+
+fn seal<D>(status: UnbufferedStatus<'_, '_, D>, plain: &[u8], sealed: &mut [u8]) -> Result<usize, EncryptError> {
+    match status.state {
+        Ok(ConnectionState::WriteTraffic(mut traffic)) => WriteTraffic::encrypt(&mut traffic, plain, sealed),
+        // It has failed, or the peer has closed it.
+        _ => Err(EncryptError::EncryptExhausted),
+    }
+}
+
+fn close<D>(status: UnbufferedStatus<'_, '_, D>, sealed: &mut Vec<u8>) -> bool {
+    let Ok(ConnectionState::WriteTraffic(mut traffic)) = status.state else { return false };
+    let start = sealed.len();
+    sealed.resize(start + RECORD, 0);
+    let written = traffic.queue_close_notify(&mut sealed[start..]).unwrap_or(0);
+    sealed.truncate(start + written);
+    true
+}
+
 impl State {
     fn has_more(&self) -> bool {
-        self.taken < self.rest.len() || self.waiting > 0 || self.end.is_some()
+        self.taken < self.rest.len() || self.end.is_some()
     }
 
     /// Takes what has been decrypted before. True: there was something, or the end.
     fn take_rest(&mut self, into: &mut Into<'_>) -> io::Result<bool> {
         if self.taken < self.rest.len() {
             self.taken += into.put(&self.rest[self.taken..]);
-            if self.taken < self.rest.len() {
-                return Ok(true);
+            if self.taken == self.rest.len() {
+                self.taken = 0;
+                self.rest = Vec::new();
             }
-            self.taken = 0;
-            self.rest = Vec::new();
-        }
-        if self.waiting > 0 {
-            self.hand_on(into);
-        }
-        if into.counts != (0, 0) {
             return Ok(true);
         }
         match self.end.take() {
@@ -232,87 +374,143 @@ impl State {
         }
     }
 
+    /// Moves what has begun to the front of the scratch, and tells how much it is.
+    fn take_begun(&mut self, scratch: &mut Vec<u8>) -> usize {
+        let length = self.begun.len();
+        if scratch.len() < length + READ {
+            scratch.resize(length + READ, 0);
+        }
+        scratch[..length].copy_from_slice(&self.begun);
+        length
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            self.begun = Vec::new();
+        } else {
+            self.begun.clear();
+            self.begun.extend_from_slice(bytes);
+        }
+    }
+
     /// Decrypts what has come.
-    fn take_in(&mut self, mut bytes: &[u8], into: &mut Into<'_>) {
-        while !bytes.is_empty() && self.end.is_none() {
-            if self.waiting > KEPT {
-                self.put_aside();
-            }
-            let read = self.connection.read_tls(&mut bytes);
-            if !read.is_ok_and(|read| read > 0) {
+    fn take_in(&mut self, bytes: &mut [u8], into: &mut Into<'_>) {
+        let seen = self.go_on(bytes, into);
+        if self.end.is_some() || bytes.len() - seen > HANDSHAKE_MAX {
+            if self.end.is_none() {
                 self.end = Some(Some(Failure::Violation));
-                return;
+                (self.finished, self.broken) = (true, true);
             }
-            match self.connection.process_new_packets() {
-                Ok(state) => {
-                    self.waiting = state.plaintext_bytes_to_read();
-                    if state.peer_has_closed() {
-                        self.end = Some(None);
-                    }
+            self.begun = Vec::new();
+        } else {
+            self.keep(&bytes[seen..]);
+            self.send_early();
+        }
+        if matches!(self.end, Some(None)) {
+            self.say_farewell();
+        }
+    }
+
+    /// Tells how many of the bytes need not be shown again.
+    fn go_on(&mut self, bytes: &mut [u8], into: &mut Into<'_>) -> usize {
+        let Self { connection, sealed, rest, .. } = self;
+        let mut decrypted = |bytes: &[u8]| {
+            let put = if rest.is_empty() { into.put(bytes) } else { 0 };
+            rest.extend_from_slice(&bytes[put..]);
+        };
+        let mut seen = 0;
+        loop {
+            let (discard, step) = connection.process(&mut bytes[seen..], sealed, &mut decrypted);
+            seen += discard;
+            match step {
+                Ok(Step::Again) => {}
+                Ok(Step::Waits) => return seen,
+                Ok(Step::Closed) => {
+                    self.end = Some(None);
+                    return seen;
                 }
                 Err(error) => {
+                    // The alert that tells the peer, if there is one.
+                    let _ = connection.process(&mut bytes[seen..], sealed, &mut decrypted);
                     self.end = Some(Some(Failure::from(&error)));
-                    // What came before is good, and rustls does not tell how much that is.
-                    self.put_aside();
+                    (self.finished, self.broken) = (true, true);
+                    return seen;
                 }
             }
-            if self.rest.is_empty() {
-                self.hand_on(into);
+        }
+    }
+
+    /// The handshake may be over.
+    fn send_early(&mut self) {
+        if self.early.is_empty() || self.connection.common().is_handshaking() {
+            return;
+        }
+        let early = std::mem::take(&mut self.early);
+        let start = self.sealed.len();
+        // A greeting is one small record.
+        self.sealed.resize(start + early.len() + RECORD, 0);
+        let length = self.connection.seal(&mut self.begun, &early, &mut self.sealed[start..]).unwrap_or(0);
+        self.sealed.truncate(start + length);
+    }
+
+    /// Once, and to a peer that has said it, too (RFC 5246, section 7.2.1).
+    fn say_farewell(&mut self) {
+        if !std::mem::replace(&mut self.finished, true) {
+            let Self { connection, sealed, begun, .. } = self;
+            // The first look may find that the peer has closed. Before the end of the handshake there is nothing to be said.
+            let _ = connection.close(begun, sealed) || connection.close(begun, sealed);
+        }
+    }
+
+    /// Makes records of what stands behind the first `skip` bytes, as many as are written at a time. Tells how many bytes those
+    /// are, and their records.
+    fn seal(
+        &mut self,
+        parts: &[IoSlice<'_>],
+        skip: usize,
+        plain: &mut [u8],
+        sealed: &mut [u8],
+    ) -> io::Result<(usize, usize)> {
+        if self.broken {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        let (mut taken, mut length) = (0, 0);
+        while taken < BATCH {
+            let piece = piece(parts, skip + taken, plain);
+            if piece.is_empty() {
+                break;
             }
+            // No more messages go through a connection that has ended or has used up its keys (TLS 1.2).
+            let made = self.connection.seal(&mut self.begun, piece, &mut sealed[length..]);
+            length += made.map_err(|_| ErrorKind::BrokenPipe)?;
+            taken += piece.len();
         }
-    }
-
-    /// What is decrypted goes where it is wanted, as far as there is room.
-    fn hand_on(&mut self, into: &mut Into<'_>) {
-        let mut reader = self.connection.reader();
-        while into.room() > 0
-            && let Ok(chunk) = reader.fill_buf()
-            && !chunk.is_empty()
-        {
-            let put = into.put(chunk);
-            reader.consume(put);
-            self.waiting -= put;
-        }
-    }
-
-    /// Rustls reads no more while more than [`KEPT`] wait there.
-    fn put_aside(&mut self) {
-        let mut reader = self.connection.reader();
-        while let Ok(chunk) = reader.fill_buf()
-            && !chunk.is_empty()
-        {
-            let length = chunk.len();
-            self.rest.extend_from_slice(chunk);
-            reader.consume(length);
-        }
-        self.waiting = 0;
-    }
-
-    /// The buffer of a record that has been decrypted is larger than one for the next read has to be: a connection that was busy
-    /// would keep it.
-    fn give_back(&mut self) {
-        // It is looked at whenever more is to be read.
-        let _ = self.connection.read_tls(&mut Nothing);
-    }
-
-    /// Makes records of what stands behind the first `skip` bytes, as many as may wait at a time.
-    fn encrypt(&mut self, parts: &[IoSlice<'_>], mut skip: usize) -> io::Result<usize> {
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let mut used = 0;
-        for part in parts {
-            let skipped = skip.min(part.len());
-            skip -= skipped;
-            if skipped < part.len() && used < SLICES {
-                slices[used] = IoSlice::new(&part[skipped..]);
-                used += 1;
-            }
-        }
-        self.connection.writer().write_vectored(&slices[..used])
+        Ok((taken, length))
     }
 }
 
-/// Pieces of one write.
-const SLICES: usize = 32;
+/// What one record takes of what stands behind the first `skip` bytes: where it is, if it is in one place, or gathered in `plain`.
+fn piece<'a>(parts: &'a [IoSlice<'_>], mut skip: usize, plain: &'a mut [u8]) -> &'a [u8] {
+    let mut rest = parts.iter().map(|part| &**part).filter_map(|part: &[u8]| {
+        let skipped = skip.min(part.len());
+        skip -= skipped;
+        (skipped < part.len()).then(|| &part[skipped..])
+    });
+    let Some(first) = rest.next() else { return &[] };
+    let Some(second) = (if first.len() < PLAIN { rest.next() } else { None }) else {
+        return &first[..first.len().min(PLAIN)];
+    };
+    let mut length = 0;
+    for part in [first, second].into_iter().chain(rest) {
+        let taken = part.len().min(PLAIN - length);
+        plain[length..length + taken].copy_from_slice(&part[..taken]);
+        length += taken;
+        if length == PLAIN {
+            break;
+        }
+    }
+    &plain[..length]
+}
 
 /// Where decrypted bytes are wanted.
 struct Into<'a> {
@@ -323,8 +521,16 @@ struct Into<'a> {
 }
 
 impl Into<'_> {
+    fn nowhere() -> Self {
+        Self { first: None, second: &mut [], counts: (0, 0) }
+    }
+
+    fn first_room(&self) -> usize {
+        self.first.as_ref().map_or(0, |(_, limit)| limit - self.counts.0)
+    }
+
     fn room(&self) -> usize {
-        self.first.as_ref().map_or(0, |(_, limit)| limit - self.counts.0) + self.second.len() - self.counts.1
+        self.first_room() + self.second.len() - self.counts.1
     }
 
     fn put(&mut self, bytes: &[u8]) -> usize {
@@ -342,37 +548,11 @@ impl Into<'_> {
     }
 }
 
-/// The stream below.
-struct Raw<'a>(&'a Stream);
-
-impl Write for Raw<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        sys::send(self.0, bytes)
-    }
-
-    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        if let [one] = parts { sys::send(self.0, one) } else { sys::send_vectored(self.0, parts) }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Has nothing to read for now.
-struct Nothing;
-
-impl io::Read for Nothing {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        Err(ErrorKind::WouldBlock.into())
-    }
-}
-
-fn with_scratch<T>(action: impl FnOnce(&mut [u8]) -> T) -> T {
+fn with_scratch<T>(action: impl FnOnce(&mut Vec<u8>) -> T) -> T {
     // At the end of the process the thread may have lost its buffer already.
     let kept = SCRATCH_BUFFER.try_with(RefCell::take);
     let mut buffer = kept.unwrap_or_default();
-    if buffer.is_empty() {
+    if buffer.len() < SCRATCH {
         buffer.resize(SCRATCH, 0);
     }
     let result = action(&mut buffer);
@@ -382,10 +562,7 @@ fn with_scratch<T>(action: impl FnOnce(&mut [u8]) -> T) -> T {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
     use proptest::prelude::*;
-    use rustls::{ClientConnection, ServerConnection};
     use socket2::{Domain, Socket, Type};
 
     use super::super::options::{self, Options, server_name};
@@ -409,9 +586,9 @@ mod tests {
             socket.set_send_buffer_size(1).unwrap();
         }
         let (config, name) = given.client(server_name("localhost").unwrap()).unwrap();
-        let client = ClientConnection::new(config, name).unwrap();
-        let server = ServerConnection::new(given.server().unwrap()).unwrap();
-        (Tls::new(near.into(), client.into()), Tls::new(far.into(), server.into()))
+        let client = Connection::Client(UnbufferedClientConnection::new(config, name).unwrap());
+        let server = Connection::Server(UnbufferedServerConnection::new(given.server().unwrap()).unwrap());
+        (Tls::new(near.into(), client), Tls::new(far.into(), server))
     }
 
     /// What `to` reads now: at most so much at a time.
@@ -501,13 +678,7 @@ mod tests {
         shake_hands(&near, &far);
         near.send_vectored(&[IoSlice::new(b"good")]).unwrap();
         let mut record = [0; 100];
-        let length = {
-            let (tapped, tap) = Socket::pair(Domain::UNIX, Type::STREAM, None).unwrap();
-            let mut state = near.state.lock();
-            state.connection.writer().write_all(b"changed").unwrap();
-            state.connection.write_tls(&mut Raw(&tapped.into())).unwrap();
-            (&tap).read(&mut record).unwrap()
-        };
+        let length = near.state.lock().connection.seal(&mut [], b"changed", &mut record).unwrap();
         record[length - 1] ^= 1;
         sys::send(&near.stream, &record[..length]).unwrap();
         let mut buffer = [0; 100];

@@ -103,7 +103,9 @@ impl From<&rustls::Error> for Failure {
             Error::PeerIncompatible(what) => {
                 use rustls::PeerIncompatible as Incompatible;
                 match what {
-                    Incompatible::SupportedVersionsExtensionRequired
+                    // An older client has no such extension (RFC 5246, section 7.4.1.4.1).
+                    Incompatible::SignatureAlgorithmsExtensionRequired
+                    | Incompatible::SupportedVersionsExtensionRequired
                     | Incompatible::ServerDoesNotSupportTls12Or13
                     | Incompatible::ServerTlsVersionIsDisabledByOurConfig
                     | Incompatible::Tls12NotOffered

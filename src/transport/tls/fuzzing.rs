@@ -2,17 +2,18 @@
 #![forbid(unsafe_code)]
 
 use std::io::{ErrorKind, IoSlice, Read, Write};
-use std::os::unix::net::UnixStream;
 use std::sync::{Arc, OnceLock};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use rustls::client::UnbufferedClientConnection;
 use rustls::crypto::ring;
 use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
+use rustls::server::UnbufferedServerConnection;
 use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
-use socket2::Socket;
+use socket2::{Domain, Socket, Type};
 
-use super::connection::Tls;
+use super::connection::{self, Tls};
 use super::options::{self, Options};
 
 /// The first byte says which option, and whether the rest is PEM or stands in the middle of a certificate. No file is read.
@@ -47,7 +48,7 @@ pub(crate) fn wire(bytes: &[u8]) {
     let Some((&piece, said)) = bytes.split_first() else { return };
     for listens in [true, false] {
         let (near, mut far) = streams();
-        let tls = Tls::new(near, connection(listens));
+        let tls = Tls::new(near, ours(listens));
         'said: for piece in said.chunks(usize::from(piece) * 16 + 1) {
             if far.write_all(piece).is_err() {
                 break;
@@ -74,7 +75,7 @@ pub(crate) fn stream(bytes: &[u8]) {
     let [record, piece, room] = [record, piece, room].map(|size| usize::from(size) * usize::from(size) / 4 + 1);
     let (near, mut far) = streams();
     let listens = mode & 1 != 0;
-    let (tls, mut peer) = (Tls::new(near, connection(listens)), connection(!listens));
+    let (tls, mut peer) = (Tls::new(near, ours(listens)), connection(!listens));
     while tls.is_handshaking() || peer.is_handshaking() {
         let _ = tls.flush();
         let _ = tls.recv(&mut [0; 1]);
@@ -126,7 +127,7 @@ pub(crate) fn stream(bytes: &[u8]) {
     assert!(heard == data && !tls.wants_write());
 }
 
-fn hear(peer: &mut Connection, far: &mut UnixStream) {
+fn hear(peer: &mut Connection, far: &mut Socket) {
     far.set_nonblocking(true).expect("an option");
     while peer.read_tls(far).is_ok_and(|read| read > 0) {
         peer.process_new_packets().expect("what TLS has made");
@@ -138,10 +139,9 @@ fn hear(peer: &mut Connection, far: &mut UnixStream) {
 }
 
 /// Ours takes few bytes at a time.
-fn streams() -> (crate::sys::Stream, UnixStream) {
-    let (near, far) = UnixStream::pair().expect("two streams");
+fn streams() -> (crate::sys::Stream, Socket) {
+    let (near, far) = Socket::pair(Domain::UNIX, Type::STREAM, None).expect("two streams");
     near.set_nonblocking(true).expect("an option");
-    let near = Socket::from(std::os::fd::OwnedFd::from(near));
     near.set_send_buffer_size(1).expect("an option");
     (near.into(), far)
 }
@@ -150,16 +150,30 @@ fn host() -> ServerName<'static> {
     ServerName::try_from("localhost").expect("a name")
 }
 
-/// A client that trusts everybody, or a server.
-pub(crate) fn connection(listens: bool) -> Connection {
+/// Of a server, and of a client that trusts everybody.
+fn configs() -> &'static (Arc<ServerConfig>, Arc<ClientConfig>) {
     static CONFIGS: OnceLock<(Arc<ServerConfig>, Arc<ClientConfig>)> = OnceLock::new();
-    let (server, client) = CONFIGS.get_or_init(|| {
+    CONFIGS.get_or_init(|| {
         let mut options = Options::default();
         for (option, given) in [(options::CERT, &certificate_and_key()[..]), (options::VERIFY, &0i32.to_ne_bytes())] {
             Options::change(option, given).expect("a good value")(&mut options);
         }
         (options.server().expect("a server's"), options.client(host()).expect("a client's").0)
-    });
+    })
+}
+
+fn ours(listens: bool) -> connection::Connection {
+    let (server, client) = configs();
+    if listens {
+        connection::Connection::Server(UnbufferedServerConnection::new(Arc::clone(server)).expect("a server"))
+    } else {
+        connection::Connection::Client(UnbufferedClientConnection::new(Arc::clone(client), host()).expect("a client"))
+    }
+}
+
+/// Of the other side, with buffers of its own.
+pub(crate) fn connection(listens: bool) -> Connection {
+    let (server, client) = configs();
     if listens {
         ServerConnection::new(Arc::clone(server)).expect("a server").into()
     } else {

@@ -4,11 +4,13 @@
 use std::io;
 use std::sync::Arc;
 
+use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
+use rustls::server::UnbufferedServerConnection;
+use rustls::{ClientConfig, ServerConfig};
 use socket2::SockAddr;
 
-use super::connection::Tls;
+use super::connection::{Connection, Tls};
 use super::options::{self, Options};
 use crate::error::Result;
 use crate::sys::{Source, Stream};
@@ -55,8 +57,8 @@ impl Listener for TlsListener {
     }
 
     fn secure(&self, stream: Stream) -> io::Result<Channel> {
-        let connection = ServerConnection::new(Arc::clone(&self.config)).map_err(io::Error::other)?;
-        Ok(Tls::new(stream, connection.into()).into())
+        let connection = UnbufferedServerConnection::new(Arc::clone(&self.config)).map_err(io::Error::other)?;
+        Ok(Tls::new(stream, Connection::Server(connection)).into())
     }
 
     fn greeting(&self, settings: Settings) -> Greeting {
@@ -85,8 +87,8 @@ impl Dialer for TlsDialer {
 
     fn secure(&self, stream: Stream) -> io::Result<Channel> {
         let connection =
-            ClientConnection::new(Arc::clone(&self.config), self.name.clone()).map_err(io::Error::other)?;
-        Ok(Tls::new(stream, connection.into()).into())
+            UnbufferedClientConnection::new(Arc::clone(&self.config), self.name.clone()).map_err(io::Error::other)?;
+        Ok(Tls::new(stream, Connection::Client(connection)).into())
     }
 
     fn greeting(&self) -> Greeting {

@@ -11,7 +11,7 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
 
-use super::certificate::check_time;
+use super::certificate::{check_time, signs_itself};
 use super::failure::Failure;
 
 /// Who is trusted: authorities, and holders of certificates that were named themselves.
@@ -26,6 +26,16 @@ impl Trusted {
     /// `openssl req -x509` makes is.
     fn names(&self, certificate: &CertificateDer<'_>) -> bool {
         self.certificates.contains(certificate)
+    }
+}
+
+/// One that signs itself, as an authority does, is of nobody who is trusted; that it may be no peer's is the lesser matter.
+fn explain(error: Error, certificate: &CertificateDer<'_>) -> Error {
+    match error {
+        Error::InvalidCertificate(CertificateError::Other(_)) if signs_itself(certificate) => {
+            CertificateError::UnknownIssuer.into()
+        }
+        other => other,
     }
 }
 
@@ -67,7 +77,9 @@ impl ServerCertVerifier for ServerVerifier {
             verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
             return Ok(ServerCertVerified::assertion());
         }
-        self.chains.verify_server_cert(certificate, intermediates, name, ocsp_response, now)
+        self.chains
+            .verify_server_cert(certificate, intermediates, name, ocsp_response, now)
+            .map_err(|error| explain(error, certificate))
     }
 
     fn verify_tls12_signature(
@@ -167,7 +179,7 @@ impl ClientCertVerifier for ClientVerifier {
             in_time(certificate, now)?;
             return Ok(ClientCertVerified::assertion());
         }
-        self.chains.verify_client_cert(certificate, intermediates, now)
+        self.chains.verify_client_cert(certificate, intermediates, now).map_err(|error| explain(error, certificate))
     }
 
     fn verify_tls12_signature(
