@@ -6,8 +6,8 @@ use crate::ours::{CURRENT, DONTWAIT, Ours, Over, PULL, PUSH, Place, alone, event
 
 const CONNECTIONS: usize = 1000;
 
-/// Half of it is the buffer that rustls reads into.
-const IDLE: usize = 10 << 10;
+/// Most of it is rustls's, keys and certificates.
+const IDLE: usize = 8 << 10;
 
 /// Of those that have just carried 64 KiB.
 const ACTIVE: usize = 16 << 10;
