@@ -44,12 +44,18 @@ impl Channel {
         }
     }
 
-    /// Reads from it, as [`sys::recv`] does.
+    /// Whether reads bring more than they are asked for.
     #[inline]
-    pub(crate) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn reads_ahead(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
+    /// Reads from it, as [`sys::recv`] does. No more than `wanted` bytes are asked for.
+    #[inline]
+    pub(crate) fn recv(&self, buffer: &mut [u8], wanted: usize) -> io::Result<usize> {
         match self {
-            Self::Plain(stream) => sys::recv(stream, buffer),
-            Self::Tls(tls) => tls.recv(buffer),
+            Self::Plain(stream) => sys::recv(stream, &mut buffer[..wanted]),
+            Self::Tls(tls) => tls.recv(buffer, wanted),
         }
     }
 

@@ -277,7 +277,13 @@ impl Session {
                 large.grow(self.proven)?;
                 // Bytes may only overflow into the scratch if they are behind this body. The next one is probably as large,
                 // so only its prefix is wanted there: the body has a better place to go.
-                let prefix = if large.chunk.spare() >= large.missing { self.bulky.unwrap_or_default() } else { 0 };
+                let prefix = if large.chunk.spare() < large.missing {
+                    0
+                } else if self.channel.reads_ahead() {
+                    scratch.len()
+                } else {
+                    self.bulky.unwrap_or_default()
+                };
                 let missing = large.missing;
                 match self.channel.fill(large.chunk.tail(), missing, &mut scratch[..prefix]) {
                     Ok((0, 0)) => return Err(End::Closed),
@@ -297,7 +303,7 @@ impl Session {
                 let kept = self.partial.len();
                 scratch[..kept].copy_from_slice(&self.partial);
                 let end = self.bulky.filter(|&prefix| kept < prefix).unwrap_or(scratch.len());
-                match self.channel.recv(&mut scratch[kept..end]) {
+                match self.channel.recv(&mut scratch[kept..], end - kept) {
                     Ok(received) if received > 0 => {
                         progress.came = true;
                         kept + received

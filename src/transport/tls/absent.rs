@@ -43,7 +43,7 @@ impl Tls {
         match self.0 {}
     }
 
-    pub(crate) fn recv(&self, _: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn recv(&self, _: &mut [u8], _: usize) -> io::Result<usize> {
         match self.0 {}
     }
 

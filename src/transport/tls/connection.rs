@@ -27,9 +27,11 @@ use crate::sys::{self, Mutex, Stream};
 const PLAIN: usize = 16 * 1024;
 const RECORD: usize = PLAIN + 256 + 5;
 
-/// Bytes of messages that are written at a time, and what their records take: a pipe that is full keeps the rest of these.
+/// Bytes of messages that are written at a time, and what their records take: a pipe that is full keeps the rest of these. What
+/// is left of a message, if it is no more than the tail, goes with them.
 const BATCH: usize = 2 * PLAIN;
-const SEALED: usize = 2 * RECORD;
+const TAIL: usize = 1024;
+const SEALED: usize = 3 * RECORD;
 
 /// Bytes of the wire offered to one read, about four records of the largest size.
 const READ: usize = 64 * 1024;
@@ -54,8 +56,9 @@ pub(super) enum Connection {
 pub(crate) struct Tls {
     stream: Stream,
     state: Mutex<State>,
-    /// There is something for the next read. Only who reads looks at it.
+    /// There is something for the next read, and the beginning of a record. Only who reads looks at these.
     more: AtomicBool,
+    begun: AtomicBool,
     /// Records wait for the kernel.
     unwritten: AtomicBool,
 }
@@ -100,7 +103,7 @@ impl Tls {
         // A client has something to say at once.
         state.go_on(&mut [], &mut Into::nowhere());
         let unwritten = AtomicBool::new(!state.sealed.is_empty());
-        Self { stream, state: Mutex::new(state), more: AtomicBool::new(false), unwritten }
+        Self { stream, state: Mutex::new(state), more: AtomicBool::default(), begun: AtomicBool::default(), unwritten }
     }
 
     pub(crate) fn stream(&self) -> &Stream {
@@ -119,10 +122,11 @@ impl Tls {
         Some(certificate::describe(shown))
     }
 
-    /// Reads once, as [`sys::recv`] does. 0 is the end of the stream, with a close_notify or without.
-    pub(crate) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    /// Reads once, as [`sys::recv`] does: about `wanted` bytes, and what is in the same record. 0 is the end of the stream, with a
+    /// close_notify or without.
+    pub(crate) fn recv(&self, buffer: &mut [u8], wanted: usize) -> io::Result<usize> {
         let mut into = Into { first: None, second: buffer, counts: (0, 0) };
-        self.read(&mut into)?;
+        self.read(&mut into, wanted)?;
         Ok(into.counts.1)
     }
 
@@ -130,7 +134,7 @@ impl Tls {
     pub(crate) fn fill(&self, first: &mut Vec<u8>, limit: usize, second: &mut [u8]) -> io::Result<(usize, usize)> {
         let limit = limit.min(first.capacity() - first.len());
         let mut into = Into { first: Some((first, limit)), second, counts: (0, 0) };
-        self.read(&mut into)?;
+        self.read(&mut into, limit)?;
         Ok(into.counts)
     }
 
@@ -139,7 +143,7 @@ impl Tls {
         self.more.load(Ordering::Relaxed)
     }
 
-    fn read(&self, into: &mut Into<'_>) -> io::Result<()> {
+    fn read(&self, into: &mut Into<'_>, wanted: usize) -> io::Result<()> {
         let mut waited = false;
         if self.has_more() {
             let mut state = self.state.lock();
@@ -151,20 +155,19 @@ impl Tls {
             }
         }
         with_scratch(|scratch| {
-            let begun = self.state.lock().take_begun(scratch);
-            let length = (into.room() + RECORD).min(READ);
-            let received = sys::recv(&self.stream, &mut scratch[begun..begun + length]);
+            let begun = if self.begun.load(Ordering::Relaxed) { self.state.lock().take_begun(scratch) } else { 0 };
+            let length = (wanted + RECORD).min(READ);
+            let received = match sys::recv(&self.stream, &mut scratch[begun..begun + length]) {
+                Err(_) if waited => return Ok(()),
+                received => received?,
+            };
             let mut state = self.state.lock();
-            match received {
-                Ok(0) => {
-                    state.end.get_or_insert(None);
-                }
-                Ok(received) => state.take_in(&mut scratch[..begun + received], into),
-                Err(error) => {
-                    state.keep(&scratch[..begun]);
-                    return if waited { Ok(()) } else { Err(error) };
-                }
+            if received == 0 {
+                state.end.get_or_insert(None);
+            } else {
+                state.take_in(&mut scratch[..begun + received], into);
             }
+            self.begun.store(!state.begun.is_empty(), Ordering::Relaxed);
             if !state.sealed.is_empty() {
                 // What the handshake says next, or an alert that tells the peer why this ends. A kernel that is full takes it
                 // later, if ever: nobody is there to be told that it does not.
@@ -374,8 +377,8 @@ impl State {
         }
     }
 
-    /// Moves what has begun to the front of the scratch, and tells how much it is.
-    fn take_begun(&mut self, scratch: &mut Vec<u8>) -> usize {
+    /// Copies what has begun to the front of the scratch, and tells how much it is.
+    fn take_begun(&self, scratch: &mut Vec<u8>) -> usize {
         let length = self.begun.len();
         if scratch.len() < length + READ {
             scratch.resize(length + READ, 0);
@@ -475,7 +478,8 @@ impl State {
             return Err(ErrorKind::BrokenPipe.into());
         }
         let (mut taken, mut length) = (0, 0);
-        while taken < BATCH {
+        let rest = parts.iter().map(|part| part.len()).sum::<usize>() - skip;
+        while taken < BATCH || (taken == BATCH && rest - taken <= TAIL) {
             let piece = piece(parts, skip + taken, plain);
             if piece.is_empty() {
                 break;
@@ -527,10 +531,6 @@ impl Into<'_> {
 
     fn first_room(&self) -> usize {
         self.first.as_ref().map_or(0, |(_, limit)| limit - self.counts.0)
-    }
-
-    fn room(&self) -> usize {
-        self.first_room() + self.second.len() - self.counts.1
     }
 
     fn put(&mut self, bytes: &[u8]) -> usize {
@@ -595,7 +595,7 @@ mod tests {
     fn read(to: &Tls, room: usize, got: &mut Vec<u8>) {
         let mut buffer = vec![0; room];
         loop {
-            match to.recv(&mut buffer) {
+            match to.recv(&mut buffer, room) {
                 Ok(read) => got.extend_from_slice(&buffer[..read]),
                 Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
             }
@@ -652,7 +652,7 @@ mod tests {
             read(&far, room, &mut got);
             prop_assert!(got == sent);
             prop_assert!(near.finish().unwrap());
-            prop_assert_eq!(far.recv(&mut [0; 9]).unwrap(), 0);
+            prop_assert_eq!(far.recv(&mut [0; 9], 9).unwrap(), 0);
         }
     }
 
@@ -682,12 +682,12 @@ mod tests {
         record[length - 1] ^= 1;
         sys::send(&near.stream, &record[..length]).unwrap();
         let mut buffer = [0; 100];
-        assert_eq!(far.recv(&mut buffer).unwrap(), 4);
-        let error = far.recv(&mut buffer).unwrap_err();
+        assert_eq!(far.recv(&mut buffer, 100).unwrap(), 4);
+        let error = far.recv(&mut buffer, 100).unwrap_err();
         let failure = error.get_ref().and_then(|inner| inner.downcast_ref::<Failure>());
         assert_eq!(failure, Some(&Failure::Violation));
         // The peer is told.
-        let failure = near.recv(&mut buffer).unwrap_err();
+        let failure = near.recv(&mut buffer, 100).unwrap_err();
         assert_eq!(failure.get_ref().unwrap().to_string(), Failure::Refused.text());
     }
 
@@ -700,7 +700,7 @@ mod tests {
         let (mut body, mut behind) = (Vec::with_capacity(2000), [0; 20]);
         assert_eq!(far.fill(&mut body, 1000, &mut behind).unwrap(), (1000, 20));
         assert!(body == [7; 1000] && behind == [8; 20] && far.has_more());
-        assert_eq!(far.recv(&mut [0; 100]).unwrap(), 30);
+        assert_eq!(far.recv(&mut [0; 100], 100).unwrap(), 30);
         assert!(!far.has_more());
     }
 

@@ -54,7 +54,7 @@ pub(crate) fn wire(bytes: &[u8]) {
                 break;
             }
             loop {
-                match tls.recv(&mut [0; 100]) {
+                match tls.recv(&mut [0; 100], 100) {
                     Ok(0) => break 'said,
                     Ok(_) => panic!("there are no keys yet"),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -78,7 +78,7 @@ pub(crate) fn stream(bytes: &[u8]) {
     let (tls, mut peer) = (Tls::new(near, ours(listens)), connection(!listens));
     while tls.is_handshaking() || peer.is_handshaking() {
         let _ = tls.flush();
-        let _ = tls.recv(&mut [0; 1]);
+        let _ = tls.recv(&mut [0; 1], 1);
         hear(&mut peer, &mut far);
         while peer.wants_write() {
             peer.write_tls(&mut far).expect("room");
@@ -99,7 +99,7 @@ pub(crate) fn stream(bytes: &[u8]) {
         while more {
             let (mut first, mut second) = (Vec::with_capacity(room), vec![0; room]);
             let read = match mode & 2 {
-                0 => tls.recv(&mut second).map(|behind| (0, behind)),
+                0 => tls.recv(&mut second, room).map(|behind| (0, behind)),
                 _ => tls.fill(&mut first, room / 2, &mut second),
             };
             if let Ok((into, behind)) = read {
