@@ -143,8 +143,9 @@ pub(in crate::socket) enum Writing {
     Failed,
 }
 
-/// Bytes gathered before their sender writes them itself.
-const GATHER: usize = 64 * 1024;
+/// Bytes gathered before their sender writes them itself. A sender of 64 B that is not held up gathers so many in half of GATHER_AGE.
+/// With twice as many the worker came in between, and each of its looks cost both (ws: 7.2 instead of 8.6 million a second).
+const GATHER: usize = 32 * 1024;
 
 /// A sender that has sent nothing for so long has paused: the worker writes what it has gathered. It is eight batched messages to
 /// eight pipes, as only every eighth is timed.

@@ -49,19 +49,17 @@ pub(crate) fn wire(bytes: &[u8]) {
     for listens in [true, false] {
         let (near, mut far) = streams();
         let tls = Tls::new(near, ours(listens));
-        'said: for piece in said.chunks(usize::from(piece) * 16 + 1) {
+        for piece in said.chunks(usize::from(piece) * 16 + 1) {
             if far.write_all(piece).is_err() {
                 break;
             }
-            loop {
-                match tls.recv(&mut [0; 100], 100) {
-                    Ok(0) => break 'said,
-                    Ok(_) => panic!("there are no keys yet"),
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                    Err(error) => {
-                        assert!(error.get_ref().is_some_and(|inner| inner.is::<super::Failure>()));
-                        break 'said;
-                    }
+            match tls.recv(&mut [0; 100], 100) {
+                Ok(0) => break,
+                Ok(_) => panic!("there are no keys yet"),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => {
+                    assert!(error.get_ref().is_some_and(|inner| inner.is::<super::Failure>()));
+                    break;
                 }
             }
         }
