@@ -10,7 +10,7 @@ const CONNECTIONS: usize = 1000;
 const IDLE: usize = 8 << 10;
 
 /// Of those that have just carried 64 KiB.
-const ACTIVE: usize = 16 << 10;
+const ACTIVE: usize = 8 << 10;
 
 /// Bytes of the process that are in no file.
 fn anonymous() -> usize {
