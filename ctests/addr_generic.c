@@ -39,7 +39,7 @@ int main(void)
         "inproc", "inproc:", "inproc:/a", "ipc:/a", ":tcp://a", "tcp :// a",
         "://a", "x://", "foo://bar", "foo:bar://x", "TCP://127.0.0.1:5555", "Inproc://a", "INPROC://a",
         "tcp4://127.0.0.1:5555", "tc://127.0.0.1:5555", "tcpp://127.0.0.1:5555", " tcp://127.0.0.1:5555",
-        "inproc2://a", "inpro://a", "ip://a", "ipcs://a", "udp://127.0.0.1:5555", "tls+tcp://127.0.0.1:5555",
+        "inproc2://a", "inpro://a", "ip://a", "ipcs://a", "udp://127.0.0.1:5555", "tls+udp://127.0.0.1:5555",
         "tcp://", "127.0.0.1:5555", "/tmp/somewhere", "tcp:127.0.0.1://",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)

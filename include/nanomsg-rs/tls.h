@@ -21,7 +21,7 @@
 #define NN_TLS_KEY 1003
 
 /*
- Which peers have to show a certificate that is trusted, and for the right name: 0 nobody, 1 whoever shows one, 2 everybody; int.
+ Which peers have to show a certificate that is trusted, and when connecting for the right name: 0 nobody, 1 whoever shows one, 2 everybody; int.
  -1, which it is unless set: everybody when connecting, nobody when bound.
  */
 #define NN_TLS_VERIFY 1004
@@ -50,7 +50,7 @@
 /* It is for another name (NN_TLS_NAME). */
 #define NN_ETLS_NAME (NN_HAUSNUMERO + 1004)
 
-/* It cannot be used: it is broken, revoked, or meant for something else. */
+/* It cannot be used: it is broken, or meant for something else. */
 #define NN_ETLS_CERT (NN_HAUSNUMERO + 1005)
 
 /* The peer has shown none, and has to (NN_TLS_VERIFY). */

@@ -298,7 +298,7 @@ pub const NN_TLS_CA: c_int = 1001;
 pub const NN_TLS_CERT: c_int = 1002;
 /// The private key of that certificate, unless it stands beside it: PKCS#8, PKCS#1 or SEC1. It cannot be read (EACCES).
 pub const NN_TLS_KEY: c_int = 1003;
-/// Which peers have to show a certificate that is trusted, and for the right name: 0 nobody, 1 whoever shows one, 2 everybody; int.
+/// Which peers have to show a certificate that is trusted, and when connecting for the right name: 0 nobody, 1 whoever shows one, 2 everybody; int.
 /// -1, which it is unless set: everybody when connecting, nobody when bound.
 pub const NN_TLS_VERIFY: c_int = 1004;
 /// The name that the peer's certificate has to be for, and that it is asked for (SNI), in place of the host of the address: a DNS
@@ -316,7 +316,7 @@ pub const NN_ETLS_EXPIRED: c_int = NN_HAUSNUMERO + 1002;
 pub const NN_ETLS_NOT_YET_VALID: c_int = NN_HAUSNUMERO + 1003;
 /// It is for another name (NN_TLS_NAME).
 pub const NN_ETLS_NAME: c_int = NN_HAUSNUMERO + 1004;
-/// It cannot be used: it is broken, revoked, or meant for something else.
+/// It cannot be used: it is broken, or meant for something else.
 pub const NN_ETLS_CERT: c_int = NN_HAUSNUMERO + 1005;
 /// The peer has shown none, and has to (NN_TLS_VERIFY).
 pub const NN_ETLS_NO_CERT: c_int = NN_HAUSNUMERO + 1006;

@@ -50,7 +50,7 @@ impl Channel {
         matches!(self, Self::Tls(_))
     }
 
-    /// Reads from it, as [`sys::recv`] does. No more than `wanted` bytes are asked for.
+    /// Reads from it, as [`sys::recv`] does. No more than `wanted` bytes are asked for, of a plain stream.
     #[inline]
     pub(crate) fn recv(&self, buffer: &mut [u8], wanted: usize) -> io::Result<usize> {
         match self {

@@ -206,7 +206,7 @@ impl Driver<'_> {
                 state.end_pipe(sys::now(), pipe, cause);
             });
         }
-        if !quiet || (!farewell.is_empty() && channel.send(farewell).is_err()) {
+        if !farewell.is_empty() && (!quiet || channel.send(farewell).is_err()) {
             // Not `end`: it has no pipe any more.
             self.remove(source);
             return self.lost(endpoint, since);
@@ -217,7 +217,7 @@ impl Driver<'_> {
         }
         self.io.unsettled += usize::from(pipe.is_some());
         self.set_deadline(source, Some(sys::now() + PARTING));
-        self.set_interest(source, |interest| *interest = Interest::READ);
+        self.set_interest(source, |interest| *interest = Interest { read: true, write: channel.wants_write() });
         self.lost(endpoint, since);
     }
 
@@ -457,7 +457,8 @@ impl Driver<'_> {
         let channel = Arc::clone(connection.session.channel());
         let (Stage::Open(pipe) | Stage::Ending { pipe, .. }) = connection.stage else {
             // A write that fails is told by the next read.
-            if channel.flush().unwrap_or(true) {
+            let parts = matches!(connection.stage, Stage::Parting);
+            if (if parts { channel.finish() } else { channel.flush() }).unwrap_or(true) {
                 self.set_interest(source, |interest| interest.write = false);
             }
             return;

@@ -309,6 +309,9 @@ impl Session {
                         kept + received
                     }
                     Err(error) if is_for_later(&error) => return Ok(()),
+                    Err(error) if error.get_ref().is_some_and(|inner| inner.is::<Failure>()) => {
+                        return Err(End::failed(&error));
+                    }
                     Ok(_) | Err(_)
                         if self.awaited.is_some_and(Awaited::is_answer) && !self.channel.is_handshaking() =>
                     {

@@ -3,8 +3,8 @@
 //! One thread reads at a time, and one writes, which may be another. They share the state of the connection, and its lock
 //! also keeps the records that it has made in their order on the wire. No call waits for the peer.
 //!
-//! rustls keeps no buffers here (its unbuffered API): what is read is decrypted where it was read, and a connection that is idle
-//! has none.
+//! rustls keeps no buffers between calls (its unbuffered API): what is read is decrypted where it was read, and a connection that
+//! is idle has none.
 #![forbid(unsafe_code)]
 
 use std::cell::RefCell;
@@ -40,7 +40,7 @@ const READ: usize = 64 * 1024;
 const SCRATCH: usize = RECORD + READ;
 const _: () = assert!(SCRATCH >= PLAIN + SEALED);
 
-/// Bytes of a handshake that has not come to its end. It is as much as rustls takes with buffers of its own.
+/// Bytes of a handshake that has not come to its end. It is about as much as rustls takes with buffers of its own.
 const HANDSHAKE_MAX: usize = 64 * 1024;
 
 thread_local! {
@@ -223,23 +223,25 @@ impl Tls {
     }
 
     fn write(&self, state: &mut State) -> io::Result<bool> {
-        while state.gone < state.sealed.len() {
+        let mut outcome = Ok(true);
+        while outcome.is_ok() && state.gone < state.sealed.len() {
             match sys::send(&self.stream, &state.sealed[state.gone..]) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(0) => outcome = Err(ErrorKind::WriteZero.into()),
                 Ok(written) => state.gone += written,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.unwritten.store(true, Ordering::Relaxed);
                     return Ok(false);
                 }
-                Err(error) => return Err(error),
+                Err(error) => outcome = Err(error),
             }
         }
-        if state.gone > 0 {
+        // Nothing waits for a stream that takes no more, either.
+        if !state.sealed.is_empty() {
             state.gone = 0;
             state.sealed = Vec::new();
         }
         self.unwritten.store(false, Ordering::Relaxed);
-        Ok(true)
+        outcome
     }
 
     pub(crate) fn wants_write(&self) -> bool {
@@ -433,8 +435,10 @@ impl State {
                     return seen;
                 }
                 Err(error) => {
-                    // The alert that tells the peer, if there is one.
-                    let _ = connection.process(&mut bytes[seen..], sealed, &mut decrypted);
+                    // The alert that tells the peer, if there is one, behind what was to go before.
+                    while connection.common().wants_write() {
+                        let _ = connection.process(&mut bytes[seen..], sealed, &mut decrypted);
+                    }
                     self.end = Some(Some(Failure::from(&error)));
                     (self.finished, self.broken) = (true, true);
                     return seen;

@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::verify::{Anybody, ClientVerifier, ServerVerifier, Trusted};
@@ -170,7 +170,10 @@ impl Options {
                 builder.with_client_cert_verifier(verifier.ok_or(Error::Invalid)?)
             }
         };
-        Ok(Arc::new(builder.with_cert_resolver(own)))
+        let mut config = builder.with_cert_resolver(own);
+        // See `provider`.
+        config.ignore_client_order = true;
+        Ok(Arc::new(config))
     }
 
     /// For one that connects to this host, which is verified and named by it unless a name is set.
@@ -324,5 +327,12 @@ fn int(given: &[u8]) -> Result<i32> {
 /// ring builds wherever there is a C compiler. aws-lc-rs takes cmake too, and was as quick with 64 B and a tenth quicker with
 /// 64 KiB (docs/architecture.md).
 fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
+    let mut provider = ring::default_provider();
+    // With TLS 1.2 no keys are made anew: those of AES-GCM are used up after 2^24 records, and the connection ends. Those of ChaCha20
+    // are not.
+    provider.cipher_suites.sort_by_key(|suite| match suite {
+        SupportedCipherSuite::Tls13(_) => 0,
+        SupportedCipherSuite::Tls12(suite) => u64::MAX - suite.common.confidentiality_limit.min(u64::MAX - 1),
+    });
+    Arc::new(provider)
 }
