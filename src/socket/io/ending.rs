@@ -104,9 +104,8 @@ impl Driver<'_> {
             shut = channel.finish().unwrap_or(true) && !ipc;
         }
         let now = sys::now();
-        if (written && !channel.wants_write() && sys::pending_out(channel.stream()) == Some(0))
-            || give_up.is_some_and(|at| at <= now)
-        {
+        let done = written && !channel.wants_write();
+        if (done && sys::pending_out(channel.stream()) == Some(0)) || give_up.is_some_and(|at| at <= now) {
             return self.end(source, Cause::Shutdown);
         }
         let next = give_up.map_or(now + pause, |at| at.min(now + pause));
