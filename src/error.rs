@@ -3,9 +3,6 @@
 
 use std::io;
 
-use crate::sys;
-use crate::transport::tls::Failure;
-
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,11 +49,6 @@ pub(crate) enum Error {
     NoMemory,
     /// What the operating system said, as its own error number.
     Os(i32),
-}
-
-/// Words for an error number: ours for those that we have made up, the system's for the others.
-pub(crate) fn text_of(number: i32) -> String {
-    Failure::with_number(number).map_or_else(|| sys::text_of(number), |failure| failure.text().to_owned())
 }
 
 impl From<io::Error> for Error {

@@ -182,14 +182,14 @@ pub fn address(bytes: &[u8]) {
             ipc_mode: None,
         };
         for scheme in [&b"tcp"[..], b"ws", b"unix", b"ipc"] {
-            if let Ok(Scheme::Stream(transport)) = by_scheme(scheme) {
-                let _ = transport.connect(bytes, settings, &tls::Options::default());
+            if let Ok(Scheme::Stream(transport)) = by_scheme(scheme, &tls::Options::default()) {
+                let _ = transport.connect(bytes, settings);
             }
         }
     }
     if let Ok((scheme, rest)) = address::split_scheme(bytes) {
         assert_eq!([scheme, b"://", rest].concat(), bytes);
-        let _ = by_scheme(scheme);
+        let _ = by_scheme(scheme, &tls::Options::default());
     }
 }
 

@@ -47,6 +47,8 @@ mod sys;
 
 mod peer;
 
+mod scratch;
+
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 

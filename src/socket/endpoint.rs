@@ -36,10 +36,10 @@ impl Socket {
     fn try_bind(&self, address: &[u8]) -> Result<i32> {
         let (settings, tls) = self.enter()?.finish(|state| (state.options.settings(), state.options.tls.clone()));
         let (scheme, rest) = split_scheme(address)?;
-        match by_scheme(scheme)? {
+        match by_scheme(scheme, &tls)? {
             Scheme::Inproc => self.add_neighbour(scheme, rest, Kind::InprocBind),
             Scheme::Stream(transport) => {
-                let listener = transport.bind(rest, settings, &tls)?;
+                let listener = transport.bind(rest, settings)?;
                 let bound = with_chosen_port(rest, listener.port());
                 self.add_network(scheme, &bound, true, || Ok(Beginning::Listen(listener)))
             }
@@ -58,10 +58,10 @@ impl Socket {
             (state.options.settings(), state.options.tls.clone(), backoff)
         });
         let (scheme, rest) = split_scheme(address)?;
-        match by_scheme(scheme)? {
+        match by_scheme(scheme, &tls)? {
             Scheme::Inproc => self.add_neighbour(scheme, rest, Kind::InprocConnect),
             Scheme::Stream(transport) => {
-                let dialer = transport.connect(rest, settings, &tls)?;
+                let dialer = transport.connect(rest, settings)?;
                 self.add_network(scheme, rest, false, || Ok(Beginning::Dial(dialer, backoff)))
             }
             #[cfg(all(unix, not(simulated)))]
@@ -102,7 +102,7 @@ impl Socket {
     }
 
     fn add_neighbour(&self, scheme: &[u8], name: &[u8], kind: Kind) -> Result<i32> {
-        self.has_neighbours.store(true, Ordering::SeqCst);
+        self.gets_mail.store(true, Ordering::SeqCst);
         self.enter()?.finish(|state| {
             let id = state.last_endpoint + 1;
             let names = &self.library.names;

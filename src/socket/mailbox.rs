@@ -62,7 +62,7 @@ pub(super) trait Owner<N> {
 
 impl<N> Mailbox<N> {
     /// Whether notes wait that nobody has read.
-    #[cfg(simulated)]
+    #[cfg(any(test, simulated))]
     pub(super) fn has_news(&self) -> bool {
         self.pending.load(Ordering::SeqCst)
     }

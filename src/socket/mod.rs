@@ -36,7 +36,7 @@ pub(crate) use self::core::{Given, Value};
 pub(crate) use inspect::Inspection;
 
 use self::core::{After, Options, Outside, Own, Report, TLS, Want};
-use crate::error::{self, Error, Result};
+use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::panics::{self, Place};
 use crate::pattern::{self, Protocol};
@@ -88,8 +88,8 @@ pub(crate) struct Socket {
     spin: Mutex<Spin>,
     /// Poller and descriptors; made with the first network endpoint or timer.
     reactor: OnceLock<Reactor>,
-    /// Whether other sockets of the process may post to this one.
-    has_neighbours: AtomicBool,
+    /// Whether notes may come: of other sockets of the process, or its own (NN_CONFLATE).
+    gets_mail: AtomicBool,
     /// A copy of NN_RCVMAXSIZE for the driver, who reads without the lock.
     recv_max: AtomicI32,
     events: ready::EventFds,
@@ -135,7 +135,7 @@ impl<'a> Held<'a> {
         } else {
             drop(state);
         }
-        if self.reads_mail && self.socket.has_neighbours.load(Ordering::Relaxed) {
+        if self.reads_mail && self.socket.gets_mail.load(Ordering::Relaxed) {
             self.socket.mailbox.look(self.socket);
         }
     }
@@ -204,7 +204,7 @@ impl Socket {
                 mailbox: Mailbox::default(),
                 spin: Mutex::default(),
                 reactor: OnceLock::new(),
-                has_neighbours: AtomicBool::new(false),
+                gets_mail: AtomicBool::new(false),
                 recv_max,
                 events: ready::EventFds::default(),
                 monitor: Mutex::default(),
@@ -449,6 +449,10 @@ impl Socket {
         }
         self.enter()?.finish(|state| {
             state.set_option(sys::now(), level, option, given)?;
+            if state.options.conflate {
+                // A socket that conflates leaves itself notes.
+                self.gets_mail.store(true, Ordering::SeqCst);
+            }
             self.recv_max.store(recv_max(self.protocol, &state.options), Ordering::Relaxed);
             Ok(())
         })
@@ -495,6 +499,6 @@ fn recv_max(protocol: Protocol, options: &Options) -> i32 {
 fn print(report: &Report) {
     let name = String::from_utf8_lossy(&report.socket);
     let address = String::from_utf8_lossy(&report.address);
-    let text = error::text_of(report.code);
+    let text = tls::text_of(report.code);
     sys::tell(format!("nanomsg: socket.{name}[{address}]: Error: {text}\n").as_bytes());
 }

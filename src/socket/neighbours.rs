@@ -57,7 +57,7 @@ fn without_look(mut held: Held<'_>) -> Held<'_> {
 
 impl Socket {
     /// Whether notes wait that nobody has read.
-    #[cfg(simulated)]
+    #[cfg(any(test, simulated))]
     pub(super) fn has_mail(&self) -> bool {
         self.mailbox.has_news()
     }
@@ -65,5 +65,33 @@ impl Socket {
     /// Reads all notes, under our lock.
     pub(super) fn take_mail(&self, state: &mut State) {
         self.mailbox.take(|note| take(state, note));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::pattern::PULL;
+    use crate::pipe::PipeId;
+    use crate::socket::Given;
+    use crate::socket::library::Library;
+
+    /// Without inproc a socket has no neighbours. One that conflates leaves itself notes, and finds its lock taken at times.
+    #[test]
+    fn the_holder_of_the_lock_reads_the_notes_of_a_socket_that_conflates() {
+        let library = Arc::new(Library::new(sys::generation(), Arc::default()));
+        let pull = Socket::new(library, sys::generation(), PULL, false, "conflates".to_owned()).unwrap();
+        pull.set_option(0, 1003, Given { bytes: &1_i32.to_ne_bytes(), address: 0 }).unwrap();
+        let held = pull.lock();
+        std::thread::scope(|scope| {
+            scope.spawn(|| pull.post(Note::Readable(PipeId { slot: 0, serial: 0 })));
+        });
+        assert!(pull.has_mail(), "the lock was taken");
+        held.release();
+        assert!(!pull.has_mail());
+        pull.close(Instant::now()).unwrap();
     }
 }

@@ -44,9 +44,9 @@ impl Channel {
         }
     }
 
-    /// Whether reads bring more than they are asked for.
+    /// Whether it is protected. Its reads bring whole records, more than they are asked for.
     #[inline]
-    pub(crate) fn reads_ahead(&self) -> bool {
+    pub(crate) fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
     }
 

@@ -88,9 +88,9 @@ impl Settings {
 /// One scheme.
 pub(crate) trait Transport: Sync {
     /// Binds and listens at once, so that every error is the caller's.
-    fn bind(&self, address: &[u8], settings: Settings, tls: &tls::Options) -> Result<Box<dyn Listener>>;
+    fn bind(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Listener>>;
     /// Checks the address; the dialer connects later.
-    fn connect(&self, address: &[u8], settings: Settings, tls: &tls::Options) -> Result<Box<dyn Dialer>>;
+    fn connect(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Dialer>>;
 }
 
 /// A bound address. Dropping it ends the listening and removes what it left in the file system.
@@ -145,37 +145,38 @@ const BACKLOG: i32 = 4096;
 /// Which way an address names.
 pub(crate) enum Scheme {
     Inproc,
-    Stream(&'static dyn Transport),
+    Stream(Box<dyn Transport>),
     /// Descriptors of the program's own.
     #[cfg(all(unix, not(simulated)))]
     Descriptor,
 }
 
-/// The transport of a scheme. winpipe, which upstream has since 1.3.0, is none here: a named pipe is Windows'.
-pub(crate) fn by_scheme(scheme: &[u8]) -> Result<Scheme> {
+/// The transport of a scheme, with these options where it has TLS. winpipe, which upstream has since 1.3.0, is none here: a named pipe is Windows'.
+#[cfg_attr(not(tls), allow(unused_variables, reason = "no transport has TLS"))]
+pub(crate) fn by_scheme(scheme: &[u8], tls: &tls::Options) -> Result<Scheme> {
     match scheme {
         b"inproc" => Ok(Scheme::Inproc),
         // ipc is the older name.
         #[cfg(not(simulated))]
-        b"unix" | b"ipc" => Ok(Scheme::Stream(&unix::Unix)),
+        b"unix" | b"ipc" => Ok(Scheme::Stream(Box::new(unix::Unix))),
         #[cfg(all(not(simulated), any(target_os = "linux", target_os = "android")))]
-        b"abstract" => Ok(Scheme::Stream(&unix::Abstract)),
+        b"abstract" => Ok(Scheme::Stream(Box::new(unix::Abstract))),
         #[cfg(not(simulated))]
-        b"tcp" => Ok(Scheme::Stream(&tcp::Tcp)),
+        b"tcp" => Ok(Scheme::Stream(Box::new(tcp::Tcp))),
         #[cfg(not(simulated))]
-        b"ws" => Ok(Scheme::Stream(&ws::WS)),
+        b"ws" => Ok(Scheme::Stream(Box::new(ws::Ws::over_tcp()))),
         #[cfg(tls)]
-        b"tls+tcp" => Ok(Scheme::Stream(&tls::TlsTcp)),
+        b"tls+tcp" => Ok(Scheme::Stream(Box::new(tls::TlsTcp(tls.clone())))),
         #[cfg(tls)]
-        b"wss" => Ok(Scheme::Stream(&ws::WSS)),
+        b"wss" => Ok(Scheme::Stream(Box::new(ws::Ws::over_tls(tls.clone())))),
         #[cfg(all(unix, not(simulated)))]
         b"fd" => Ok(Scheme::Descriptor),
         #[cfg(simulated)]
-        b"sim" => Ok(Scheme::Stream(&simulated::Simulated::Plain)),
+        b"sim" => Ok(Scheme::Stream(Box::new(simulated::Simulated::Plain))),
         #[cfg(simulated)]
-        b"simipc" => Ok(Scheme::Stream(&simulated::Simulated::Local)),
+        b"simipc" => Ok(Scheme::Stream(Box::new(simulated::Simulated::Local))),
         #[cfg(simulated)]
-        b"simws" => Ok(Scheme::Stream(&simulated::Simulated::WebSocket)),
+        b"simws" => Ok(Scheme::Stream(Box::new(simulated::Simulated::WebSocket))),
         _ => Err(Error::UnknownScheme),
     }
 }
@@ -185,6 +186,19 @@ mod tests {
     use socket2::{Domain, Type};
 
     use super::*;
+
+    #[test]
+    fn what_has_tls_is_there_if_it_is_built_in() {
+        for scheme in [&b"tls+tcp"[..], b"wss"] {
+            match by_scheme(scheme, &tls::Options::default()) {
+                Ok(Scheme::Stream(_)) => assert!(cfg!(tls)),
+                Err(error) => assert!(!cfg!(tls) && error == Error::UnknownScheme),
+                Ok(_) => panic!("it is another transport"),
+            }
+        }
+        let verifies_nobody = tls::Options::change(1004, &0_i32.to_ne_bytes());
+        assert_eq!(verifies_nobody.err(), if cfg!(tls) { None } else { Some(Error::NoSuchOption) });
+    }
 
     /// A peer's last messages and its end fit into the kernel's buffer, however small NN_RCVBUF is.
     #[test]

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use socket2::SockAddr;
 
 use super::session::Greeting;
-use super::{Dialer, Listener, Settings, Target, Transport, tls};
+use super::{Dialer, Listener, Settings, Target, Transport};
 use crate::codec::length_prefix::LengthPrefix;
 use crate::error::{Error, Result};
 use crate::sys::{AsSource, Source, Stream};
@@ -25,12 +25,12 @@ fn port(address: &[u8]) -> Result<u16> {
 }
 
 impl Transport for Simulated {
-    fn bind(&self, address: &[u8], _settings: Settings, _tls: &tls::Options) -> Result<Box<dyn Listener>> {
+    fn bind(&self, address: &[u8], _settings: Settings) -> Result<Box<dyn Listener>> {
         let stream = Stream::listen(port(address)?, *self == Self::Local)?;
         Ok(Box::new(Listening { kind: *self, stream }))
     }
 
-    fn connect(&self, address: &[u8], settings: Settings, _tls: &tls::Options) -> Result<Box<dyn Dialer>> {
+    fn connect(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Dialer>> {
         Ok(Box::new(Dialling { kind: *self, port: port(address)?, opcode: settings.ws_opcode }))
     }
 }

@@ -8,7 +8,7 @@ use socket2::{Domain, SockAddr, Socket, TcpKeepalive};
 
 use super::address::{self, Host, Remote};
 use super::session::Greeting;
-use super::{BACKLOG, Dialer, KeepAlive, Listener, Settings, Target, Transport, tls};
+use super::{BACKLOG, Dialer, KeepAlive, Listener, Settings, Target, Transport};
 use crate::codec::length_prefix::LengthPrefix;
 use crate::error::Result;
 use crate::sys::{self, AsSource, Source, Stream};
@@ -16,11 +16,11 @@ use crate::sys::{self, AsSource, Source, Stream};
 pub(super) struct Tcp;
 
 impl Transport for Tcp {
-    fn bind(&self, address: &[u8], settings: Settings, _tls: &tls::Options) -> Result<Box<dyn Listener>> {
+    fn bind(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Listener>> {
         Ok(Box::new(TcpListener(listen(address::parse_local(address, settings.ipv4_only)?)?.into())))
     }
 
-    fn connect(&self, address: &[u8], settings: Settings, _tls: &tls::Options) -> Result<Box<dyn Dialer>> {
+    fn connect(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Dialer>> {
         Ok(Box::new(TcpDialer(address::parse_remote(address, settings.ipv4_only)?)))
     }
 }

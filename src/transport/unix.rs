@@ -9,7 +9,7 @@ use socket2::{Domain, SockAddr, Socket};
 
 use super::session::Greeting;
 use super::tcp::connect;
-use super::{BACKLOG, Dialer, Listener, Settings, Target, Transport, tls};
+use super::{BACKLOG, Dialer, Listener, Settings, Target, Transport};
 use crate::codec::length_prefix::LengthPrefix;
 use crate::error::{Error, Result};
 use crate::sys::files::{FileId, Folder, bytes_of, let_owner_in, path_of, set_mode};
@@ -21,7 +21,7 @@ const PATH_LIMIT: usize = 108;
 pub(super) struct Unix;
 
 impl Transport for Unix {
-    fn bind(&self, address: &[u8], settings: Settings, _tls: &tls::Options) -> Result<Box<dyn Listener>> {
+    fn bind(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Listener>> {
         let name = socket_address(address)?;
         let path = path_of(address);
         let socket = unconnected(settings)?;
@@ -47,7 +47,7 @@ impl Transport for Unix {
         }
     }
 
-    fn connect(&self, address: &[u8], _settings: Settings, _tls: &tls::Options) -> Result<Box<dyn Dialer>> {
+    fn connect(&self, address: &[u8], _settings: Settings) -> Result<Box<dyn Dialer>> {
         Ok(Box::new(UnixDialer(socket_address(address)?)))
     }
 }
@@ -58,7 +58,7 @@ pub(super) struct Abstract;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 impl Transport for Abstract {
-    fn bind(&self, address: &[u8], settings: Settings, _tls: &tls::Options) -> Result<Box<dyn Listener>> {
+    fn bind(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Listener>> {
         let name = abstract_address(address)?;
         let socket = unconnected(settings)?;
         socket.bind(&name)?;
@@ -66,7 +66,7 @@ impl Transport for Abstract {
         Ok(Box::new(UnixListener::without_file(socket.into())))
     }
 
-    fn connect(&self, address: &[u8], _settings: Settings, _tls: &tls::Options) -> Result<Box<dyn Dialer>> {
+    fn connect(&self, address: &[u8], _settings: Settings) -> Result<Box<dyn Dialer>> {
         Ok(Box::new(UnixDialer(abstract_address(address)?)))
     }
 }

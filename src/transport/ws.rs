@@ -9,37 +9,34 @@ use socket2::SockAddr;
 use super::channel::Channel;
 use super::session::Greeting;
 use super::tcp::Tcp;
-use super::{Dialer, Listener, Settings, Target, Transport, tls};
+#[cfg(tls)]
+use super::tls;
+use super::{Dialer, Listener, Settings, Target, Transport};
 use crate::error::{Error, Result};
 use crate::sys::{Source, Stream};
 
 pub(super) struct Ws {
-    below: &'static dyn Transport,
+    below: Box<dyn Transport>,
     /// Where none is given (RFC 6455, section 3).
     port: &'static [u8],
 }
 
-pub(super) static WS: Ws = Ws { below: &Tcp, port: b":80" };
-
-#[cfg(tls)]
-pub(super) static WSS: Ws = Ws { below: &tls::TlsTcp, port: b":443" };
-
 impl Transport for Ws {
-    fn bind(&self, address: &[u8], settings: Settings, tls: &tls::Options) -> Result<Box<dyn Listener>> {
+    fn bind(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Listener>> {
         // A listener takes every resource, and names none.
         if address.contains(&b'/') {
             return Err(Error::Invalid);
         }
-        let listener = self.below.bind(&self.with_port(address), settings, tls)?;
+        let listener = self.below.bind(&self.with_port(address), settings)?;
         Ok(Box::new(WsListener(listener)))
     }
 
-    fn connect(&self, address: &[u8], settings: Settings, tls: &tls::Options) -> Result<Box<dyn Dialer>> {
+    fn connect(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Dialer>> {
         let (authority, resource) = match address.iter().position(|&byte| byte == b'/') {
             Some(slash) => address.split_at(slash),
             None => (address, &b"/"[..]),
         };
-        let dialer = self.below.connect(&self.with_port(authority), settings, tls)?;
+        let dialer = self.below.connect(&self.with_port(authority), settings)?;
         let host = authority.rsplit(|&byte| byte == b';').next().unwrap_or(authority);
         let host = without_zone(&text(host)?);
         Ok(Box::new(WsDialer { dialer, host, resource: text(resource)?, opcode: settings.ws_opcode }))
@@ -47,6 +44,15 @@ impl Transport for Ws {
 }
 
 impl Ws {
+    pub(super) fn over_tcp() -> Self {
+        Self { below: Box::new(Tcp), port: b":80" }
+    }
+
+    #[cfg(tls)]
+    pub(super) fn over_tls(options: tls::Options) -> Self {
+        Self { below: Box::new(tls::TlsTcp(options)), port: b":443" }
+    }
+
     /// A colon inside of brackets belongs to an IPv6 literal.
     fn with_port(&self, authority: &[u8]) -> Vec<u8> {
         let behind = authority.iter().rposition(|&byte| byte == b']').map_or(authority, |end| &authority[end..]);

@@ -217,7 +217,7 @@ impl Driver<'_> {
     /// There is a connection.
     pub(super) fn established(&mut self, endpoint: i32, channel: Channel, greeting: Greeting, mut held: Held<'_>) {
         held.stats.established_connections += 1;
-        if !channel.is_handshaking() {
+        if !channel.is_tls() {
             held.endpoint_works(endpoint);
         }
         let room = held.has_room();

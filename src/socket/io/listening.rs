@@ -57,7 +57,7 @@ impl Driver<'_> {
     pub(super) fn accepted(&mut self, endpoint: i32, channel: Channel, greeting: Greeting) {
         let mut held = self.lock();
         held.stats.accepted_connections += 1;
-        if !channel.is_handshaking() {
+        if !channel.is_tls() {
             held.endpoint_works(endpoint);
         }
         held.release();

@@ -11,6 +11,7 @@ use super::{Driver, Io, Point, Source, Timer};
 use crate::pattern;
 use crate::peer::Peer;
 use crate::pipe::{Inbox, Outbox, PipeId};
+use crate::scratch;
 use crate::socket::core::{Happening, PipeEnd, StreamEnd, Traffic, Writing};
 use crate::sys::{self, Interest};
 use crate::transport::Side;
@@ -23,7 +24,7 @@ use crate::transport::session::{
 const PARTING: Duration = Duration::from_secs(1);
 
 thread_local! {
-    /// What one read can bring. It belongs to the thread, so that idle connections need no buffer.
+    /// What one read can bring.
     static SCRATCH_BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -382,7 +383,7 @@ impl Driver<'_> {
         let endpoint = connection.endpoint;
         let mut held = self.lock();
         held.promised &= !promised;
-        if matches!(&*channel, Channel::Tls(_)) {
+        if channel.is_tls() {
             // Not before: a client's handshake is over before its server has looked at the certificate (RFC 8446, section 2).
             held.endpoint_works(endpoint);
         }
@@ -456,9 +457,9 @@ impl Driver<'_> {
         let Some(connection) = self.connection(source) else { return };
         let channel = Arc::clone(connection.session.channel());
         let (Stage::Open(pipe) | Stage::Ending { pipe, .. }) = connection.stage else {
-            // A write that fails is told by the next read.
-            let parts = matches!(connection.stage, Stage::Parting);
-            if (if parts { channel.finish() } else { channel.flush() }).unwrap_or(true) {
+            // The next read reports a write that has failed.
+            let written = if matches!(connection.stage, Stage::Parting) { channel.finish() } else { channel.flush() };
+            if written.unwrap_or(true) {
                 self.set_interest(source, |interest| interest.write = false);
             }
             return;
@@ -498,15 +499,7 @@ fn answer(channel: &Channel, bytes: &[u8]) -> bool {
 }
 
 pub(super) fn with_scratch<T>(action: impl FnOnce(&mut [u8]) -> T) -> T {
-    // At the end of the process the thread may have lost its buffer already.
-    let kept = SCRATCH_BUFFER.try_with(RefCell::take);
-    let mut buffer = kept.unwrap_or_default();
-    if buffer.is_empty() {
-        buffer.resize(SCRATCH, 0);
-    }
-    let result = action(&mut buffer);
-    let _ = SCRATCH_BUFFER.try_with(|kept| kept.replace(buffer));
-    result
+    scratch::with(&SCRATCH_BUFFER, SCRATCH, |buffer| action(buffer))
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::error;
 use crate::peer::{Peer, type_name};
 use crate::socket::core::{Event, Happening, Subject};
 use crate::sys;
 use crate::transport::session::Cause;
+use crate::transport::tls;
 
 #[derive(Serialize)]
 struct Object<'a> {
@@ -66,7 +66,7 @@ impl<'a> From<&'a Subject> for Endpoint<'a> {
 
 impl Details {
     fn errno(code: i32) -> Self {
-        Self { errno: Some(code), error: Some(error::text_of(code)), ..Self::default() }
+        Self { errno: Some(code), error: Some(tls::text_of(code)), ..Self::default() }
     }
 
     fn pause(pause: Duration) -> Self {

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::event::Endpoint;
-use crate::error::{self, Error, Result};
+use crate::error::{Error, Result};
 use crate::peer::{Peer, type_name};
 use crate::socket::core::{PipeEnd, Stats, Subject, Traffic};
 use crate::socket::{Socket, State, Value};
 use crate::sys;
 use crate::transport::channel::Channel;
+use crate::transport::tls;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -176,7 +177,7 @@ fn known<'a>(facts: &'a EndpointFacts, present: &BTreeMap<i32, u64>) -> Known<'a
         connected: facts.connected,
         failed: facts.failed,
         errno: facts.errno,
-        error: facts.errno.map(error::text_of),
+        error: facts.errno.map(tls::text_of),
     }
 }
 

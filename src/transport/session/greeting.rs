@@ -129,7 +129,7 @@ const OFFER_TIME: Duration = Duration::from_millis(200);
 
 /// Time for the whole greeting.
 const SP_TIME: Duration = Duration::from_secs(1);
-const WS_TIME: Duration = Duration::from_secs(5);
+pub(super) const WS_TIME: Duration = Duration::from_secs(5);
 
 impl Awaited {
     pub(super) fn time(self) -> Duration {

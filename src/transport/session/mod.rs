@@ -37,8 +37,8 @@ const ABSURD: usize = 1 << 30;
 /// Memory given to a large body before its peer has shown that it sends such.
 const FIRST_RESERVE: usize = 256 * 1024;
 
-/// Time for the handshake of TLS: as much as a WebSocket has for its upgrade. The greeting's own time follows.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
+/// Time for the handshake of TLS. The greeting's own time follows.
+const HANDSHAKE_TIME: Duration = greeting::WS_TIME;
 
 /// Bytes looked at for the length of a header.
 const LOOK: usize = 32;
@@ -279,7 +279,7 @@ impl Session {
                 // so only its prefix is wanted there: the body has a better place to go.
                 let prefix = if large.chunk.spare() < large.missing {
                     0
-                } else if self.channel.reads_ahead() {
+                } else if self.channel.is_tls() {
                     scratch.len()
                 } else {
                     self.bulky.unwrap_or_default()

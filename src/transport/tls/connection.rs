@@ -20,6 +20,7 @@ use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedS
 use super::certificate;
 use super::failure::Failure;
 use crate::peer::Certificate;
+use crate::scratch;
 use crate::sys::{self, Mutex, Stream};
 
 /// Bytes of messages in a record (RFC 8446, section 5.1), and of the largest record on the wire (section 5.2): at least so many are
@@ -27,8 +28,8 @@ use crate::sys::{self, Mutex, Stream};
 const PLAIN: usize = 16 * 1024;
 const RECORD: usize = PLAIN + 256 + 5;
 
-/// Bytes of messages that are written at a time, and what their records take: a pipe that is full keeps the rest of these. What
-/// is left of a message, if it is no more than the tail, goes with them.
+/// Bytes of messages that are written at a time, and what their records take: the memory of a connection whose peer does not read
+/// is bounded by these. A rest of the tail's size goes with them: a message of 64 KiB and its prefix take two writes and not three.
 const BATCH: usize = 2 * PLAIN;
 const TAIL: usize = 1024;
 const SEALED: usize = 3 * RECORD;
@@ -44,7 +45,7 @@ const _: () = assert!(SCRATCH >= PLAIN + SEALED);
 const HANDSHAKE_MAX: usize = 64 * 1024;
 
 thread_local! {
-    /// It belongs to the thread, so that idle connections need no buffer.
+    /// What one read can bring, and what one write makes.
     static SCRATCH_BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -56,9 +57,8 @@ pub(super) enum Connection {
 pub(crate) struct Tls {
     stream: Stream,
     state: Mutex<State>,
-    /// There is something for the next read, and the beginning of a record. Only who reads looks at these.
+    /// There is something for the next read. Only the reader looks at it.
     more: AtomicBool,
-    begun: AtomicBool,
     /// Records wait for the kernel.
     unwritten: AtomicBool,
 }
@@ -103,7 +103,7 @@ impl Tls {
         // A client has something to say at once.
         state.go_on(&mut [], &mut Into::nowhere());
         let unwritten = AtomicBool::new(!state.sealed.is_empty());
-        Self { stream, state: Mutex::new(state), more: AtomicBool::default(), begun: AtomicBool::default(), unwritten }
+        Self { stream, state: Mutex::new(state), more: AtomicBool::default(), unwritten }
     }
 
     pub(crate) fn stream(&self) -> &Stream {
@@ -154,8 +154,8 @@ impl Tls {
                 return Ok(());
             }
         }
-        with_scratch(|scratch| {
-            let begun = if self.begun.load(Ordering::Relaxed) { self.state.lock().take_begun(scratch) } else { 0 };
+        scratch::with(&SCRATCH_BUFFER, SCRATCH, |scratch| {
+            let begun = self.state.lock().take_begun(scratch);
             let length = (wanted + RECORD).min(READ);
             let received = match sys::recv(&self.stream, &mut scratch[begun..begun + length]) {
                 Err(_) if waited => return Ok(()),
@@ -167,7 +167,6 @@ impl Tls {
             } else {
                 state.take_in(&mut scratch[..begun + received], into);
             }
-            self.begun.store(!state.begun.is_empty(), Ordering::Relaxed);
             if !state.sealed.is_empty() {
                 // What the handshake says next, or an alert that tells the peer why this ends. A kernel that is full takes it
                 // later, if ever: nobody is there to be told that it does not.
@@ -198,7 +197,7 @@ impl Tls {
             if sent >= total {
                 return Ok(total);
             }
-            with_scratch(|scratch| {
+            scratch::with(&SCRATCH_BUFFER, SCRATCH, |scratch| {
                 let (plain, sealed) = scratch.split_at_mut(PLAIN);
                 let (taken, length) = state.seal(parts, sent, plain, sealed)?;
                 // Unless the kernel takes all of them, they wait, and their messages with their writer.
@@ -550,18 +549,6 @@ impl Into<'_> {
         self.counts.1 += more;
         put + more
     }
-}
-
-fn with_scratch<T>(action: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-    // At the end of the process the thread may have lost its buffer already.
-    let kept = SCRATCH_BUFFER.try_with(RefCell::take);
-    let mut buffer = kept.unwrap_or_default();
-    if buffer.len() < SCRATCH {
-        buffer.resize(SCRATCH, 0);
-    }
-    let result = action(&mut buffer);
-    let _ = SCRATCH_BUFFER.try_with(|kept| kept.replace(buffer));
-    result
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::sys;
+
 /// Where their numbers start: a thousand above those that upstream has (NN_HAUSNUMERO and some 60 above it).
 const FIRST: i32 = 156_384_712 + 1001;
 
@@ -77,6 +79,11 @@ impl Failure {
             Self::Refused => c"The peer has ended the TLS handshake",
         }
     }
+}
+
+/// An error number in words: ours for a failure of TLS, the system's for any other.
+pub(crate) fn text_of(number: i32) -> String {
+    Failure::with_number(number).map_or_else(|| sys::text_of(number), |failure| failure.text().to_owned())
 }
 
 impl fmt::Display for Failure {

@@ -24,7 +24,7 @@ mod verify;
 pub(crate) use absent::{Options, Reading, Tls};
 #[cfg(tls)]
 pub(crate) use connection::Tls;
-pub(crate) use failure::Failure;
+pub(crate) use failure::{Failure, text_of};
 #[cfg(tls)]
 pub(crate) use options::{Options, Reading};
 #[cfg(tls)]

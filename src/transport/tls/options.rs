@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
@@ -245,15 +245,13 @@ impl Certificates {
     /// PEM, or the path of a file of it. Nothing: none.
     fn read(given: &[u8]) -> Result<Option<Self>> {
         let Some(given) = trimmed(given) else { return Ok(None) };
-        let text = pem_of(given)?;
-        let list: Vec<_> = CertificateDer::pem_slice_iter(&text).collect::<std::result::Result<_, _>>().map_err(bad)?;
+        let (list, key) = sections(&pem_of(given)?)?;
         if list.is_empty() {
             return Err(Error::Invalid);
         }
         for certificate in &list {
             RootCertStore::empty().add(certificate.clone()).map_err(|_| Error::Invalid)?;
         }
-        let key = first_key(&text)?;
         let told = key.is_none() || !is_pem(given);
         Ok(Some(Self { given: told.then(|| given.into()), list: list.into(), key }))
     }
@@ -261,15 +259,28 @@ impl Certificates {
 
 fn read_key(given: &[u8]) -> Result<Option<Arc<Key>>> {
     let Some(given) = trimmed(given) else { return Ok(None) };
-    let key = first_key(&pem_of(given)?)?.ok_or(Error::Invalid)?;
-    // One that no signature can be made with is told here.
+    let key = sections(&pem_of(given)?)?.1.ok_or(Error::Invalid)?;
+    // One that no signature can be made with is an error here.
     ring::sign::any_supported_type(&key.0).map_err(|_| Error::Invalid)?;
     Ok(Some(key))
 }
 
-fn first_key(text: &[u8]) -> Result<Option<Arc<Key>>> {
-    let key = PrivateKeyDer::pem_slice_iter(text).next().transpose().map_err(bad)?;
-    Ok(key.map(|key| Arc::new(Key(key))))
+/// The certificates in PEM text, and the first private key.
+fn sections(text: &[u8]) -> Result<(Vec<CertificateDer<'static>>, Option<Arc<Key>>)> {
+    let (mut certificates, mut key) = (Vec::new(), None);
+    for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(text) {
+        let (kind, der) = section.map_err(|_| Error::Invalid)?;
+        if kind == SectionKind::Certificate {
+            certificates.push(der.into());
+            continue;
+        }
+        // It may be a key, and is overwritten even if nobody wants it.
+        let mut der = Zeroizing::new(der);
+        if key.is_none() {
+            key = PrivateKeyDer::from_pem(kind, std::mem::take(&mut *der)).map(|key| Arc::new(Key(key)));
+        }
+    }
+    Ok((certificates, key))
 }
 
 fn read_name(given: &[u8]) -> Result<Option<(String, ServerName<'static>)>> {
@@ -314,10 +325,6 @@ fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
     let mut text = Zeroizing::new(Vec::with_capacity(length as usize + 1));
     file.take(FILE_MAX + 1).read_to_end(&mut text)?;
     if text.len() as u64 > FILE_MAX { Err(Error::Invalid) } else { Ok(text) }
-}
-
-fn bad(_: rustls::pki_types::pem::Error) -> Error {
-    Error::Invalid
 }
 
 fn int(given: &[u8]) -> Result<i32> {

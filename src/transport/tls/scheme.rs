@@ -20,24 +20,24 @@ use crate::transport::session::Greeting;
 use crate::transport::tcp::Tcp;
 use crate::transport::{Dialer, Listener, Settings, Target, Transport};
 
-pub(in crate::transport) struct TlsTcp;
+pub(in crate::transport) struct TlsTcp(pub(in crate::transport) Options);
 
 impl Transport for TlsTcp {
-    fn bind(&self, address: &[u8], settings: Settings, options: &Options) -> Result<Box<dyn Listener>> {
+    fn bind(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Listener>> {
         // The address is looked at first, and bound last: nobody connects to what has no certificate.
         address::parse_local(address, settings.ipv4_only)?;
-        let config = options.server()?;
-        let listener = Tcp.bind(address, settings, options)?;
+        let config = self.0.server()?;
+        let listener = Tcp.bind(address, settings)?;
         Ok(Box::new(TlsListener { listener, config }))
     }
 
-    fn connect(&self, address: &[u8], settings: Settings, options: &Options) -> Result<Box<dyn Dialer>> {
+    fn connect(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Dialer>> {
         let host = match address::parse_remote(address, settings.ipv4_only)?.host {
             Host::Ip(ip, _) => ServerName::from(ip),
             Host::Name(name) => options::server_name(&name)?,
         };
-        let (config, name) = options.client(host)?;
-        let dialer = Tcp.connect(address, settings, options)?;
+        let (config, name) = self.0.client(host)?;
+        let dialer = Tcp.connect(address, settings)?;
         Ok(Box::new(TlsDialer { dialer, config, name }))
     }
 }
