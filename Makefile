@@ -41,7 +41,7 @@ CHECKED ?= memory ownership iovec msghdr_control cmsg pair_sizes inproc_queue pi
 LONG ?= threads fork_traffic linger_exit faults_dns faults_network faults_peer
 PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev nng-utils libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 openssl valgrind systemd
 
-.PHONY: help deps build link header check-header test test-i686 unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom simulate portable portable-long systems mutations fuzz \
+.PHONY: help deps build link header check-header test without-tls bare-tls test-i686 unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom simulate portable portable-long systems mutations fuzz \
         soak long sanitize sanitize-thread valgrind lint bench bench-quick shapes omq icount \
         networks demo hello prices man install deb uninstall clean
 
@@ -98,7 +98,7 @@ check-header:
 ## test          everything: rooms, headers, exports, C programs, nanocat, other libraries, interleavings, bindings, web
 test: build
 	$(CARGO) test --profile checks --features cli
-	$(MAKE) portable loom simulate sanitize valgrind pytest pip-install nodetest thirdparty dropin web networks
+	$(MAKE) without-tls portable loom simulate sanitize valgrind pytest pip-install nodetest thirdparty dropin web networks
 
 ## unit          the tests inside the rooms
 unit:
@@ -123,6 +123,11 @@ loom:
 ## test-i686     unit tests and C programs on 32 bits (needs a compiler with std's source, and gcc -m32; long)
 test-i686:
 	tests/i686/run.sh
+
+## without-tls   unit tests of the library that has no TLS, nor what TLS brings
+without-tls:
+	$(CARGO) test --profile checks --no-default-features --lib
+	! $(CARGO) tree -q --no-default-features --edges normal | grep -E 'rustls|ring |x509|zeroize'
 
 ## portable      unit tests, C programs and hostile peers on the portable way to the system, as every system but Linux has it
 PORTABLE := NN_SYS=portable NN_LIB_DIR=$(CURDIR)/target/portable/lib NN_BIN_DIR=$(CURDIR)/target/portable/bin \

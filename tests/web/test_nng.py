@@ -35,6 +35,13 @@ SENDING = (SocketType.PAIR, SocketType.PUB, SocketType.PUSH, SocketType.BUS)
 ASKING = (SocketType.REQ, SocketType.SURVEYOR)
 #: An empty message is an error of pynng's.
 SIZES = [1, 125, 5000, 16384, 65536, 1000000]
+#: Short ones, each way.
+MANY = 1000
+
+
+@pytest.fixture(params=["tls+tcp", "wss"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
 @pytest.fixture
@@ -65,8 +72,8 @@ def open_theirs(certificates: Path) -> Iterator[Callable[[SocketType, bool], Any
 
 
 def converse(ours: Socket, theirs: Any) -> None:
-    for size in SIZES:
-        body = (b"0123456789" * (size // 10 + 1))[:size]
+    sized = [(b"0123456789" * (size // 10 + 1))[:size] for size in SIZES]
+    for body in sized + [b"%d" % number for number in range(MANY)]:
         if ours.type in SENDING:
             ours.send(body)
             assert theirs.recv() == body
@@ -90,18 +97,19 @@ def converse(ours: Socket, theirs: Any) -> None:
 def test_pynng_talks_to_each_type(
     type: SocketType,
     ours_binds: bool,
+    scheme: str,
+    address: str,
     open_socket: Opens,
     open_theirs: Callable[[SocketType, bool], Any],
-    tls_address: str,
 ) -> None:
     ours, theirs = open_socket(type), open_theirs(OTHER_END[type], not ours_binds)
     ours.recv_max_size = -1
     if ours_binds:
-        ours.bind(tls_address)
-        theirs.dial(tls_address, block=True)
+        ours.bind(address)
+        theirs.dial(address, block=True)
     else:
-        theirs.listen(tls_address)
-        ours.connect(tls_address)
+        theirs.listen(address)
+        ours.connect(address)
     has_peers(ours, 1)
     converse(ours, theirs)
 
@@ -121,11 +129,6 @@ def nngcat(certificates: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]
     for one in running:
         one.kill()
         one.communicate()
-
-
-@pytest.fixture(params=["tls+tcp", "wss"])
-def scheme(request: pytest.FixtureRequest) -> str:
-    return request.param
 
 
 def test_nngcat_asks(scheme: str, address: str, open_socket: Opens, nngcat: Callable[..., Any]) -> None:

@@ -105,6 +105,24 @@ def test_the_end_of_the_other_side_is_heard(
         converse(pair, theirs)
 
 
+@each_version
+def test_a_session_is_resumed(
+    version: ssl.TLSVersion, open_socket: Opens, tls_address: str, client_tls: ssl.SSLContext
+) -> None:
+    pair = open_socket(SocketType.PAIR)
+    pair.bind(tls_address)
+    with client(tls_address, client_tls, version) as theirs:
+        assert not theirs.session_reused
+        converse(pair, theirs)
+        session = theirs.session
+        theirs.unwrap()
+    has_peers(pair, 0)
+    plain = os_socket.create_connection(("127.0.0.1", port_of(tls_address)), PATIENCE)
+    with client_tls.wrap_socket(plain, server_hostname="localhost", session=session) as theirs:
+        assert theirs.session_reused
+        converse(pair, theirs)
+
+
 class Server:
     """Takes connections one by one; tells which name each client has asked for."""
 
@@ -234,6 +252,15 @@ def test_openssl_connects(
     theirs.prints(b"close_notify")
     last = theirs.printed[: theirs.printed.index(b"close_notify")].splitlines()[-1]
     assert last.startswith(b"<<<")
+
+
+def test_no_data_are_taken_before_the_handshake_ends(
+    open_socket: Opens, tls_address: str, openssl: Callable[..., OpenSsl]
+) -> None:
+    open_socket(SocketType.PAIR).bind(tls_address)
+    theirs = openssl("s_client", "-connect", f"127.0.0.1:{port_of(tls_address)}", "-tls1_3", "-CAfile", "ca.pem")
+    theirs.prints(b"Max Early Data:")
+    assert b"Max Early Data: 0\n" in theirs.printed
 
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])

@@ -71,7 +71,7 @@ fn wrong_frames_end_their_connection_over_ipc() {
 #[test]
 fn without_a_limit_absurd_lengths_end_their_connection() {
     alone(|| {
-        for over in [Over::Tcp, Over::Ipc] {
+        for over in [Over::Tcp, Over::Ipc, Over::Tls] {
             Trial::each(over, |trial| {
                 trial.ours.set(SOL_SOCKET, RCVMAXSIZE, -1);
                 for length in [1 << 45, 1 << 62, i64::MAX as u64, 1 << 63, u64::MAX] {
@@ -92,7 +92,7 @@ fn announced_lengths_take_no_memory_over_tcp_and_ipc() {
     alone(|| {
         const PEERS: usize = 200;
         const LENGTH: u64 = 100 << 20;
-        for over in [Over::Tcp, Over::Ipc] {
+        for over in [Over::Tcp, Over::Ipc, Over::Tls] {
             let mut trial = Trial::of(over, PULL, false);
             trial.ours.set(SOL_SOCKET, RCVMAXSIZE, LENGTH as i32);
             let before = memory().reserved;

@@ -88,7 +88,7 @@ fn flood(over: Over) {
 fn floods_of_nothing_take_no_memory() {
     alone(|| {
         const TOTAL: usize = 128 << 20;
-        for over in [Over::Tcp, Over::Ipc] {
+        for over in [Over::Tcp, Over::Ipc, Over::Tls] {
             for protocol in [PAIR, PULL] {
                 let mut trial = Trial::of(over, protocol, false);
                 let burst = frame(over, [b"", b""]).repeat(100_000);
@@ -155,7 +155,7 @@ fn second_answers_are_dropped() {
 #[test]
 fn answers_to_other_surveys_take_no_memory() {
     alone(|| {
-        for over in [Over::Tcp, Over::Ipc] {
+        for over in [Over::Tcp, Over::Ipc, Over::Tls] {
             let mut trial = Trial::of(over, SURVEYOR, false);
             trial.ours.set(SURVEYOR, SURVEYOR_DEADLINE, PATIENCE.as_millis() as i32);
             let mut peer = trial.guest();
