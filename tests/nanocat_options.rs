@@ -460,10 +460,8 @@ fn certificates_say_who_talks_to_whom() {
     let misnamed = ["--cert", &elsewhere, "--key", &elsewhere_key];
     let lenient = [&mutual[..], &["--insecure"]].concat();
     let by_name = ["--cacert", &ca, "--tls-name", "elsewhere.example"];
-    let (untrusting, nameless) = (
-        "The peer's certificate is signed by nobody who is trusted here",
-        "The peer's certificate is for another name",
-    );
+    let (untrusting, nameless) =
+        ("No trusted authority has signed the peer's certificate", "The peer's certificate is for another name");
     type Words<'a> = &'a [&'a str];
     let cases: [(Words, Words, Option<&str>); 13] = [
         (&own, &["--cacert", &ca], None),

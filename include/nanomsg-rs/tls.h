@@ -14,15 +14,15 @@
 /* Certificates that are trusted. The system's, which they are unless set. */
 #define NN_TLS_CA 1001
 
-/* Our own certificate, and those it is signed with. Whoever binds needs one. */
+/* Our own certificate, and those it is signed with. A bound endpoint needs one. */
 #define NN_TLS_CERT 1002
 
 /* The private key of that certificate, unless it stands beside it: PKCS#8, PKCS#1 or SEC1. It cannot be read (EACCES). */
 #define NN_TLS_KEY 1003
 
 /*
- Which peers have to show a certificate that is trusted, and when connecting for the right name: 0 nobody, 1 whoever shows one, 2 everybody; int.
- -1, which it is unless set: everybody when connecting, nobody when bound.
+ Which peers have to show a certificate that is trusted and, when connecting, for the right name: 0 none, 1 those that show a
+ certificate (optional), 2 all (required); int. -1, which it is unless set: 2 when connecting, 0 when bound.
  */
 #define NN_TLS_VERIFY 1004
 
@@ -36,8 +36,8 @@
 #define NN_TLS_MIN_VERSION 1006
 
 /*
- The peer's certificate is signed by nobody who is trusted here (NN_TLS_CA). This and those below are told in events, in
- NN_STATISTICS and to stderr (NN_PRINT_ERRORS), and nn_strerror has words for them; no call fails with them.
+ No trusted authority (NN_TLS_CA) has signed the peer's certificate. Events, NN_STATISTICS and NN_PRINT_ERRORS report this number
+ and those below, and nn_strerror describes them; no call fails with them.
  */
 #define NN_ETLS_UNKNOWN_CA (NN_HAUSNUMERO + 1001)
 

@@ -5,19 +5,19 @@ use super::error::Result;
 use super::socket::{Socket, c_text};
 use crate::ffi::symbols::{NN_TLS, NN_TLS_CA, NN_TLS_CERT, NN_TLS_KEY, NN_TLS_MIN_VERSION, NN_TLS_NAME, NN_TLS_VERIFY};
 
-/// Which peers have to show a certificate that is trusted, and for the right name ([`Socket::set_tls_verify`]).
+/// Which peers have to show a certificate that is trusted and, when connecting, for the right name ([`Socket::set_tls_verify`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TlsVerify {
-    /// None of them.
-    Nobody = 0,
-    /// Whoever shows a certificate at all.
-    WhoeverShows = 1,
-    /// All of them.
-    Everybody = 2,
+    /// No peer.
+    None = 0,
+    /// A peer that shows a certificate.
+    Optional = 1,
+    /// Every peer: one without a certificate is refused.
+    Required = 2,
 }
 
 impl TlsVerify {
-    const ALL: [Self; 3] = [Self::Nobody, Self::WhoeverShows, Self::Everybody];
+    const ALL: [Self; 3] = [Self::None, Self::Optional, Self::Required];
 }
 
 /// A version of TLS ([`Socket::set_tls_min_version`]).
@@ -31,7 +31,7 @@ pub enum TlsVersion {
 
 /// TLS, for the schemes `tls+tcp` and `wss`. The options hold for endpoints made afterwards. What is asked for as PEM is its text
 /// or the path of a file of it, and the empty text unsets it: a file that cannot be read is the system's error, one without what
-/// is asked for EINVAL. Why a handshake has failed is told by [`Socket::monitor`] and [`Socket::report`]. Without the feature
+/// is asked for EINVAL. [`Socket::monitor`] and [`Socket::report`] report why a handshake has failed. Without the feature
 /// `tls` all of them are ENOPROTOOPT.
 impl Socket {
     /// The certificates that are trusted, as they were given; empty: the system's.
@@ -60,7 +60,7 @@ impl Socket {
         self.set_tls_text(NN_TLS_KEY, key)
     }
 
-    /// Which peers are verified. `None`: everybody when connecting, nobody when bound.
+    /// Which peers are verified. `None`: every peer when connecting, no peer when bound.
     pub fn tls_verify(&self) -> Result<Option<TlsVerify>> {
         let number = self.int(NN_TLS, NN_TLS_VERIFY)?;
         Ok(TlsVerify::ALL.into_iter().find(|&whom| whom as i32 == number))

@@ -294,12 +294,12 @@ pub const NN_WS_PING: c_int = 1001;
 pub const NN_TLS: c_int = -1002;
 /// Certificates that are trusted. The system's, which they are unless set.
 pub const NN_TLS_CA: c_int = 1001;
-/// Our own certificate, and those it is signed with. Whoever binds needs one.
+/// Our own certificate, and those it is signed with. A bound endpoint needs one.
 pub const NN_TLS_CERT: c_int = 1002;
 /// The private key of that certificate, unless it stands beside it: PKCS#8, PKCS#1 or SEC1. It cannot be read (EACCES).
 pub const NN_TLS_KEY: c_int = 1003;
-/// Which peers have to show a certificate that is trusted, and when connecting for the right name: 0 nobody, 1 whoever shows one, 2 everybody; int.
-/// -1, which it is unless set: everybody when connecting, nobody when bound.
+/// Which peers have to show a certificate that is trusted and, when connecting, for the right name: 0 none, 1 those that show a
+/// certificate (optional), 2 all (required); int. -1, which it is unless set: 2 when connecting, 0 when bound.
 pub const NN_TLS_VERIFY: c_int = 1004;
 /// The name that the peer's certificate has to be for, and that it is asked for (SNI), in place of the host of the address: a DNS
 /// name or an IP address.
@@ -307,8 +307,8 @@ pub const NN_TLS_NAME: c_int = 1005;
 /// The oldest version of TLS that is spoken, 12 or 13; int. 12 unless set.
 pub const NN_TLS_MIN_VERSION: c_int = 1006;
 
-/// The peer's certificate is signed by nobody who is trusted here (NN_TLS_CA). This and those below are told in events, in
-/// NN_STATISTICS and to stderr (NN_PRINT_ERRORS), and nn_strerror has words for them; no call fails with them.
+/// No trusted authority (NN_TLS_CA) has signed the peer's certificate. Events, NN_STATISTICS and NN_PRINT_ERRORS report this number
+/// and those below, and nn_strerror describes them; no call fails with them.
 pub const NN_ETLS_UNKNOWN_CA: c_int = NN_HAUSNUMERO + 1001;
 /// It has expired.
 pub const NN_ETLS_EXPIRED: c_int = NN_HAUSNUMERO + 1002;

@@ -405,8 +405,8 @@ fn options_are_read_back() {
     assert_eq!(socket.recv_peer(), Ok(true));
     if let Some(pem) = &*PEM {
         assert_eq!(socket.tls_verify(), Ok(None));
-        socket.set_tls_verify(Some(TlsVerify::WhoeverShows)).unwrap();
-        assert_eq!(socket.tls_verify(), Ok(Some(TlsVerify::WhoeverShows)));
+        socket.set_tls_verify(Some(TlsVerify::Optional)).unwrap();
+        assert_eq!(socket.tls_verify(), Ok(Some(TlsVerify::Optional)));
         socket.set_tls_name("localhost").unwrap();
         assert_eq!(socket.tls_name(), Ok("localhost".to_owned()));
         assert_eq!(socket.tls_ca().as_ref(), Ok(&pem.ca));
@@ -639,7 +639,7 @@ fn a_message_tells_its_peer() {
 fn a_certificate_tells_who_the_peer_is() {
     over_tls(|at| {
         let (address, hub, leaf) = (at.next(), socket(SocketType::Pull), socket(SocketType::Push));
-        hub.set_tls_verify(Some(TlsVerify::Everybody)).unwrap();
+        hub.set_tls_verify(Some(TlsVerify::Required)).unwrap();
         hub.set_recv_peer(true).unwrap();
         leaf.set_tls_cert(&pem().client).unwrap();
         hub.bind(&address).unwrap();

@@ -71,13 +71,14 @@ class Overflow(IntEnum):
 
 
 class TlsVerify(IntEnum):
-    """Which peers have to show a certificate that is trusted, and for the right name."""
+    """Which peers have to show a certificate that is trusted and, when connecting, for the right name."""
 
-    #: Everybody when connecting, nobody when bound.
+    #: Required when connecting, none when bound.
     DEFAULT = -1
-    NOBODY = 0
-    WHOEVER_SHOWS = 1
-    EVERYBODY = 2
+    NONE = 0
+    #: Of the peers that show one.
+    OPTIONAL = 1
+    REQUIRED = 2
 
 
 class SocketType(IntEnum):

@@ -39,8 +39,8 @@ pub(crate) const NN_TLS_KEY: c_int = 1003;
 const NN_TLS_VERIFY: c_int = 1004;
 pub(crate) const NN_TLS_NAME: c_int = 1005;
 /// Values of NN_TLS_VERIFY.
-pub(crate) const NOBODY: c_int = 0;
-pub(crate) const EVERYBODY: c_int = 2;
+pub(crate) const VERIFY_NONE: c_int = 0;
+pub(crate) const VERIFY_REQUIRED: c_int = 2;
 const NN_SUB_SUBSCRIBE: c_int = 1;
 const NN_SUB: c_int = 33;
 

@@ -33,8 +33,9 @@ impl Tls {
         if let Some(name) = &self.name {
             socket.set_tls(nn::NN_TLS_NAME, name).map_err(|error| failure(&error))?;
         }
-        // Who connects verifies in any case; who is bound, if it is told whom to trust.
-        let verify = if self.insecure { Some(nn::NOBODY) } else { self.authorities.as_ref().map(|_| nn::EVERYBODY) };
+        // A connecting side verifies in any case, a bound one if --cacert names authorities.
+        let verify =
+            if self.insecure { Some(nn::VERIFY_NONE) } else { self.authorities.as_ref().map(|_| nn::VERIFY_REQUIRED) };
         verify.map_or(Ok(()), |whom| socket.set_tls_verify(whom).map_err(|error| failure(&error)))
     }
 }

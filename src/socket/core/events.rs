@@ -96,7 +96,8 @@ impl<O: Outside> State<O> {
         }
     }
 
-    /// A connection was not to be: it is told, and an error of TLS is one of its endpoint, which somebody has to see to.
+    /// Records that a handshake has failed. A failure of TLS is also an error of the endpoint, since it comes back until somebody
+    /// changes the configuration.
     pub(in crate::socket) fn handshake_failed(&mut self, endpoint: i32, peer: Option<&Arc<Peer>>, cause: Cause) {
         if let Cause::Tls(failure) = cause {
             self.endpoint_error(endpoint, failure.number());

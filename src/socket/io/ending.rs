@@ -100,7 +100,7 @@ impl Driver<'_> {
         let ipc = channel.stream().domain().is_ok_and(|domain| domain == Domain::UNIX);
         let mut shut = shut;
         if written && !shut && !(ipc && unread) {
-            // Whoever cannot be told any more is gone.
+            // A stream that fails here is gone.
             shut = channel.finish().unwrap_or(true) && !ipc;
         }
         let now = sys::now();
@@ -119,7 +119,7 @@ impl Driver<'_> {
     pub(super) fn read_to_nothing(&mut self, source: usize) {
         let Some(connection) = self.connection(source) else { return };
         let channel = Arc::clone(connection.session.channel());
-        // Nobody needs to understand it.
+        // It is dropped, so it need not be decrypted.
         let outcome = with_scratch(|scratch| sys::recv(channel.stream(), scratch));
         match outcome {
             Ok(0) => self.end(source, Cause::Closed),

@@ -97,7 +97,7 @@ impl End {
     #[cold]
     fn failed(error: &io::Error) -> Self {
         if let Some(failure) = error.get_ref().and_then(|inner| inner.downcast_ref::<Failure>()) {
-            // The peer is given time to read the alert that tells it why.
+            // The peer gets time to read the alert, which says why.
             return Self::Parted(Vec::new(), Cause::Tls(*failure));
         }
         Self::Broken(Cause::Failed(sys::code_of(error, &sys::reset())))

@@ -77,11 +77,11 @@ struct State {
     /// Records that wait for the kernel, and how much of them it has taken.
     sealed: Vec<u8>,
     gone: usize,
-    /// Bytes of the messages in them: their writer was told that nothing was taken, and offers them again.
+    /// Bytes of the messages in them: the writer got WouldBlock, and offers them again.
     owed: usize,
     /// A close_notify was sent, or is of no use any more.
     finished: bool,
-    /// It has failed: rustls is not asked again.
+    /// It has failed: rustls is not called again.
     broken: bool,
 }
 
@@ -168,8 +168,7 @@ impl Tls {
                 state.take_in(&mut scratch[..begun + received], into);
             }
             if !state.sealed.is_empty() {
-                // What the handshake says next, or an alert that tells the peer why this ends. A kernel that is full takes it
-                // later, if ever: nobody is there to be told that it does not.
+                // The next part of the handshake, or an alert. If the kernel is full, the driver waits for room (`wants_write`).
                 let _ = self.write(&mut state);
             }
             let found = into.counts != (0, 0) || state.take_rest(into)?;
@@ -200,7 +199,7 @@ impl Tls {
             scratch::with(&SCRATCH_BUFFER, SCRATCH, |scratch| {
                 let (plain, sealed) = scratch.split_at_mut(PLAIN);
                 let (taken, length) = state.seal(parts, sent, plain, sealed)?;
-                // Unless the kernel takes all of them, they wait, and their messages with their writer.
+                // Records that the kernel does not take wait here, and their messages with the writer.
                 let written = match sys::send(&self.stream, &sealed[..length]) {
                     Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
                     written => written.unwrap_or(0),
@@ -250,7 +249,7 @@ impl Tls {
     /// Ends our side in order (close_notify; RFC 8446, section 6.1). False: the kernel does not take that yet.
     pub(crate) fn finish(&self) -> io::Result<bool> {
         let mut state = self.state.lock();
-        state.say_farewell();
+        state.queue_close_notify();
         let written = self.write(&mut state)?;
         if written {
             self.stream.shutdown(Shutdown::Write)?;
@@ -277,7 +276,7 @@ impl Connection {
         }
     }
 
-    /// Looks at `bytes`, and tells how many of them need not be shown again.
+    /// Processes `bytes`, and returns how many of them need not be shown again.
     fn process(
         &mut self,
         bytes: &mut [u8],
@@ -378,7 +377,7 @@ impl State {
         }
     }
 
-    /// Copies what has begun to the front of the scratch, and tells how much it is.
+    /// Copies what has begun to the front of the scratch, and returns its length.
     fn take_begun(&self, scratch: &mut Vec<u8>) -> usize {
         let length = self.begun.len();
         if scratch.len() < length + READ {
@@ -411,11 +410,11 @@ impl State {
             self.send_early();
         }
         if matches!(self.end, Some(None)) {
-            self.say_farewell();
+            self.queue_close_notify();
         }
     }
 
-    /// Tells how many of the bytes need not be shown again.
+    /// Returns how many of the bytes need not be shown again.
     fn go_on(&mut self, bytes: &mut [u8], into: &mut Into<'_>) -> usize {
         let Self { connection, sealed, rest, .. } = self;
         let mut decrypted = |bytes: &[u8]| {
@@ -459,8 +458,8 @@ impl State {
         self.sealed.truncate(start + length);
     }
 
-    /// Once, and to a peer that has said it, too (RFC 5246, section 7.2.1).
-    fn say_farewell(&mut self) {
+    /// Queues a close_notify, once; also in answer to the peer's (RFC 5246, section 7.2.1).
+    fn queue_close_notify(&mut self) {
         if !std::mem::replace(&mut self.finished, true) {
             let Self { connection, sealed, begun, .. } = self;
             // The first look may find that the peer has closed. Before the end of the handshake there is nothing to be said.
@@ -468,8 +467,8 @@ impl State {
         }
     }
 
-    /// Makes records of what stands behind the first `skip` bytes, as many as are written at a time. Tells how many bytes those
-    /// are, and their records.
+    /// Makes records of what stands behind the first `skip` bytes, as many as are written at a time. Returns the bytes of
+    /// messages and of records.
     fn seal(
         &mut self,
         parts: &[IoSlice<'_>],

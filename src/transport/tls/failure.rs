@@ -63,7 +63,7 @@ impl Failure {
 
     pub(crate) fn c_text(self) -> &'static std::ffi::CStr {
         match self {
-            Self::UnknownAuthority => c"The peer's certificate is signed by nobody who is trusted here",
+            Self::UnknownAuthority => c"No trusted authority has signed the peer's certificate",
             Self::Expired => c"The peer's certificate has expired",
             Self::NotYetValid => c"The peer's certificate is not valid yet",
             Self::WrongName => c"The peer's certificate is for another name",

@@ -43,7 +43,7 @@ pub(crate) struct Options {
     authorities: Option<Certificates>,
     certificate: Option<Certificates>,
     key: Option<Arc<Key>>,
-    /// `None`: everybody when connecting, nobody when bound.
+    /// `None`: required when connecting, none when bound.
     verify: Option<Verify>,
     name: Option<(String, ServerName<'static>)>,
     without_12: bool,
@@ -53,9 +53,9 @@ pub(crate) struct Options {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verify {
-    Nobody,
-    WhoeverShows,
-    Everybody,
+    None,
+    Optional,
+    Required,
 }
 
 #[derive(Debug, Clone)]
@@ -66,7 +66,7 @@ struct Certificates {
     key: Option<Arc<Key>>,
 }
 
-/// A private key, which is overwritten when nobody needs it any more, and never printed.
+/// A private key, which is overwritten when it is dropped, and never printed.
 struct Key(PrivateKeyDer<'static>);
 
 impl Drop for Key {
@@ -119,9 +119,9 @@ impl Options {
             VERIFY => {
                 let verify = match int(given)? {
                     -1 => None,
-                    0 => Some(Verify::Nobody),
-                    1 => Some(Verify::WhoeverShows),
-                    2 => Some(Verify::Everybody),
+                    0 => Some(Verify::None),
+                    1 => Some(Verify::Optional),
+                    2 => Some(Verify::Required),
                     _ => return Err(Error::Invalid),
                 };
                 Box::new(move |options| options.verify = verify)
@@ -163,9 +163,9 @@ impl Options {
             .with_protocol_versions(self.versions())
             .map_err(|_| Error::Invalid)?;
         let builder = match self.verify {
-            None | Some(Verify::Nobody) => builder.with_no_client_auth(),
+            None | Some(Verify::None) => builder.with_no_client_auth(),
             Some(verify) => {
-                let demanded = verify == Verify::Everybody;
+                let demanded = verify == Verify::Required;
                 let verifier = ClientVerifier::new(self.trusted()?, provider, demanded);
                 builder.with_client_cert_verifier(verifier.ok_or(Error::Invalid)?)
             }
@@ -193,7 +193,7 @@ impl Options {
             .with_protocol_versions(self.versions())
             .map_err(|_| Error::Invalid)?
             .dangerous();
-        let builder = if self.verify == Some(Verify::Nobody) {
+        let builder = if self.verify == Some(Verify::None) {
             builder.with_custom_certificate_verifier(Arc::new(Anybody(provider)))
         } else {
             let verifier = ServerVerifier::new(self.trusted()?, provider);
@@ -274,7 +274,7 @@ fn sections(text: &[u8]) -> Result<(Vec<CertificateDer<'static>>, Option<Arc<Key
             certificates.push(der.into());
             continue;
         }
-        // It may be a key, and is overwritten even if nobody wants it.
+        // It may be a key, and is overwritten even if it is not used.
         let mut der = Zeroizing::new(der);
         if key.is_none() {
             key = PrivateKeyDer::from_pem(kind, std::mem::take(&mut *der)).map(|key| Arc::new(Key(key)));
