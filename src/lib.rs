@@ -41,9 +41,9 @@ mod message;
 
 mod panics;
 
-mod error;
-
 mod sys;
+
+mod error;
 
 mod peer;
 

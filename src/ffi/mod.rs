@@ -29,7 +29,7 @@ use self::symbols::{NN_MSG, NN_POLLIN, NN_POLLOUT};
 use crate::error::Error;
 use crate::message::{Message, Outgoing};
 use crate::socket::poll::{self, Item};
-use crate::socket::{Given, device, library, table};
+use crate::socket::{Given, device, table};
 
 /// One socket in a call of nn_poll.
 #[allow(non_camel_case_types, reason = "the name is C's")]
@@ -104,7 +104,7 @@ pub unsafe extern "C" fn nn_symbol_info(i: c_int, buf: *mut nn_symbol_properties
 #[unsafe(no_mangle)]
 pub extern "C" fn nn_term() {
     guard(|| {
-        library::term();
+        table::term();
         Ok(())
     });
 }
@@ -116,7 +116,7 @@ pub extern "C" fn nn_term() {
 #[unsafe(no_mangle)]
 pub extern "C" fn nn_init() {
     guard(|| {
-        library::init();
+        table::init();
         Ok(())
     });
 }

@@ -7,7 +7,6 @@ use std::sync::{Arc, Weak};
 use crate::sys::{Condvar, Mutex};
 use arc_swap::{ArcSwapOption, Guard};
 
-use super::table;
 use crate::error::{Error, Result};
 use crate::message;
 use crate::pattern;
@@ -15,6 +14,9 @@ use crate::reactor::worker::Worker;
 use crate::sys::{self, Tripwire};
 use crate::transport::inproc::Registry;
 use crate::transport::resolver::Resolver;
+
+/// Handles are 0 to 65,534.
+pub(super) const MAX_SOCKETS: usize = 65_535;
 
 /// What the sockets of one process share. A forked child gets one of its own.
 pub(crate) struct Library {
@@ -150,8 +152,8 @@ impl Library {
         self.handles.lock().phase.refuses()
     }
 
-    /// A handle that no socket has.
-    pub(super) fn allocate(&self) -> Result<usize> {
+    /// A handle that no socket has. A parent's sockets keep theirs in a child, where they are bad: those are not vacant.
+    pub(super) fn allocate(&self, is_vacant: impl Fn(usize) -> bool) -> Result<usize> {
         let mut handles = self.handles.lock();
         if handles.phase.refuses() {
             return Err(Error::Terminated);
@@ -168,13 +170,12 @@ impl Library {
             if let Some(handle) = handles.free.pop() {
                 break handle;
             }
-            if handles.next >= table::MAX_SOCKETS {
+            if handles.next >= MAX_SOCKETS {
                 return Err(Error::TooMany);
             }
             let handle = handles.next;
             handles.next += 1;
-            // A parent's number stays what it is: bad.
-            if table::is_vacant(handle) {
+            if is_vacant(handle) {
                 break handle;
             }
         };
@@ -190,32 +191,30 @@ impl Library {
             message::spare::clear();
         }
     }
-}
 
-/// Closes every socket; none can be opened until [`init`].
-pub(crate) fn term() {
-    let library = Library::current();
-    {
-        let mut handles = library.handles.lock();
+    /// No socket can be opened from now on. Returns how many handles there may be to close; `None`: there is nothing to end.
+    pub(super) fn begin_term(&self) -> Option<usize> {
+        let mut handles = self.handles.lock();
         if handles.phase != Phase::Running {
-            return;
+            return None;
         }
         handles.phase = Phase::Terminating;
+        Some(handles.next)
     }
-    let used = library.handles.lock().next;
-    table::close_all(0..used);
-    library.handles.lock().phase = Phase::Terminated;
-    library.changed.notify_all();
-}
 
-/// Undoes [`term`], after waiting for one that is running.
-pub(crate) fn init() {
-    let library = Library::current();
-    let mut handles = library.handles.lock();
-    while handles.phase == Phase::Terminating {
-        handles = library.changed.wait(handles);
+    pub(super) fn end_term(&self) {
+        self.handles.lock().phase = Phase::Terminated;
+        self.changed.notify_all();
     }
-    if handles.phase == Phase::Terminated {
-        handles.phase = Phase::Running;
+
+    /// Undoes nn_term, after waiting for one that is running.
+    pub(super) fn init(&self) {
+        let mut handles = self.handles.lock();
+        while handles.phase == Phase::Terminating {
+            handles = self.changed.wait(handles);
+        }
+        if handles.phase == Phase::Terminated {
+            handles.phase = Phase::Running;
+        }
     }
 }

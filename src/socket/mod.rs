@@ -10,7 +10,7 @@ mod gathered;
 #[cfg(simulated)]
 mod inspect;
 mod io;
-pub(crate) mod library;
+mod library;
 mod mailbox;
 mod monitor;
 mod neighbours;

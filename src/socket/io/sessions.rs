@@ -245,7 +245,7 @@ impl Driver<'_> {
             Stage::Parting => self.end(source, Cause::Timeout),
             Stage::Open(pipe) => {
                 // Likewise: of many answers that came while we were stopped one wait has found some.
-                if connection.is_unanswered() {
+                if connection.ping.is_some_and(|ping| ping.is_unanswered()) {
                     self.read(source);
                 }
                 if self.connection(source).is_some_and(|connection| connection.is(pipe)) {
@@ -302,8 +302,8 @@ impl Driver<'_> {
         }
         let Progress { came, secured, greeted, replies, end } =
             with_scratch(|scratch| connection.session.read(scratch, limit, frames));
-        if came {
-            connection.heard();
+        if came && let Some(ping) = &mut connection.ping {
+            ping.heard();
         }
         if let Some(time) = secured {
             self.secured(source, time);
