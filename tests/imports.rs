@@ -43,7 +43,9 @@ fn code(file: &Path) -> String {
 
 /// What a `use` names, one path for each name in its braces.
 fn expand(tree: &str) -> Vec<String> {
-    let Some((before, inner)) = tree.split_once('{') else { return vec![tree.trim().to_owned()] };
+    let Some((before, inner)) = tree.split_once('{') else {
+        return vec![tree.split(" as ").next().unwrap().trim().to_owned()];
+    };
     let inner = &inner[..inner.rfind('}').unwrap_or(inner.len())];
     let (mut parts, mut depth, mut start) = (Vec::new(), 0, 0);
     for (at, sign) in inner.char_indices() {
