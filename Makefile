@@ -15,15 +15,27 @@ REAL := libnanomsg.so.6.0.1
 NAMES := libnanomsg.so.6 libnanomsg.so.5 libnanomsg.so
 # How the library reaches the system (src/sys): as Linux does it, or `portable`, as every other system does.
 SYS ?= linux
-OUT := target$(if $(filter portable,$(SYS)),/portable)
+OUT := target$(if $(filter portable,$(SYS)),/portable)$(if $(filter yes,$(SMALL)),/small)
 SYS_FEATURES := $(if $(filter portable,$(SYS)),portable-sys)
-# TLS=no: without tls+tcp and wss, and what they are built from.
+# What can be left out, with what it is built from: ipc (unix, abstract), tls (tls+tcp; with ws, wss), ws. TLS=no leaves tls out.
 TLS ?= yes
-DEFAULTS := $(if $(filter no,$(TLS)),--no-default-features)
+FEATURES ?= ipc $(if $(filter no,$(TLS)),,tls) ws
+# SMALL=yes: for size instead of speed, into target/small.
+SMALL ?= no
+PROFILE := $(if $(filter yes,$(SMALL)),size,release)
+# The installed std can print the stack of a panic, which this library never does: some 220 KB. Where std's source is at hand it is
+# built without.
+STD_SOURCE = $(shell rustc +nightly --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/std/Cargo.toml
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+BUILD_STD := $(if $(filter yes,$(SMALL)),$(if $(wildcard $(STD_SOURCE)),yes))
+CARGO_BUILD = $(CARGO) $(if $(BUILD_STD),+nightly) $1 --profile $(PROFILE) --no-default-features --features '$(FEATURES) $2' \
+	$(if $(BUILD_STD),-Zbuild-std=std$(comma)panic_unwind -Zbuild-std-features= --target $(HOST))
+comma := ,
 STAGE := $(OUT)/lib
 STAGED_CAT := $(OUT)/bin/nanocat
 CATS := nn_push nn_pull nn_pub nn_sub nn_req nn_rep nn_surveyor nn_respondent nn_bus nn_pair
-ARCHIVE := target/release/libnanomsg.a
+BUILT := target/$(if $(BUILD_STD),$(HOST)/)$(PROFILE)
+ARCHIVE ?= $(BUILT)/libnanomsg.a
 EXPORTS := src/ffi/exports.txt
 VENV := target/venv
 PRICES_PYTHON = $$(test -x $(VENV)/bin/python && echo $(VENV)/bin/python || echo $(PYTHON))
@@ -41,7 +53,7 @@ CHECKED ?= memory ownership iovec msghdr_control cmsg pair_sizes inproc_queue pi
 LONG ?= threads fork_traffic linger_exit faults_dns faults_network faults_peer
 PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev nng-utils libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 openssl valgrind systemd
 
-.PHONY: help deps build link header check-header test without-tls bare-tls test-i686 unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom simulate portable portable-long systems mutations fuzz \
+.PHONY: help deps build link header check-header test features small bare-tls test-i686 unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom simulate portable portable-long systems mutations fuzz \
         soak long sanitize sanitize-thread valgrind lint bench bench-quick shapes omq icount \
         networks demo hello prices man install deb uninstall clean
 
@@ -65,13 +77,16 @@ deps:
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	else echo "to talk to WebSockets of others, and to test the examples and what Prometheus is told, install: $$missing"; fi
 
-## build         the library, under all its names, in target/lib; nanocat in target/bin (SYS=portable: in target/portable; TLS=no: without TLS)
+## build         the library, under all its names, in target/lib; nanocat in target/bin (SYS=portable: in target/portable; TLS=no: without TLS;
+##               FEATURES="ipc ws": with these alone of ipc, tls and ws; SMALL=yes: for small machines, in target/small)
 build:
-	$(CARGO) rustc --release $(DEFAULTS) --features '$(SYS_FEATURES)' --lib --crate-type staticlib
+	@test "$(SMALL)" != yes || test -n "$(BUILD_STD)" || echo "some 220 KB larger than it could be: there is no nightly Rust \
+	with the source of std (rustup component add rust-src --toolchain nightly)" >&2
+	$(call CARGO_BUILD,rustc,$(SYS_FEATURES)) --lib --crate-type staticlib
 	@$(MAKE) --no-print-directory link
-	$(CARGO) build --release $(DEFAULTS) --features 'cli $(SYS_FEATURES)' --bin nanocat
+	$(call CARGO_BUILD,build,cli $(SYS_FEATURES)) --bin nanocat
 	@mkdir -p $(dir $(STAGED_CAT))
-	@cp -f target/release/nanocat $(STAGED_CAT).new && mv -f $(STAGED_CAT).new $(STAGED_CAT)
+	@cp -f $(BUILT)/nanocat $(STAGED_CAT).new && mv -f $(STAGED_CAT).new $(STAGED_CAT)
 	@for name in $(CATS); do ln -sf nanocat $(dir $(STAGED_CAT))$$name; done
 
 # The shared object is linked here and not by rustc, so that the list of exported names is the version script: GNU ld takes
@@ -98,7 +113,7 @@ check-header:
 ## test          everything: rooms, headers, exports, C programs, nanocat, other libraries, interleavings, bindings, web
 test: build
 	$(CARGO) test --profile checks --features cli
-	$(MAKE) without-tls portable loom simulate sanitize valgrind pytest pip-install nodetest thirdparty dropin web networks
+	$(MAKE) features portable loom simulate sanitize valgrind pytest pip-install nodetest thirdparty dropin web networks
 
 ## unit          the tests inside the rooms
 unit:
@@ -124,10 +139,18 @@ loom:
 test-i686:
 	tests/i686/run.sh
 
-## without-tls   unit tests of the library that has no TLS, nor what TLS brings
-without-tls:
-	$(CARGO) test --profile checks --no-default-features --lib
-	! $(CARGO) tree -q --no-default-features --edges normal | grep -E 'rustls|ring |x509|zeroize'
+## features      the library without some of ipc, tls and ws: unit tests, a C program, and what is not linked then
+features:
+	tests/features/run.sh
+
+## small         whether the library for small machines is as small as is promised (docs/packages.md)
+SMALL_LIMIT := 900000
+small:
+	@$(MAKE) --no-print-directory build SMALL=yes TLS=no
+	@strip --strip-unneeded -o target/small/stripped.so target/small/lib/$(REAL)
+	@size=$$(stat -c %s target/small/stripped.so); echo "$$size bytes without TLS, stripped"; \
+	if test -n "$$(test -e $(STD_SOURCE) && echo yes)"; then test $$size -lt $(SMALL_LIMIT); \
+	else echo "skipped: without std's source it is not held against $(SMALL_LIMIT) bytes" >&2; test "$$CI" != true; fi
 
 ## portable      unit tests, C programs and hostile peers on the portable way to the system, as every system but Linux has it
 PORTABLE := NN_SYS=portable NN_LIB_DIR=$(CURDIR)/target/portable/lib NN_BIN_DIR=$(CURDIR)/target/portable/bin \
@@ -245,7 +268,7 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --profile checks --all-targets --features cli -- -D warnings
 	$(CARGO) clippy --profile checks --all-targets --all-features -- -D warnings
-	$(CARGO) clippy --profile checks --no-default-features --lib -- -D warnings
+	$(CARGO) clippy --profile checks --no-default-features --lib --tests -- -D warnings
 	@$(MAKE) --no-print-directory systems
 	RUSTFLAGS="--cfg simulated" CARGO_TARGET_DIR=target/simulated \
 		$(CARGO) clippy --profile checks --lib --test simulate -- -D warnings
