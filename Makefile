@@ -28,7 +28,14 @@ PROFILE := $(if $(filter yes,$(SMALL)),size,release)
 STD_SOURCE = $(shell rustc +nightly --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/std/Cargo.toml
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 BUILD_STD := $(if $(filter yes,$(SMALL)),$(if $(wildcard $(STD_SOURCE)),yes))
-CARGO_BUILD = $(CARGO) $(if $(BUILD_STD),+nightly) $1 --profile $(PROFILE) --no-default-features --features '$(FEATURES) $2' \
+# The same bytes wherever they are built, and by whom: no path of this machine is in them. Crates have the same one from the network
+# and from vendor/.
+CARGO_HOME ?= $(HOME)/.cargo
+PLACES = $(foreach place,$(wildcard $(CARGO_HOME)/registry/src/*),$(place)=/usr/src/crates) \
+	$(CURDIR)=/usr/src/libnanomsg-rs $(CURDIR)/vendor=/usr/src/crates
+IN_NO_PLACE = RUSTFLAGS="$$RUSTFLAGS $(addprefix --remap-path-prefix=,$(PLACES))" \
+	CFLAGS="$$CFLAGS $(addprefix -ffile-prefix-map=,$(PLACES))"
+CARGO_BUILD = $(IN_NO_PLACE) $(CARGO) $(if $(BUILD_STD),+nightly) $1 --profile $(PROFILE) --no-default-features --features '$(FEATURES) $2' \
 	$(if $(BUILD_STD),-Zbuild-std=std$(comma)panic_unwind -Zbuild-std-features= --target $(HOST))
 comma := ,
 STAGE := $(OUT)/lib
@@ -51,7 +58,7 @@ CHECKED ?= memory ownership iovec msghdr_control cmsg pair_sizes inproc_queue pi
         wire_frames ws_types
 # Programs of ctests/ that do more, or for longer, with NN_LONG=1.
 LONG ?= threads fork_traffic linger_exit faults_dns faults_network faults_peer
-PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev nng-utils libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 openssl valgrind systemd
+PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev nng-utils libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 openssl valgrind systemd debhelper chrpath
 
 .PHONY: help deps build link header check-header test features small bare-tls test-i686 unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom simulate portable portable-long systems mutations fuzz \
         soak long sanitize sanitize-thread valgrind lint bench bench-quick shapes omq icount \
@@ -372,16 +379,10 @@ uninstall:
 	rm -f $(foreach n,$(MAN_SECTIONS),$(addprefix $(DESTDIR)$(MANDIR)/man$(n)/,$(notdir $(wildcard docs/man/*.$(n)))))
 	@rmdir $(DESTDIR)$(INCLUDEDIR)/nanomsg $(DESTDIR)$(INCLUDEDIR)/nanomsg-rs $(DESTDIR)$(CMAKEDIR) 2>/dev/null || true
 
-## deb           a Debian package in target/deb, in place of libnanomsg5, libnanomsg-dev and nanomsg-utils
+## deb           Debian packages of what `make build` has made, in target/deb, in place of libnanomsg5, libnanomsg-dev and nanomsg-utils
 DEBDIR ?= $(CURDIR)/target/deb
-DEBLIB = /usr/lib/$(shell $(CC) -print-multiarch)
 deb: build
-	rm -rf $(DEBDIR)/root
-	mkdir -p $(DEBDIR)
-	$(MAKE) -s -o build install DESTDIR=$(DEBDIR)/root PREFIX=/usr LIBDIR=$(DEBLIB) INCLUDEDIR=/usr/include \
-		BINDIR=/usr/bin MANDIR=/usr/share/man
-	packaging/deb/build.sh $(DEBDIR)/root $(VERSION) $(DEBLIB) \
-		$(DEBDIR)/libnanomsg-rs_$(VERSION)_$(shell dpkg --print-architecture).deb
+	packaging/deb.sh $(DEBDIR)
 
 clean:
 	$(CARGO) clean
