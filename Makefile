@@ -60,9 +60,9 @@ CHECKED ?= memory ownership iovec msghdr_control cmsg pair_sizes inproc_queue pi
 LONG ?= threads fork_traffic linger_exit faults_dns faults_network faults_peer
 PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev nng-utils libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 openssl valgrind systemd debhelper chrpath
 
-.PHONY: help deps build link header check-header test features small bare-tls test-i686 unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom simulate portable portable-long systems mutations fuzz \
+.PHONY: help deps build library link header check-header test features small bare-tls test-i686 unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom simulate portable portable-long systems mutations fuzz \
         soak long sanitize sanitize-thread valgrind lint bench bench-quick shapes omq icount \
-        networks demo hello prices man install deb uninstall clean
+        networks demo hello prices man install deb uninstall dist reproducible packages-ci packages-test clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -86,15 +86,18 @@ deps:
 
 ## build         the library, under all its names, in target/lib; nanocat in target/bin (SYS=portable: in target/portable; TLS=no: without TLS;
 ##               FEATURES="ipc ws": with these alone of ipc, tls and ws; SMALL=yes: for small machines, in target/small)
-build:
-	@test "$(SMALL)" != yes || test -n "$(BUILD_STD)" || echo "some 220 KB larger than it could be: there is no nightly Rust \
-	with the source of std (rustup component add rust-src --toolchain nightly)" >&2
-	$(call CARGO_BUILD,rustc,$(SYS_FEATURES)) --lib --crate-type staticlib
-	@$(MAKE) --no-print-directory link
+build: library
 	$(call CARGO_BUILD,build,cli $(SYS_FEATURES)) --bin nanocat
 	@mkdir -p $(dir $(STAGED_CAT))
 	@cp -f $(BUILT)/nanocat $(STAGED_CAT).new && mv -f $(STAGED_CAT).new $(STAGED_CAT)
 	@for name in $(CATS); do ln -sf nanocat $(dir $(STAGED_CAT))$$name; done
+
+# Without nanocat.
+library:
+	@test "$(SMALL)" != yes || test -n "$(BUILD_STD)" || echo "some 220 KB larger than it could be: there is no nightly Rust \
+	with the source of std (rustup component add rust-src --toolchain nightly)" >&2
+	$(call CARGO_BUILD,rustc,$(SYS_FEATURES)) --lib --crate-type staticlib
+	@$(MAKE) --no-print-directory link
 
 # The shared object is linked here and not by rustc, so that the list of exported names is the version script: GNU ld takes
 # only one. A name that nobody defines ends the linking. nodelete: dlclose must not take away the code that a thread of ours
@@ -103,7 +106,7 @@ link:
 	@mkdir -p $(STAGE)
 	@cp -f $(ARCHIVE) $(STAGE)/.archive && mv -f $(STAGE)/.archive $(STAGE)/libnanomsg.a
 	@{ echo '{ global:'; sed 's/$$/;/' $(EXPORTS); echo 'local: *; };'; } > $(STAGE)/exports.map
-	@$(CC) -shared -o $(STAGE)/.new -Wl,-soname,$(firstword $(NAMES)),-z,nodelete,-z,relro,-z,now,-z,defs \
+	@$(CC) -shared -o $(STAGE)/.new -Wl,-soname,$(firstword $(NAMES)),-z,nodelete,-z,relro,-z,now,-z,noexecstack,-z,defs \
 		-Wl,-O1,--as-needed,--gc-sections,--version-script=$(STAGE)/exports.map \
 		$$(sed 's/^/-Wl,--require-defined=/' $(EXPORTS)) $(STAGE)/libnanomsg.a -lgcc_s -lc
 	@mv -f $(STAGE)/.new $(STAGE)/$(REAL)
@@ -117,9 +120,13 @@ header:
 check-header:
 	$(CARGO) test --profile checks --test headers
 
+# The C programs wait most of the time: two for each processor take half as long.
+C_PROGRAMS := RUST_TEST_THREADS=$(shell expr 2 '*' $$(nproc))
+
 ## test          everything: rooms, headers, exports, C programs, nanocat, other libraries, interleavings, bindings, web
 test: build
-	$(CARGO) test --profile checks --features cli
+	$(CARGO) test --profile checks --features cli -- --skip program:: --skip over_unix::
+	$(C_PROGRAMS) $(CARGO) test --profile checks --features cli --test ctests -- program:: over_unix::
 	$(MAKE) features portable loom simulate sanitize valgrind pytest pip-install nodetest thirdparty dropin web networks
 
 ## unit          the tests inside the rooms
@@ -153,19 +160,19 @@ features:
 ## small         whether the library for small machines is as small as is promised (docs/packages.md)
 SMALL_LIMIT := 900000
 small:
-	@$(MAKE) --no-print-directory build SMALL=yes TLS=no
+	@$(MAKE) --no-print-directory library SMALL=yes TLS=no
 	@strip --strip-unneeded -o target/small/stripped.so target/small/lib/$(REAL)
 	@size=$$(stat -c %s target/small/stripped.so); echo "$$size bytes without TLS, stripped"; \
 	if test -n "$$(test -e $(STD_SOURCE) && echo yes)"; then test $$size -lt $(SMALL_LIMIT); \
 	else echo "skipped: without std's source it is not held against $(SMALL_LIMIT) bytes" >&2; test "$$CI" != true; fi
 
 ## portable      unit tests, C programs and hostile peers on the portable way to the system, as every system but Linux has it
-PORTABLE := NN_SYS=portable NN_LIB_DIR=$(CURDIR)/target/portable/lib NN_BIN_DIR=$(CURDIR)/target/portable/bin \
+PORTABLE := NN_SYS=portable NN_OURS_ONLY=1 NN_LIB_DIR=$(CURDIR)/target/portable/lib NN_BIN_DIR=$(CURDIR)/target/portable/bin \
 	$(CARGO) test --profile checks --features 'cli portable-sys'
 portable:
-	@$(MAKE) --no-print-directory build SYS=portable
+	@$(MAKE) --no-print-directory library SYS=portable
 	$(PORTABLE) --lib --test hostile
-	$(PORTABLE) --test ctests -- program::
+	$(C_PROGRAMS) $(PORTABLE) --test ctests -- program::
 
 ## portable-long the other tests on it: soak, subscriptions, random calls, the Rust API, nanocat, other libraries
 portable-long:
@@ -337,6 +344,25 @@ man:
 	@out=$(abspath $(HTML)) && cd docs/man && for page in *.[137]; do mandoc -T html \
 		-O 'man=%N.%S.html;https://manpages.debian.org/%N.%S,toc' $$page > $$out/$$page.html || exit; done
 	@echo $(HTML)/nanomsg.7.html
+
+## dist          everything that is given to others, from a clean clone of what is committed, into dist/ with SHA256SUMS
+DIST ?= $(CURDIR)/dist
+dist:
+	packaging/dist.sh $(DIST)
+
+## reproducible  two dist/ of different folders, users, times and umasks: the same bytes (long: two whole builds)
+reproducible:
+	packaging/reproducible.sh
+
+## packages-ci   what packages need, in little time: versions agree, recipes are well-formed, wheel and npm package install, hardening
+packages-ci: build
+	packaging/test.sh versions recipes hardening abi wheel npm crate
+
+## packages-test installs each package that can be installed here into an empty root, runs something with it, removes it, and finds
+##               nothing left (long; PACKAGES="wheel rpm" for some)
+PACKAGES ?=
+packages-test: build
+	packaging/test.sh $(PACKAGES)
 
 ## install       into DESTDIR/PREFIX; uninstall takes away what it has put there
 #
