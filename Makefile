@@ -34,7 +34,7 @@ CARGO_HOME ?= $(HOME)/.cargo
 PLACES = $(foreach place,$(wildcard $(CARGO_HOME)/registry/src/*),$(place)=/usr/src/crates) \
 	$(CURDIR)=/usr/src/libnanomsg-rs $(CURDIR)/vendor=/usr/src/crates
 IN_NO_PLACE = RUSTFLAGS="$$RUSTFLAGS $(addprefix --remap-path-prefix=,$(PLACES))" \
-	CFLAGS="$$CFLAGS $(addprefix -ffile-prefix-map=,$(PLACES))"
+	CFLAGS="$$CFLAGS -fstack-protector-strong $(addprefix -ffile-prefix-map=,$(PLACES))"
 CARGO_BUILD = $(IN_NO_PLACE) $(CARGO) $(if $(BUILD_STD),+nightly) $1 --profile $(PROFILE) --no-default-features --features '$(FEATURES) $2' \
 	$(if $(BUILD_STD),-Zbuild-std=std$(comma)panic_unwind -Zbuild-std-features= --target $(HOST))
 comma := ,
@@ -62,7 +62,7 @@ PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev nng-utils libzmq3-dev p
 
 .PHONY: help deps build library link header check-header test features small bare-tls test-i686 unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom simulate portable portable-long systems mutations fuzz \
         soak long sanitize sanitize-thread valgrind lint bench bench-quick shapes omq icount \
-        networks demo hello prices man install deb uninstall dist reproducible packages-ci packages-test clean
+        networks demo hello prices man install deb uninstall dist reproducible packages-ci packages-test trust clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -109,6 +109,9 @@ link:
 	@$(CC) -shared -o $(STAGE)/.new -Wl,-soname,$(firstword $(NAMES)),-z,nodelete,-z,relro,-z,now,-z,noexecstack,-z,defs \
 		-Wl,-O1,--as-needed,--gc-sections,--version-script=$(STAGE)/exports.map \
 		$$(sed 's/^/-Wl,--require-defined=/' $(EXPORTS)) $(STAGE)/libnanomsg.a -lgcc_s -lc
+	@# What it was built from, for those who look for known weaknesses.
+	@packaging/auditable.py '$(FEATURES) $(SYS_FEATURES)' $(STAGE)/.auditable && objcopy --add-section .dep-v0=$(STAGE)/.auditable \
+		--set-section-flags .dep-v0=noload,readonly $(STAGE)/.new
 	@mv -f $(STAGE)/.new $(STAGE)/$(REAL)
 	@for name in $(NAMES); do ln -sf $(REAL) $(STAGE)/$$name; done
 
@@ -363,6 +366,12 @@ packages-ci: build
 PACKAGES ?=
 packages-test: build
 	packaging/test.sh $(PACKAGES)
+
+## trust         licences, sources and known weaknesses of what is linked (cargo-deny), and its list (cargo-cyclonedx); long at first
+#
+# Both are installed in target/tools.
+trust:
+	packaging/trust.sh
 
 ## install       into DESTDIR/PREFIX; uninstall takes away what it has put there
 #
