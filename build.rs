@@ -17,9 +17,17 @@ fn main() {
     if !linux || env::var_os("CARGO_FEATURE_PORTABLE_SYS").is_some() {
         println!("cargo::rustc-cfg=portable_sys");
     }
-    // The simulator's network carries what its seed decides, and the keys of TLS are random.
-    if env::var_os("CARGO_FEATURE_TLS").is_some() && env::var_os("CARGO_CFG_SIMULATED").is_none() {
-        println!("cargo::rustc-cfg=tls");
+    let feature = |name: &str| env::var_os(format!("CARGO_FEATURE_{name}")).is_some();
+    // The simulator's network carries what its seed decides, and the keys of TLS are random. It has no files either.
+    if env::var_os("CARGO_CFG_SIMULATED").is_none() {
+        for (name, cfg) in [("IPC", "ipc"), ("TLS", "tls")] {
+            if feature(name) {
+                println!("cargo::rustc-cfg={cfg}");
+            }
+        }
+    }
+    if feature("WS") {
+        println!("cargo::rustc-cfg=ws");
     }
     let apple = env::var("CARGO_CFG_TARGET_VENDOR").is_ok_and(|vendor| vendor == "apple");
     if env::var_os("CARGO_CFG_UNIX").is_some() && !apple {

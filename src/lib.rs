@@ -49,13 +49,13 @@ mod peer;
 
 mod scratch;
 
-#[cfg(any(test, fuzzing))]
+#[cfg(all(ws, any(test, fuzzing)))]
 pub mod fuzzing;
 
 #[cfg(simulated)]
 pub mod simulation;
 
-#[cfg(test)]
+#[cfg(all(test, ws))]
 mod icount;
 
 pub use api::{

@@ -187,7 +187,7 @@ pub(super) fn sp_header_space(header: usize) -> usize {
 }
 
 /// Reads any bytes as a control buffer, in every way there is, and panics where the answers contradict each other.
-#[cfg(any(test, fuzzing))]
+#[cfg(all(ws, any(test, fuzzing)))]
 pub(crate) fn examine(block: &[u8]) {
     let mut at = next(block, None);
     let mut steps = Vec::new();

@@ -27,7 +27,7 @@ pub(crate) mod atomic;
 #[cfg(not(simulated))]
 mod descriptors;
 mod errors;
-#[cfg(not(simulated))]
+#[cfg(ipc)]
 pub(crate) mod files;
 mod interest;
 #[cfg_attr(simulated, allow(dead_code, reason = "a part of it is simulated"))]

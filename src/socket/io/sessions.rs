@@ -512,6 +512,7 @@ mod tests {
     use super::*;
     use crate::message::Message;
     use crate::socket::Socket;
+    #[cfg(any(tls, ws))]
     use crate::socket::core::Given;
     use crate::socket::library::Library;
     use crate::sys::{self, Poller};
@@ -603,6 +604,7 @@ mod tests {
 
     /// Of many answers one wait finds some, and the time of the others may be over as well.
     #[test]
+    #[cfg(ws)]
     fn an_answer_that_came_in_time_is_a_sign_of_life_though_we_are_late() {
         let library = Arc::new(Library::new(sys::generation(), Arc::default()));
         let pull = Socket::new(library, sys::generation(), pattern::PULL, false, "late".to_owned()).unwrap();

@@ -8,7 +8,7 @@ use super::{Cause, End};
 use crate::codec::length_prefix::LengthPrefix;
 use crate::codec::ws_frame::Role;
 use crate::codec::ws_upgrade::{self, Refusal, Upgrade};
-use crate::codec::{Framing, sp_header};
+use crate::codec::{Framing, Usual, sp_header};
 use crate::peer::type_name;
 use crate::sys;
 use crate::transport::channel::Channel;
@@ -41,15 +41,16 @@ pub(crate) struct Forwarding {
 
 /// How a connection begins, and so what frames it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(not(ws), allow(dead_code, reason = "nothing has WebSockets"))]
 pub(crate) enum Greeting {
     /// Both sides tell their type. We have accepted the connection.
     SpServer(LengthPrefix),
     /// We have made it.
     SpClient(LengthPrefix),
     /// We answer the upgrade request of a WebSocket client.
-    WsServer { opcode: u8 },
+    WsServer { opcode: Usual },
     /// We ask for the upgrade.
-    WsClient { resource: String, host: String, opcode: u8 },
+    WsClient { resource: String, host: String, opcode: Usual },
 }
 
 impl Greeting {
