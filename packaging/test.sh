@@ -239,7 +239,7 @@ conan() {
     "$work/conan/bin/pip" install -q --disable-pip-version-check 'conan>=2' || { skip "conan could not be installed"; return; }
     export CONAN_HOME=$work/conan-home PATH=$work/conan/bin:$PATH
     "$work/conan/bin/conan" profile detect > /dev/null 2>&1
-    "$work/conan/bin/conan" create packaging/conan --build=missing > "$work/conan.log" 2>&1 || fail "$(tail -n 40 "$work/conan.log")"
+    "$work/conan/bin/conan" create packaging/conan --no-remote --build=missing > "$work/conan.log" 2>&1 || fail "$(tail -n 40 "$work/conan.log")"
     grep -x '.*Hello' "$work/conan.log"
     "$work/conan/bin/conan" remove -c 'libnanomsg-rs/*' > /dev/null 2>&1
     test -z "$(find "$CONAN_HOME/p" -name 'libnanomsg*' 2> /dev/null)" || fail "left behind in $CONAN_HOME/p"
