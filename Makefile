@@ -58,7 +58,7 @@ CHECKED ?= memory ownership iovec msghdr_control cmsg pair_sizes inproc_queue pi
         wire_frames ws_types
 # Programs of ctests/ that do more, or for longer, with NN_LONG=1.
 LONG ?= threads fork_traffic linger_exit faults_dns faults_network faults_peer
-PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev nng-utils libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 openssl valgrind systemd debhelper chrpath
+PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev nng-utils libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 openssl valgrind systemd debhelper chrpath abigail-tools
 
 .PHONY: help deps build library link header check-header test features small bare-tls test-i686 unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom simulate portable portable-long systems mutations fuzz \
         soak long sanitize sanitize-thread valgrind lint bench bench-quick shapes omq icount \
