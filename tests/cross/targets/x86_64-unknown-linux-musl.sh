@@ -1,0 +1,6 @@
+# Its programs run as they are.
+packages="musl-tools"
+tools="musl-gcc"
+cc=musl-gcc
+# What unwinds is in the library: libgcc_s.so.1 is glibc's.
+link_flags="-static-libgcc -lgcc_eh -lc"
