@@ -21,9 +21,10 @@ cargo=${CARGO:-cargo}
 
 packages=      # Debian packages beside those of `make deps`
 tools=         # commands that must be there
-cc=cc          # the C compiler, which also links; one word: it goes to cargo as well
+cc=cc          # the C compiler, which also links the shared library; one word: it goes to cargo as well
+linker=        # what links programs in Rust; nothing: the C compiler
 nm=nm
-runner=        # what runs a program of the target; nothing: it runs as it is
+runner=env     # what runs a program of the target; env: it runs as it is
 bits=64        # of a pointer
 real=libnanomsg.so.6.0.1 # the shared library's file
 names="libnanomsg.so.6 libnanomsg.so.5 libnanomsg.so" # its links; the first is the name that programs ask for
@@ -62,7 +63,7 @@ rust() {
     # The names that cargo and the crate cc read.
     upper=$(echo "$target" | tr 'a-z-' 'A-Z_') lower=$(echo "$target" | tr - _)
     # shellcheck disable=SC2086
-    env "CARGO_TARGET_${upper}_LINKER=$cc" "CARGO_TARGET_${upper}_RUNNER=$runner" "CC_$lower=$cc" \
+    env "CARGO_TARGET_${upper}_LINKER=${linker:-$cc}" "CARGO_TARGET_${upper}_RUNNER=$runner" "CC_$lower=$cc" \
         CARGO_TARGET_DIR="$rust_out" "$cargo" "$rust_verb" -q $std --target "$target" --profile "$profile" "$@"
 }
 
