@@ -41,7 +41,7 @@ CHECKED ?= memory ownership iovec msghdr_control cmsg pair_sizes inproc_queue pi
 LONG ?= threads fork_traffic linger_exit faults_dns faults_network faults_peer
 PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev nng-utils libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 openssl valgrind systemd
 
-.PHONY: help deps build link header check-header test without-tls bare-tls cross cross-test cross-all cross-deps cross-ci unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom simulate portable portable-long systems mutations fuzz \
+.PHONY: help deps build library link header check-header test without-tls bare-tls cross cross-test cross-all cross-deps cross-ci unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom simulate portable portable-long systems mutations fuzz \
         soak long sanitize sanitize-thread valgrind lint bench bench-quick shapes omq icount \
         networks demo hello prices man install deb uninstall clean
 
@@ -66,13 +66,16 @@ deps:
 	else echo "to talk to WebSockets of others, and to test the examples and what Prometheus is told, install: $$missing"; fi
 
 ## build         the library, under all its names, in target/lib; nanocat in target/bin (SYS=portable: in target/portable; TLS=no: without TLS)
-build:
-	$(CARGO) rustc --release $(DEFAULTS) --features '$(SYS_FEATURES)' --lib --crate-type staticlib
-	@$(MAKE) --no-print-directory link
+build: library
 	$(CARGO) build --release $(DEFAULTS) --features 'cli $(SYS_FEATURES)' --bin nanocat
 	@mkdir -p $(dir $(STAGED_CAT))
 	@cp -f target/release/nanocat $(STAGED_CAT).new && mv -f $(STAGED_CAT).new $(STAGED_CAT)
 	@for name in $(CATS); do ln -sf nanocat $(dir $(STAGED_CAT))$$name; done
+
+# Without nanocat.
+library:
+	$(CARGO) rustc --release $(DEFAULTS) --features '$(SYS_FEATURES)' --lib --crate-type staticlib
+	@$(MAKE) --no-print-directory link
 
 # The shared object is linked here and not by rustc, so that the list of exported names is the version script: GNU ld takes
 # only one. A name that nobody defines ends the linking. nodelete: dlclose must not take away the code that a thread of ours
@@ -96,9 +99,13 @@ header:
 check-header:
 	$(CARGO) test --profile checks --test headers
 
+# The C programs wait most of the time: two for each processor take half as long.
+C_PROGRAMS := RUST_TEST_THREADS=$(shell expr 2 '*' $$(nproc))
+
 ## test          everything: rooms, headers, exports, C programs, nanocat, other libraries, interleavings, bindings, web
 test: build
-	$(CARGO) test --profile checks --features cli
+	$(CARGO) test --profile checks --features cli -- --skip program:: --skip over_unix::
+	$(C_PROGRAMS) $(CARGO) test --profile checks --features cli --test ctests -- program:: over_unix::
 	$(MAKE) without-tls portable loom simulate sanitize valgrind pytest pip-install nodetest thirdparty dropin web networks
 
 ## unit          the tests inside the rooms
@@ -154,12 +161,12 @@ without-tls:
 	! $(CARGO) tree -q --no-default-features --edges normal | grep -E 'rustls|ring |x509|zeroize'
 
 ## portable      unit tests, C programs and hostile peers on the portable way to the system, as every system but Linux has it
-PORTABLE := NN_SYS=portable NN_LIB_DIR=$(CURDIR)/target/portable/lib NN_BIN_DIR=$(CURDIR)/target/portable/bin \
+PORTABLE := NN_SYS=portable NN_OURS_ONLY=1 NN_LIB_DIR=$(CURDIR)/target/portable/lib NN_BIN_DIR=$(CURDIR)/target/portable/bin \
 	$(CARGO) test --profile checks --features 'cli portable-sys'
 portable:
-	@$(MAKE) --no-print-directory build SYS=portable
+	@$(MAKE) --no-print-directory library SYS=portable
 	$(PORTABLE) --lib --test hostile
-	$(PORTABLE) --test ctests -- program::
+	$(C_PROGRAMS) $(PORTABLE) --test ctests -- program::
 
 ## portable-long the other tests on it: soak, subscriptions, random calls, the Rust API, nanocat, other libraries
 portable-long:
