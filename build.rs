@@ -17,6 +17,11 @@ fn main() {
     if !linux || env::var_os("CARGO_FEATURE_PORTABLE_SYS").is_some() {
         println!("cargo::rustc-cfg=portable_sys");
     }
+    // Large messages pass between processes by reference where the kernel has what that takes, and we speak to it.
+    let simulated = env::var_os("CARGO_CFG_SIMULATED").is_some();
+    if linux && env::var_os("CARGO_FEATURE_PORTABLE_SYS").is_none() && !simulated {
+        println!("cargo::rustc-cfg=shared_memory");
+    }
     // The simulator's network carries what its seed decides, and the keys of TLS are random.
     if env::var_os("CARGO_FEATURE_TLS").is_some() && env::var_os("CARGO_CFG_SIMULATED").is_none() {
         println!("cargo::rustc-cfg=tls");

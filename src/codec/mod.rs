@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod length_prefix;
+pub(crate) mod reference;
 pub(crate) mod sp_header;
 pub(crate) mod ws_frame;
 mod ws_text;
