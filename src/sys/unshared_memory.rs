@@ -58,12 +58,22 @@ impl Segment {
         match self.0 {}
     }
 
+    pub(crate) fn make_private(&self, _offset: usize, _length: usize) {
+        match self.0 {}
+    }
+
+    pub(crate) fn leave_to_parent(&self) {
+        match self.0 {}
+    }
+
     pub(crate) fn forget_writes(&self, _offset: usize, _length: usize) {
         match self.0 {}
     }
 }
 
 pub(crate) fn forget_pagemap() {}
+
+pub(crate) fn at_fork(_prepare: extern "C" fn(), _parent: extern "C" fn(), _child: extern "C" fn()) {}
 
 #[derive(Debug)]
 pub(crate) struct Page(Infallible);

@@ -99,6 +99,24 @@ impl Block {
         self.length -= count - in_front;
     }
 
+    /// Before the process forks: what a child finds must stay as it is, whatever the parent and its peers do with the block. Of our
+    /// own it gets the bytes back afterwards, with where they belong.
+    pub(super) fn prepare_fork(&self) -> Option<(Arc<Segment>, usize, Vec<u8>)> {
+        let Hold { segment, offset, capacity, origin, .. } = &*self.hold;
+        match origin {
+            Origin::Peer { .. } => {
+                segment.make_private(*offset, *capacity);
+                None
+            }
+            Origin::Own => {
+                let mut bytes = Vec::new();
+                bytes.try_reserve_exact(self.length).ok()?;
+                bytes.extend_from_slice(self.as_slice());
+                Some((Arc::clone(segment), offset + self.start, bytes))
+            }
+        }
+    }
+
     /// The same message once more.
     pub(crate) fn share(&self) -> Self {
         Self { hold: Arc::clone(&self.hold), start: self.start, length: self.length, front: self.front.clone() }
@@ -139,7 +157,7 @@ impl Block {
 
     /// Whether others may see it where it is: what a program has written into a peer's block they would not.
     pub(crate) fn can_be_lent(&self) -> bool {
-        self.front.is_empty() && !self.hold.was_changed()
+        self.front.is_empty() && self.hold.generation == sys::generation() && !self.hold.was_changed()
     }
 
     pub(crate) fn hold(&self) -> &Arc<Hold> {

@@ -1,6 +1,7 @@
 //! The segments that this process has made, and the blocks that its program has pointers to.
 #![forbid(unsafe_code)]
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -9,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::super::Header;
 use super::{Block, Hold, Origin};
 use crate::sys;
-use crate::sys::Mutex;
 use crate::sys::shared_memory::{self, PAGE, Segment};
+use crate::sys::{Mutex, MutexGuard};
 
 /// Bytes of all blocks that are in use at a time. What is beyond lives in memory of the process's own.
 const HELD_MAX: usize = if cfg!(target_pointer_width = "64") { 1 << 30 } else { 128 << 20 };
@@ -182,7 +183,43 @@ pub(crate) fn clear() {
 }
 
 /// Blocks that the program has, by their addresses.
-static EXPOSED: Mutex<Option<HashMap<usize, Block>>> = Mutex::new(None);
+static EXPOSED: Mutex<Option<Exposed>> = Mutex::new(None);
+
+type Exposed = HashMap<usize, Block>;
+
+/// What the thread that forks holds meanwhile, so that the child finds both whole: the pool, what the program has, and what it has
+/// of our own blocks.
+type Forking =
+    (MutexGuard<'static, Option<Pool>>, MutexGuard<'static, Option<Exposed>>, Vec<(Arc<Segment>, usize, Vec<u8>)>);
+
+thread_local! {
+    static FORKING: RefCell<Option<Forking>> = const { RefCell::new(None) };
+}
+
+extern "C" fn before_fork() {
+    let (exposed, pool) = (EXPOSED.lock(), POOL.lock());
+    let copies = exposed.iter().flat_map(HashMap::values).filter_map(Block::prepare_fork).collect();
+    let _ = FORKING.try_with(|forking| forking.replace(Some((pool, exposed, copies))));
+}
+
+extern "C" fn after_fork() {
+    let _ = FORKING.try_with(RefCell::take);
+}
+
+/// The child keeps the bytes of messages that its program has, and nothing else.
+extern "C" fn in_child() {
+    let Ok(Some((mut pool, exposed, copies))) = FORKING.try_with(RefCell::take) else { return };
+    FROM.store(usize::MAX, Ordering::Relaxed);
+    for own in pool.iter().flat_map(|pool| &pool.segments) {
+        own.segment.leave_to_parent();
+    }
+    for (segment, offset, bytes) in &copies {
+        segment.write(*offset, bytes);
+    }
+    // Their memory is the parent's to give back.
+    std::mem::forget(pool.take());
+    drop((pool, exposed));
+}
 
 /// Where they all lie: other memory needs no look.
 static LOWEST: AtomicUsize = AtomicUsize::new(usize::MAX);
@@ -190,6 +227,7 @@ static HIGHEST: AtomicUsize = AtomicUsize::new(0);
 
 /// Gives a block to the program: it is alone, and has no header. The same block again, if the program has one there already.
 pub(crate) fn expose(block: Block) -> Result<*mut u8, Block> {
+    shared_memory::at_fork(before_fork, after_fork, in_child);
     let pointer = block.expose();
     LOWEST.fetch_min(pointer.addr(), Ordering::Relaxed);
     HIGHEST.fetch_max(pointer.addr(), Ordering::Relaxed);

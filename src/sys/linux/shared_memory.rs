@@ -21,7 +21,8 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::ptr::NonNull;
-use std::sync::atomic::AtomicU32;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use socket2::{Domain, MaybeUninitSlice, Socket};
 
@@ -228,6 +229,29 @@ impl Segment {
         false
     }
 
+    /// Gives the process pages of its own of such a part, before it forks: what becomes of the part later concerns neither of the two.
+    pub(crate) fn make_private(&self, offset: usize, length: usize) {
+        let mut at = offset;
+        while at < offset + length {
+            // SAFETY: a byte within the mapping. Other threads of the program may be writing to it at the same time, which an
+            // atomic operation that changes nothing leaves alone.
+            let byte = unsafe { AtomicU8::from_ptr(self.at(at, 1)) };
+            let value = byte.load(Ordering::Relaxed);
+            // Not `fetch_or`: the compiler makes a read of that. Where it fails, somebody has written.
+            let _ = byte.compare_exchange(value, value, Ordering::Relaxed, Ordering::Relaxed);
+            at = (at / PAGE + 1) * PAGE;
+        }
+    }
+
+    /// In a forked child: what is written to one of our own is seen by nobody else from now on. The parent goes on using its own.
+    pub(crate) fn leave_to_parent(&self) {
+        let (access, flags) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_NORESERVE | libc::MAP_FIXED);
+        let (base, number) = (self.mapping.base.as_ptr().cast(), self.descriptor.number());
+        // SAFETY: it takes the place of the very same mapping, with the same bytes. Where it fails the old one stays.
+        unsafe { libc::mmap(base, self.len(), access, flags, number, 0) };
+    }
+
     /// Makes what the program has written to such a part its maker's again.
     pub(crate) fn forget_writes(&self, offset: usize, length: usize) {
         let start = offset / PAGE * PAGE;
@@ -242,12 +266,22 @@ static PAGEMAP: Mutex<Option<(u32, File)>> = Mutex::new(None);
 
 fn read_pagemap(entries: &mut [u8], at: u64) -> bool {
     let _whole = Uncancelled::new();
-    let mut known = PAGEMAP.lock();
+    // Not waited for: in a child of `fork` nobody may be there to let it go.
+    let Some(mut known) = PAGEMAP.try_lock() else { return false };
     if known.as_ref().is_none_or(|(of, _)| *of != generation()) {
         // A parent's tells of the parent.
         *known = File::open("/proc/self/pagemap").ok().map(|file| (generation(), file));
     }
     known.as_ref().is_some_and(|(_, file)| file.read_exact_at(entries, at).is_ok())
+}
+
+/// Has these run in the thread that forks: before it, and afterwards in the parent and in the child.
+pub(crate) fn at_fork(prepare: extern "C" fn(), parent: extern "C" fn(), child: extern "C" fn()) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the functions are static, and the library is never unloaded (linked with -z nodelete).
+        unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
+    });
 }
 
 /// Gives back what was only kept to be quick.
@@ -400,8 +434,6 @@ pub(crate) fn fill_with(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::Ordering;
-
     use socket2::Type;
 
     use super::*;
@@ -449,6 +481,17 @@ mod tests {
         file.set_len(PAGE as u64).unwrap();
         let file = Descriptor(OwnedFd::from(file).into());
         assert!(Segment::adopt(file, PAGE).is_err());
+    }
+
+    #[test]
+    fn what_was_made_private_is_not_seen_to_change() {
+        let own = Segment::create(4 * PAGE).unwrap();
+        own.write(0, &[1; 4 * PAGE]);
+        let theirs = Segment::adopt(passed(own.descriptor()).pop().unwrap(), 4 * PAGE).unwrap();
+        theirs.make_private(10, 2 * PAGE);
+        own.write(0, &[2; 4 * PAGE]);
+        assert_eq!(theirs.bytes(0, 3 * PAGE), [1; 3 * PAGE]);
+        assert_eq!(theirs.bytes(3 * PAGE, PAGE), [2; PAGE]);
     }
 
     #[test]

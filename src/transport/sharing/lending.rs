@@ -82,7 +82,7 @@ pub(crate) struct Lending {
     most: usize,
     full: bool,
     /// Messages that have gone this way.
-    pub(crate) messages: u64,
+    messages: u64,
     /// Answers of ours that the peer may not have read.
     told: u32,
 }
@@ -134,8 +134,14 @@ impl Lending {
         self.told <= ANSWERS
     }
 
+    /// Messages that have gone this way.
+    pub(crate) fn messages(&self) -> u64 {
+        self.messages
+    }
+
     /// Blocks that are lent, and their bytes.
-    pub(crate) fn lent(&self) -> (usize, usize) {
+    pub(crate) fn lent(&mut self) -> (usize, usize) {
+        self.take_back();
         (self.order.len(), self.bytes)
     }
 
