@@ -14,17 +14,22 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     // The operating system below us (src/sys) is reached without system calls of our own.
     let linux = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux");
-    if !linux || env::var_os("CARGO_FEATURE_PORTABLE_SYS").is_some() {
+    let feature = |name: &str| env::var_os(format!("CARGO_FEATURE_{name}")).is_some();
+    if !linux || feature("PORTABLE_SYS") {
         println!("cargo::rustc-cfg=portable_sys");
     }
-    let feature = |name: &str| env::var_os(format!("CARGO_FEATURE_{name}")).is_some();
     // The simulator's network carries what its seed decides, and the keys of TLS are random. It has no files either.
-    if env::var_os("CARGO_CFG_SIMULATED").is_none() {
+    let simulated = env::var_os("CARGO_CFG_SIMULATED").is_some();
+    if !simulated {
         for (name, cfg) in [("IPC", "ipc"), ("TLS", "tls")] {
             if feature(name) {
                 println!("cargo::rustc-cfg={cfg}");
             }
         }
+    }
+    // Large messages pass between processes by reference where the kernel has what that takes, and we speak to it.
+    if linux && feature("IPC") && !feature("PORTABLE_SYS") && !simulated {
+        println!("cargo::rustc-cfg=shared_memory");
     }
     if feature("WS") {
         println!("cargo::rustc-cfg=ws");

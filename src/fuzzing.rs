@@ -252,7 +252,8 @@ fn hear_session(mode: u8, pieces: &[usize], mut wire: &[u8]) -> (Vec<Vec<u8>>, O
         1 => Greeting::SpClient(LengthPrefix::Typed),
         _ => Greeting::WsServer { opcode: ws_frame::BINARY },
     };
-    let protocols = Protocols { own: pattern::PAIR, peer: pattern::PAIR, forwarding: None, limited: true };
+    let protocols =
+        Protocols { own: pattern::PAIR, peer: pattern::PAIR, forwarding: None, limited: true, shares: false };
     let mut session = Session::start(Channel::Plain(stream.into()), greeting, protocols).expect("it is greeted");
     let (mut scratch, mut frames, mut message) = (vec![0; SCRATCH], Inbox::default(), Message::default());
     let mut heard = Vec::new();

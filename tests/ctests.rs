@@ -46,6 +46,7 @@ programs! {
     // Handles, addresses, options.
     handles endpoints addr_generic addr_inproc addr_ipc addr_unix addr_abstract addr_fd addr_tcp addr_tcp_ipv6 addr_tcp_self addr_link_local addr_ws
     options_socket options_levels options_name options_ws own_options conflate overflow monitor ws_types
+    shared_memory
     tls tls_refused
     // Sending, receiving, waiting.
     send_errors iovec ownership aligned msghdr_control timeouts poll event_fds event_fd_pace direct_fd

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod length_prefix;
+pub(crate) mod reference;
 pub(crate) mod sp_header;
 #[cfg(test)]
 mod vectors;

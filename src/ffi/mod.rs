@@ -155,7 +155,7 @@ pub unsafe extern "C" fn nn_reallocmsg(msg: *mut c_void, size: usize) -> *mut c_
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nn_freemsg(msg: *mut c_void) -> c_int {
     // SAFETY: the caller of C owns the message and gives it up.
-    guard(|| unsafe { chunk::take(msg).map(|_| 0) })
+    guard(|| unsafe { chunk::take_body(msg).map(|_| 0) })
 }
 
 /// Serves NN_CMSG_FIRSTHDR and NN_CMSG_NXTHDR: returns the control message behind cmsg, or the first one if cmsg is

@@ -37,7 +37,7 @@ fn failure(error: &io::Error) -> Wrote {
 fn write_all(channel: &Channel, batch: &mut Outbox) -> Wrote {
     while !batch.is_empty() {
         let before = batch.bytes();
-        if let Err(error) = batch.write(|slices| channel.send_vectored(slices)) {
+        if let Err(error) = batch.write(|slices, handed| channel.send_along(slices, handed)) {
             return failure(&error);
         }
         if batch.bytes() == before {

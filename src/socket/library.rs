@@ -31,6 +31,7 @@ pub(crate) struct Library {
     pub(super) adopted: Arc<sys::Adopted>,
     print_errors: AtomicBool,
     forward_subscriptions: AtomicBool,
+    share_memory: AtomicBool,
     subscriptions: AtomicU64,
     many_cpus: bool,
 }
@@ -96,6 +97,7 @@ impl Library {
             adopted: Arc::default(),
             print_errors: AtomicBool::new(false),
             forward_subscriptions: AtomicBool::new(true),
+            share_memory: AtomicBool::new(true),
             subscriptions: AtomicU64::new(0),
             many_cpus: sys::has_many_cpus(),
         }
@@ -132,6 +134,11 @@ impl Library {
         self.forward_subscriptions.load(Ordering::Relaxed)
     }
 
+    /// Whether large messages go by reference where no option says otherwise.
+    pub(super) fn shares_memory(&self) -> bool {
+        self.share_memory.load(Ordering::Relaxed)
+    }
+
     /// A socket of this process has told its peers what it subscribes to.
     pub(super) fn has_subscribed(&self) {
         self.subscriptions.fetch_add(1, Ordering::Release);
@@ -165,6 +172,8 @@ impl Library {
             self.print_errors.store(print, Ordering::Relaxed);
             let forward = std::env::var_os("NN_SUBSCRIPTIONS_FORWARD").is_none_or(|value| value != "0");
             self.forward_subscriptions.store(forward, Ordering::Relaxed);
+            let share = std::env::var_os("NN_SHARED_MEMORY").is_none_or(|value| value != "0");
+            self.share_memory.store(share, Ordering::Relaxed);
         }
         let handle = loop {
             if let Some(handle) = handles.free.pop() {
@@ -189,6 +198,7 @@ impl Library {
         handles.open -= 1;
         if handles.open == 0 {
             message::spare::clear();
+            message::shared::pool::clear();
         }
     }
 

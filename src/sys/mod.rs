@@ -14,6 +14,7 @@
 //! | [`Adopted`], [`Claim`] | descriptors of the program's that become streams: claimed, looked at, taken; each once at a time |
 //! | [`pending_out`], [`end_unacknowledged`] | bytes the peer does not have yet, and a limit to how long that may last, where the system tells and can |
 //! | [`ends_of`], [`round_trip_time`], [`timestamps`] | what the system reports of a connection: addresses, the process, the round-trip time; and the time of an event |
+//! | [`shared_memory`] | segments and pages that two processes map, and descriptors that pass between them; where there is none nothing of it can be made |
 //! | [`files`] | files that name sockets: whose they are, and a lock on their folder |
 //! | [`Readiness`] | a descriptor that a program can wait for; where the system can, also one in which a poller is |
 //! | [`Tripwire`] | ends the waits of a process that has closed our descriptors |
@@ -34,6 +35,9 @@ mod interest;
 mod process;
 #[cfg(not(simulated))]
 mod random;
+#[cfg(not(shared_memory))]
+#[path = "unshared_memory.rs"]
+pub(crate) mod shared_memory;
 #[cfg(simulated)]
 pub(crate) mod simulated;
 #[cfg(not(simulated))]
@@ -68,6 +72,8 @@ pub(crate) use errors::{
 #[cfg(not(simulated))]
 pub(crate) use errors::{is_in_progress, no_such_descriptor, no_such_name, not_connected};
 use imp::forked;
+#[cfg(shared_memory)]
+pub(crate) use imp::shared_memory;
 #[cfg(simulated)]
 pub(crate) use imp::{
     AsSource, Condvar, HashMap, JoinHandle, Mutex, MutexGuard, RawSource, Source, Stream, at_exit, ends_of,

@@ -11,6 +11,7 @@ pub(crate) mod channel;
 pub(crate) mod inproc;
 pub(crate) mod resolver;
 pub(crate) mod session;
+pub(crate) mod sharing;
 #[cfg(simulated)]
 mod simulated;
 #[cfg(not(simulated))]
