@@ -11,7 +11,7 @@ use super::session::Greeting;
 use super::{BACKLOG, Dialer, KeepAlive, Listener, Settings, Target, Transport};
 use crate::codec::length_prefix::LengthPrefix;
 use crate::error::Result;
-use crate::sys::{self, AsSource, Source, Stream};
+use crate::sys::{self, Source, Stream};
 
 pub(super) struct Tcp;
 
@@ -57,7 +57,7 @@ pub(super) struct TcpListener(pub(super) Stream);
 
 impl Listener for TcpListener {
     fn source(&self) -> Source<'_> {
-        self.0.as_fd()
+        self.0.source()
     }
 
     fn accept(&self, settings: Settings) -> io::Result<Stream> {
