@@ -41,7 +41,7 @@ CHECKED ?= memory ownership iovec msghdr_control cmsg pair_sizes inproc_queue pi
 LONG ?= threads fork_traffic linger_exit faults_dns faults_network faults_peer
 PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev nng-utils libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 openssl valgrind systemd
 
-.PHONY: help deps build link header check-header test without-tls bare-tls test-i686 unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom simulate portable portable-long systems mutations fuzz \
+.PHONY: help deps build library link header check-header test without-tls bare-tls cross cross-test cross-all cross-deps cross-ci unit ctest compat interop pytest pip-install nodetest thirdparty dropin web loom simulate portable portable-long systems mutations fuzz \
         soak long sanitize sanitize-thread valgrind lint bench bench-quick shapes omq icount \
         networks demo hello prices man install deb uninstall clean
 
@@ -66,24 +66,28 @@ deps:
 	else echo "to talk to WebSockets of others, and to test the examples and what Prometheus is told, install: $$missing"; fi
 
 ## build         the library, under all its names, in target/lib; nanocat in target/bin (SYS=portable: in target/portable; TLS=no: without TLS)
-build:
-	$(CARGO) rustc --release $(DEFAULTS) --features '$(SYS_FEATURES)' --lib --crate-type staticlib
-	@$(MAKE) --no-print-directory link
+build: library
 	$(CARGO) build --release $(DEFAULTS) --features 'cli $(SYS_FEATURES)' --bin nanocat
 	@mkdir -p $(dir $(STAGED_CAT))
 	@cp -f target/release/nanocat $(STAGED_CAT).new && mv -f $(STAGED_CAT).new $(STAGED_CAT)
 	@for name in $(CATS); do ln -sf nanocat $(dir $(STAGED_CAT))$$name; done
 
+# Without nanocat.
+library:
+	$(CARGO) rustc --release $(DEFAULTS) --features '$(SYS_FEATURES)' --lib --crate-type staticlib
+	@$(MAKE) --no-print-directory link
+
 # The shared object is linked here and not by rustc, so that the list of exported names is the version script: GNU ld takes
 # only one. A name that nobody defines ends the linking. nodelete: dlclose must not take away the code that a thread of ours
 # is running.
+LINK_LIBS ?= -lgcc_s -lc
 link:
 	@mkdir -p $(STAGE)
 	@cp -f $(ARCHIVE) $(STAGE)/.archive && mv -f $(STAGE)/.archive $(STAGE)/libnanomsg.a
 	@{ echo '{ global:'; sed 's/$$/;/' $(EXPORTS); echo 'local: *; };'; } > $(STAGE)/exports.map
 	@$(CC) -shared -o $(STAGE)/.new -Wl,-soname,$(firstword $(NAMES)),-z,nodelete,-z,relro,-z,now,-z,defs \
 		-Wl,-O1,--as-needed,--gc-sections,--version-script=$(STAGE)/exports.map \
-		$$(sed 's/^/-Wl,--require-defined=/' $(EXPORTS)) $(STAGE)/libnanomsg.a -lgcc_s -lc
+		$$(sed 's/^/-Wl,--require-defined=/' $(EXPORTS)) $(STAGE)/libnanomsg.a $(LINK_LIBS)
 	@mv -f $(STAGE)/.new $(STAGE)/$(REAL)
 	@for name in $(NAMES); do ln -sf $(REAL) $(STAGE)/$$name; done
 
@@ -95,9 +99,13 @@ header:
 check-header:
 	$(CARGO) test --profile checks --test headers
 
+# The C programs wait most of the time: two for each processor take half as long.
+C_PROGRAMS := RUST_TEST_THREADS=$(shell expr 2 '*' $$(nproc))
+
 ## test          everything: rooms, headers, exports, C programs, nanocat, other libraries, interleavings, bindings, web
 test: build
-	$(CARGO) test --profile checks --features cli
+	$(CARGO) test --profile checks --features cli -- --skip program:: --skip over_unix::
+	$(C_PROGRAMS) $(CARGO) test --profile checks --features cli --test ctests -- program:: over_unix::
 	$(MAKE) without-tls portable loom simulate sanitize valgrind pytest pip-install nodetest thirdparty dropin web networks
 
 ## unit          the tests inside the rooms
@@ -120,9 +128,32 @@ interop: build
 loom:
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --profile checks --test loom
 
-## test-i686     unit tests and C programs on 32 bits (needs a compiler with std's source, and gcc -m32; long)
-test-i686:
-	tests/i686/run.sh
+## cross         the library for TARGET, another system or machine (one of tests/cross/targets), in target/cross/TARGET
+cross:
+	tests/cross/run.sh build $(TARGET)
+
+## cross-test    the same, and its tests, as far as they run on this machine
+cross-test:
+	tests/cross/run.sh test $(TARGET)
+
+## cross-all     cross-test for every target (long)
+CROSS_CI := s390x-unknown-linux-gnu i686-unknown-linux-gnu
+CROSS_TARGETS := $(patsubst tests/cross/targets/%.sh,%,$(wildcard tests/cross/targets/*.sh))
+cross-all:
+	@for target in $(CROSS_TARGETS); do tests/cross/run.sh test $$target || exit; done
+
+## cross-ci      cross-test for those that run each time in CI
+cross-ci:
+	@for target in $(CROSS_CI); do PROFILE=checks tests/cross/run.sh test $$target || exit; done
+
+## cross-deps    Debian packages that cross needs (installs them if it may)
+cross-deps:
+	@missing=; for target in $(CROSS_TARGETS); do for package in $$(tests/cross/run.sh packages $$target); do \
+		dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; done; \
+	if [ -z "$$missing" ]; then exit 0; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	else echo "to build for other systems, install:$$missing"; fi
 
 ## without-tls   unit tests of the library that has no TLS, nor what TLS brings
 without-tls:
@@ -130,12 +161,12 @@ without-tls:
 	! $(CARGO) tree -q --no-default-features --edges normal | grep -E 'rustls|ring |x509|zeroize'
 
 ## portable      unit tests, C programs and hostile peers on the portable way to the system, as every system but Linux has it
-PORTABLE := NN_SYS=portable NN_LIB_DIR=$(CURDIR)/target/portable/lib NN_BIN_DIR=$(CURDIR)/target/portable/bin \
+PORTABLE := NN_SYS=portable NN_OURS_ONLY=1 NN_LIB_DIR=$(CURDIR)/target/portable/lib NN_BIN_DIR=$(CURDIR)/target/portable/bin \
 	$(CARGO) test --profile checks --features 'cli portable-sys'
 portable:
-	@$(MAKE) --no-print-directory build SYS=portable
+	@$(MAKE) --no-print-directory library SYS=portable
 	$(PORTABLE) --lib --test hostile
-	$(PORTABLE) --test ctests -- program::
+	$(C_PROGRAMS) $(PORTABLE) --test ctests -- program::
 
 ## portable-long the other tests on it: soak, subscriptions, random calls, the Rust API, nanocat, other libraries
 portable-long:
@@ -314,6 +345,9 @@ man:
 CMAKEDIR = $(LIBDIR)/cmake/nanomsg-$(VERSION)
 CMAKE_FILES := nanomsg-config.cmake nanomsg-config-version.cmake nanomsg-target.cmake
 HEADERS := $(patsubst include/%,%,$(wildcard include/nanomsg/*.h include/nanomsg-rs/*.h))
+# Bytes of a pointer, and what programs that link the static library link as well.
+POINTER_SIZE ?= $(shell expr $$(getconf LONG_BIT) / 8)
+PRIVATE_LIBS ?= -lutil -lrt -lpthread -lm -ldl
 # Not nn.hpp, which is cppnanomsg's.
 CXX_HEADERS := nanomsg.hpp requests.hpp
 MAN_SECTIONS := 1 3 7
@@ -321,8 +355,8 @@ relative = $(shell realpath -ms --relative-to='$(CMAKEDIR)' '$(1)')
 fill = sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|' \
 	-e 's|@TO_PREFIX@|$(call relative,$(PREFIX))|; s|@TO_BINDIR@|$(call relative,$(BINDIR))|' \
 	-e 's|@TO_INCLUDEDIR@|$(call relative,$(INCLUDEDIR))|; s|@TO_LIBDIR@|$(call relative,$(LIBDIR))|' \
-	-e 's|@REAL@|$(REAL)|; s|@SONAME@|$(firstword $(NAMES))|; s|@POINTER_SIZE@|$(shell expr $$(getconf LONG_BIT) / 8)|' \
-	-e 's|@PRIVATE_LIBS@|$(subst $(eval ) ,;,$(patsubst -l%,%,$(shell sed -n 's/^Libs.private: //p' packaging/nanomsg.pc.in)))|'
+	-e 's|@REAL@|$(REAL)|; s|@SONAME@|$(firstword $(NAMES))|; s|@POINTER_SIZE@|$(POINTER_SIZE)|' \
+	-e 's|@PRIVATE_LIBS@|$(PRIVATE_LIBS)|; s|@PRIVATE_LIST@|$(subst $(eval ) ,;,$(patsubst -l%,%,$(PRIVATE_LIBS)))|'
 
 install: build
 	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(CMAKEDIR) $(DESTDIR)$(INCLUDEDIR)/nanomsg $(DESTDIR)$(INCLUDEDIR)/nanomsg-rs \
