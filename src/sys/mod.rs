@@ -89,7 +89,9 @@ use os::process;
 #[cfg(windows)]
 pub(crate) use os::stream::{fill, recv, send, send_vectored};
 #[cfg(not(simulated))]
-pub(crate) use os::system::{end_unacknowledged, ends_of, pending_out, round_trip_time, stream_socket, timestamps};
+pub(crate) use os::system::{
+    allow_rebinding, end_unacknowledged, ends_of, pending_out, round_trip_time, stream_socket, timestamps,
+};
 pub(crate) use os::system::{interface_index, tell};
 #[cfg(all(unix, not(simulated)))]
 pub(crate) use os::{Adopted, Claim, Facts};

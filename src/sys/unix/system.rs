@@ -28,6 +28,12 @@ pub(crate) fn stream_socket(domain: Domain) -> std::io::Result<Socket> {
     }
 }
 
+/// A port is free as soon as nobody listens on it: connections that end do not keep it.
+#[cfg(not(simulated))]
+pub(crate) fn allow_rebinding(socket: &Socket) -> std::io::Result<()> {
+    socket.set_reuse_address(true)
+}
+
 /// The number of the network interface with this name.
 pub(crate) fn interface_index(name: &str) -> Option<u32> {
     let name = CString::new(name).ok()?;

@@ -4,6 +4,7 @@ pub(in crate::sys) mod descriptors;
 pub(in crate::sys) mod errors;
 pub(crate) mod files;
 mod numbers;
+mod operation;
 pub(crate) mod pipe;
 pub(in crate::sys) mod process;
 mod signals;

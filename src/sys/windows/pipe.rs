@@ -1,23 +1,22 @@
-//! Named pipes, by overlapped I/O. One read and one write are under way at a time, each into or out of a buffer of its own; an
-//! event of the system's tells when it has ended ([`Signals`]).
+//! Named pipes, by overlapped I/O. One read and one write are under way at a time, each into or out of a buffer of its own; who
+//! waits hears of their ends by [`Signals`].
 
 use std::ffi::c_void;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::ptr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use windows_sys::Win32::Foundation::{
-    ERROR_ACCESS_DENIED, ERROR_BROKEN_PIPE, ERROR_FILE_NOT_FOUND, ERROR_INVALID_NAME, ERROR_IO_INCOMPLETE,
-    ERROR_IO_PENDING, ERROR_NO_DATA, ERROR_OPERATION_ABORTED, ERROR_PIPE_BUSY, ERROR_PIPE_CONNECTED,
-    ERROR_PIPE_NOT_CONNECTED, GENERIC_READ, GENERIC_WRITE, HANDLE, INVALID_HANDLE_VALUE, STATUS_PENDING,
+    ERROR_ACCESS_DENIED, ERROR_BROKEN_PIPE, ERROR_FILE_NOT_FOUND, ERROR_INVALID_NAME, ERROR_NO_DATA, ERROR_PIPE_BUSY,
+    ERROR_PIPE_NOT_CONNECTED, GENERIC_READ, GENERIC_WRITE, HANDLE, INVALID_HANDLE_VALUE,
 };
 use windows_sys::Win32::Networking::WinSock::WSAEADDRINUSE;
 use windows_sys::Win32::Storage::FileSystem::{
     CreateFileW, FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, OPEN_EXISTING, PIPE_ACCESS_DUPLEX, ReadFile,
     SECURITY_IDENTIFICATION, SECURITY_SQOS_PRESENT, WriteFile,
 };
-use windows_sys::Win32::System::IO::{CancelIoEx, CreateIoCompletionPort, GetOverlappedResult, OVERLAPPED};
 use windows_sys::Win32::System::Pipes::{
     ConnectNamedPipe, CreateNamedPipeW, PIPE_READMODE_BYTE, PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_BYTE,
     PIPE_UNLIMITED_INSTANCES,
@@ -25,7 +24,8 @@ use windows_sys::Win32::System::Pipes::{
 
 use super::super::{Mutex, Stream, refused};
 use super::Source;
-use super::signals::{Signal, Signals};
+use super::operation::{Operation, Stage, hear_of};
+use super::signals::Signals;
 
 /// Bytes of one read, and of one write.
 const BUFFER: usize = 64 * 1024;
@@ -55,108 +55,8 @@ pub(crate) fn system_name(name: &[u8]) -> io::Result<Vec<u16>> {
 }
 
 /// Whether the other end is gone, in one of the ways in which pipes tell that.
-fn is_end(error: &io::Error) -> bool {
-    const ENDS: [u32; 3] = [ERROR_BROKEN_PIPE, ERROR_NO_DATA, ERROR_PIPE_NOT_CONNECTED];
-    error.raw_os_error().is_some_and(|code| ENDS.contains(&(code as u32)))
-}
-
-/// Whether the system has ended an operation because the thread has ended that had begun it: see [`outlive_threads`].
-fn is_aborted(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(ERROR_OPERATION_ABORTED as i32)
-}
-
-/// When a thread ends, the system cancels what it had begun, but for handles that belong to a completion port. Any thread of the
-/// program's may begin something here. Nothing is ever reported to the port.
-fn outlive_threads(handle: &OwnedHandle) -> io::Result<()> {
-    static PORT: OnceLock<Option<OwnedHandle>> = OnceLock::new();
-    let port = PORT.get_or_init(|| {
-        // SAFETY: a new port, which takes nothing.
-        let port = unsafe { CreateIoCompletionPort(INVALID_HANDLE_VALUE, ptr::null_mut(), 0, 1) };
-        // SAFETY: it was just made, and nobody else has it.
-        (!port.is_null()).then(|| unsafe { OwnedHandle::from_raw_handle(port) })
-    });
-    let Some(port) = port else { return Err(io::ErrorKind::OutOfMemory.into()) };
-    // SAFETY: both handles are open.
-    let joined = unsafe { CreateIoCompletionPort(handle.as_raw_handle(), port.as_raw_handle(), 0, 0) };
-    if joined.is_null() { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
-/// One operation of a handle's, which the system may be working on: it has the addresses of all that is in here.
-struct Overlapped {
-    state: Box<OVERLAPPED>,
-    under_way: bool,
-}
-
-// SAFETY: the pointers in it are the system's.
-unsafe impl Send for Overlapped {}
-
-impl Overlapped {
-    fn new(signal: &Signal) -> Self {
-        // SAFETY: all zeros is a valid OVERLAPPED.
-        let mut state: Box<OVERLAPPED> = Box::new(unsafe { std::mem::zeroed() });
-        // The lowest bit says that the completion port is not to be told (GetQueuedCompletionStatus).
-        state.hEvent = signal.raw().map_addr(|address| address | 1);
-        Self { state, under_way: false }
-    }
-
-    /// Begins it. The event is set when it has ended, also if that is at once.
-    fn begin(&mut self, signal: &Signal, call: impl FnOnce(*mut OVERLAPPED) -> i32) -> io::Result<()> {
-        let begun = if call(&raw mut *self.state) != 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
-        match begun {
-            Err(error) if error.raw_os_error() == Some(ERROR_IO_PENDING as i32) => {}
-            Err(error) if error.raw_os_error() == Some(ERROR_PIPE_CONNECTED as i32) => {
-                // The peer was there before the call, and the system is not working on anything.
-                signal.set();
-                return Ok(());
-            }
-            Err(error) => {
-                signal.set();
-                return Err(error);
-            }
-            Ok(()) => signal.set(),
-        }
-        self.under_way = true;
-        Ok(())
-    }
-
-    fn has_ended(&self) -> bool {
-        // As the macro HasOverlappedIoCompleted asks.
-        // SAFETY: it is ours; the system may write it at any time.
-        !self.under_way || unsafe { (&raw const self.state.Internal).read_volatile() } != STATUS_PENDING as usize
-    }
-
-    /// How many bytes it has moved. `None`: it has not ended.
-    fn ended(&mut self, handle: HANDLE) -> Option<io::Result<usize>> {
-        if !self.under_way {
-            return Some(Ok(0));
-        }
-        let mut count = 0;
-        // SAFETY: the operation is one of this handle's; without waiting.
-        let result = unsafe { GetOverlappedResult(handle, &raw const *self.state, &raw mut count, 0) };
-        let result = if result != 0 { Ok(count as usize) } else { Err(io::Error::last_os_error()) };
-        if result.as_ref().is_err_and(|error| error.raw_os_error() == Some(ERROR_IO_INCOMPLETE as i32)) {
-            return None;
-        }
-        self.under_way = false;
-        Some(result)
-    }
-
-    /// The system lets go of it.
-    fn cancel(&mut self, handle: HANDLE, signal: &Signal) {
-        if self.has_ended() {
-            return;
-        }
-        // SAFETY: the operation is one of this handle's.
-        unsafe { CancelIoEx(handle, &raw const *self.state) };
-        // Cancelled, it ends at once. Another one may have set the event.
-        while !self.has_ended() {
-            signal.reset();
-            if !self.has_ended() {
-                signal.wait();
-            }
-        }
-        self.under_way = false;
-    }
+fn is_end(code: i32) -> bool {
+    [ERROR_BROKEN_PIPE, ERROR_NO_DATA, ERROR_PIPE_NOT_CONNECTED].contains(&(code as u32))
 }
 
 /// One end of a connection.
@@ -168,20 +68,17 @@ pub(crate) struct Pipe {
 }
 
 struct Reading {
-    operation: Overlapped,
-    buffer: Box<[u8]>,
-    /// What of the buffer was read and not taken yet.
-    start: usize,
-    end: usize,
+    operation: Arc<Operation>,
+    /// What of its buffer was read and not taken yet.
+    unread: Range<usize>,
     /// Why there will be no more. `None` inside: the peer has ended it.
     over: Option<Option<i32>>,
 }
 
 struct Writing {
-    operation: Overlapped,
-    buffer: Vec<u8>,
-    /// How much of the buffer is written.
-    written: usize,
+    operation: Arc<Operation>,
+    /// What of its buffer is to be written.
+    unwritten: Range<usize>,
 }
 
 impl std::fmt::Debug for Pipe {
@@ -191,21 +88,21 @@ impl std::fmt::Debug for Pipe {
 }
 
 impl Pipe {
-    /// Of a connected handle.
-    fn new(handle: OwnedHandle) -> io::Result<Self> {
-        let signals = Signals::new()?;
-        let reading = Reading {
-            operation: Overlapped::new(&signals.readable),
-            buffer: vec![0; BUFFER].into(),
-            start: 0,
-            end: 0,
-            over: None,
+    /// Of a connected handle that belongs to the completion port.
+    fn new(handle: OwnedHandle) -> Self {
+        let signals = Arc::<Signals>::default();
+        let (readable, writable) = (Arc::clone(&signals), Arc::clone(&signals));
+        let reading = Operation::new(BUFFER, move || readable.set_readable(true));
+        let writing = Operation::new(BUFFER, move || writable.set_writable(true));
+        let pipe = Self {
+            handle,
+            signals,
+            reading: Mutex::new(Reading { operation: reading, unread: 0..0, over: None }),
+            writing: Mutex::new(Writing { operation: writing, unwritten: 0..0 }),
         };
-        let writing = Writing { operation: Overlapped::new(&signals.writable), buffer: Vec::new(), written: 0 };
-        let pipe = Self { handle, signals, reading: Mutex::new(reading), writing: Mutex::new(writing) };
-        pipe.signals.writable.set();
+        pipe.signals.set_writable(true);
         pipe.begin_read(&mut pipe.reading.lock());
-        Ok(pipe)
+        pipe
     }
 
     /// Dials: succeeds at once, or fails.
@@ -227,8 +124,8 @@ impl Pipe {
         };
         match owned(handle) {
             Ok(handle) => {
-                outlive_threads(&handle)?;
-                Ok(Self::new(handle)?.into())
+                hear_of(&handle)?;
+                Ok(Self::new(handle).into())
             }
             Err(error) => match error.raw_os_error().map(|code| code as u32) {
                 Some(ERROR_FILE_NOT_FOUND | ERROR_PIPE_BUSY) => Err(refused()),
@@ -245,7 +142,7 @@ impl Pipe {
     pub(super) fn pending_out(&self) -> usize {
         let mut writing = self.writing.lock();
         match self.go_on_writing(&mut writing) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => writing.buffer.len() - writing.written,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => writing.unwritten.len(),
             _ => 0,
         }
     }
@@ -276,60 +173,68 @@ impl Pipe {
     /// Gives what was read to `taker`, which says how much it has taken, and reads on when all of it is.
     fn take(&self, taker: impl FnOnce(&[u8]) -> usize) -> io::Result<usize> {
         let mut reading = self.reading.lock();
-        while reading.start == reading.end {
+        let mut looked = false;
+        while reading.unread.is_empty() {
             match reading.over {
                 Some(None) => return Ok(0),
                 Some(Some(code)) => return Err(io::Error::from_raw_os_error(code)),
                 None => {}
             }
-            match reading.operation.ended(self.handle.as_raw_handle()) {
-                None => return Err(io::ErrorKind::WouldBlock.into()),
+            match reading.operation.stage() {
+                Stage::UnderWay if looked => return Err(io::ErrorKind::WouldBlock.into()),
+                Stage::UnderWay => {
+                    // Before the last look: what ends behind it makes it readable again.
+                    self.signals.set_readable(false);
+                    looked = true;
+                }
                 // Somebody has written no bytes at all, which is no end.
-                Some(Ok(0)) => self.begin_read(&mut reading),
-                Some(Err(error)) if is_aborted(&error) => self.begin_read(&mut reading),
-                Some(Ok(count)) => (reading.start, reading.end) = (0, count),
-                Some(Err(error)) => self.end_reading(&mut reading, &error),
+                Stage::Idle | Stage::Ended(Ok(0)) => self.begin_read(&mut reading),
+                Stage::Ended(Ok(count)) => reading.unread = 0..count,
+                Stage::Ended(Err(code)) => self.end_reading(&mut reading, code),
             }
         }
-        let taken = taker(&reading.buffer[reading.start..reading.end]);
-        reading.start += taken;
-        if reading.start == reading.end {
+        let Range { start, end } = reading.unread;
+        let taken = reading.operation.with_buffer(|buffer| taker(&buffer[start..end])).unwrap_or(0);
+        reading.unread.start += taken;
+        if reading.unread.is_empty() {
             self.begin_read(&mut reading);
         }
         Ok(taken)
     }
 
     fn begin_read(&self, reading: &mut Reading) {
-        let Reading { operation, buffer, start, end, .. } = reading;
-        (*start, *end) = (0, 0);
+        reading.unread = 0..0;
         let handle = self.handle.as_raw_handle();
-        let begun = operation.begin(&self.signals.readable, |state| {
-            // SAFETY: buffer and state stay where they are until the operation has ended: nobody touches the buffer before, and
-            // the drop cancels it.
-            unsafe { ReadFile(handle, buffer.as_mut_ptr(), buffer.len() as u32, ptr::null_mut(), state) }
+        let stage = reading.operation.begin(|state, buffer, room| {
+            // SAFETY: buffer and state stay where they are until the operation has ended.
+            unsafe { ReadFile(handle, buffer, room as u32, ptr::null_mut(), state) }
         });
-        if let Err(error) = begun {
-            self.end_reading(reading, &error);
+        if let Stage::Ended(Err(code)) = stage {
+            self.end_reading(reading, code);
         }
     }
 
     /// It stays readable, so that everybody who looks finds the end.
-    fn end_reading(&self, reading: &mut Reading, error: &io::Error) {
-        reading.over = Some(if is_end(error) { None } else { error.raw_os_error() });
-        self.signals.readable.set();
+    fn end_reading(&self, reading: &mut Reading, code: i32) {
+        reading.over = Some((!is_end(code)).then_some(code));
+        self.signals.set_readable(true);
     }
 
     pub(super) fn send_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut writing = self.writing.lock();
         self.go_on_writing(&mut writing)?;
-        writing.buffer.clear();
-        writing.written = 0;
-        for part in parts {
-            let room = BUFFER - writing.buffer.len();
-            writing.buffer.extend_from_slice(&part[..part.len().min(room)]);
-        }
-        let count = writing.buffer.len();
+        let copied = writing.operation.with_buffer(|buffer| {
+            let mut count = 0;
+            for part in parts {
+                let taken = part.len().min(buffer.len() - count);
+                buffer[count..count + taken].copy_from_slice(&part[..taken]);
+                count += taken;
+            }
+            count
+        });
+        let count = copied.unwrap_or(0);
         if count > 0 {
+            writing.unwritten = 0..count;
             self.begin_write(&mut writing)?;
         }
         Ok(count)
@@ -337,38 +242,55 @@ impl Pipe {
 
     /// Whether there is room for another write: all of the last one is in the pipe.
     fn go_on_writing(&self, writing: &mut Writing) -> io::Result<()> {
-        match writing.operation.ended(self.handle.as_raw_handle()) {
-            None => return Err(io::ErrorKind::WouldBlock.into()),
-            Some(Ok(count)) => writing.written += count,
-            Some(Err(error)) => return Err(broken(error)),
+        let mut looked = false;
+        loop {
+            match writing.operation.stage() {
+                Stage::UnderWay if looked => return Err(io::ErrorKind::WouldBlock.into()),
+                Stage::UnderWay => {
+                    self.signals.set_writable(false);
+                    looked = true;
+                }
+                Stage::Idle => return Ok(()),
+                Stage::Ended(Err(code)) => return Err(self.broken(code)),
+                Stage::Ended(Ok(count)) => {
+                    writing.operation.settle();
+                    writing.unwritten.start += count;
+                    if writing.unwritten.is_empty() {
+                        return Ok(());
+                    }
+                    self.begin_write(writing)?;
+                }
+            }
         }
-        if writing.written < writing.buffer.len() {
-            self.begin_write(writing)?;
-            return self.go_on_writing(writing);
-        }
-        Ok(())
     }
 
     fn begin_write(&self, writing: &mut Writing) -> io::Result<()> {
-        let Writing { operation, buffer, written } = writing;
-        let (handle, rest) = (self.handle.as_raw_handle(), &buffer[*written..]);
-        let begun = operation.begin(&self.signals.writable, |state| {
-            // SAFETY: as in `begin_read`: the buffer is not changed before the operation has ended.
-            unsafe { WriteFile(handle, rest.as_ptr(), rest.len() as u32, ptr::null_mut(), state) }
+        let (handle, Range { start, end }) = (self.handle.as_raw_handle(), writing.unwritten.clone());
+        let stage = writing.operation.begin(|state, buffer, _| {
+            // SAFETY: as in `begin_read`; the range is one of the buffer's.
+            unsafe { WriteFile(handle, buffer.add(start), (end - start) as u32, ptr::null_mut(), state) }
         });
-        begun.map_err(broken)
+        match stage {
+            Stage::Ended(Err(code)) => Err(self.broken(code)),
+            _ => Ok(()),
+        }
     }
-}
 
-fn broken(error: io::Error) -> io::Error {
-    if is_end(&error) { io::Error::from_raw_os_error(ERROR_BROKEN_PIPE as i32) } else { error }
+    /// A pipe that takes nothing more is read to its end, and no further.
+    fn broken(&self, code: i32) -> io::Error {
+        let mut reading = self.reading.lock();
+        if reading.over.is_none() {
+            self.end_reading(&mut reading, ERROR_BROKEN_PIPE as i32);
+        }
+        io::Error::from_raw_os_error(if is_end(code) { ERROR_BROKEN_PIPE as i32 } else { code })
+    }
 }
 
 impl Drop for Pipe {
     fn drop(&mut self) {
         let handle = self.handle.as_raw_handle();
-        self.reading.lock().operation.cancel(handle, &self.signals.readable);
-        self.writing.lock().operation.cancel(handle, &self.signals.writable);
+        self.reading.lock().operation.cancel(handle);
+        self.writing.lock().operation.cancel(handle);
     }
 }
 
@@ -392,27 +314,21 @@ pub(crate) struct PipeListener {
 /// One end that nobody has dialled yet, or somebody has.
 struct Instance {
     handle: OwnedHandle,
-    connecting: Overlapped,
-}
-
-impl Drop for PipeListener {
-    fn drop(&mut self) {
-        for Instance { handle, connecting } in self.waiting.lock().iter_mut() {
-            connecting.cancel(handle.as_raw_handle(), &self.signals.readable);
-        }
-    }
+    connecting: Arc<Operation>,
 }
 
 impl PipeListener {
     /// Fails with the error of an address in use where another process has the name.
     pub(crate) fn bind(name: &[u8], manner: Manner) -> io::Result<Self> {
-        let listener = Self { name: system_name(name)?, manner, signals: Signals::new()?, waiting: Mutex::default() };
+        let listener = Self { name: system_name(name)?, manner, signals: Arc::default(), waiting: Mutex::default() };
         let first = listener.instance(FILE_FLAG_FIRST_PIPE_INSTANCE).map_err(|error| {
             let taken = [ERROR_ACCESS_DENIED, ERROR_PIPE_BUSY].map(|code| Some(code as i32));
             if taken.contains(&error.raw_os_error()) { io::Error::from_raw_os_error(WSAEADDRINUSE) } else { error }
         })?;
-        listener.waiting.lock().push(first);
-        listener.wait_for_more(&mut listener.waiting.lock())?;
+        let mut waiting = listener.waiting.lock();
+        waiting.push(first);
+        listener.wait_for_more(&mut waiting)?;
+        drop(waiting);
         Ok(listener)
     }
 
@@ -423,40 +339,37 @@ impl PipeListener {
     /// Takes one peer that has dialled.
     pub(crate) fn accept(&self) -> io::Result<Stream> {
         let mut waiting = self.waiting.lock();
-        let ended = (0..waiting.len()).find_map(|at| {
-            let Instance { handle, connecting } = &mut waiting[at];
-            Some((at, connecting.ended(handle.as_raw_handle())?))
+        let dialled =
+            |waiting: &[Instance]| waiting.iter().position(|instance| instance.connecting.stage() != Stage::UnderWay);
+        let at = dialled(&waiting).or_else(|| {
+            // Before the last look: who dials behind it makes it readable again.
+            self.signals.set_readable(false);
+            dialled(&waiting)
         });
-        let Some((at, connected)) = ended else {
-            // Nobody, as far as the system has told: at the next look it shall tell anew.
+        let Some(at) = at else {
+            // Instances that could not be made before may be now.
             self.wait_for_more(&mut waiting)?;
             return Err(io::ErrorKind::WouldBlock.into());
         };
-        let instance = waiting.swap_remove(at);
-        // Another one that has connected keeps it readable.
+        let Instance { handle, connecting } = waiting.swap_remove(at);
         let more = self.wait_for_more(&mut waiting);
         if waiting.is_empty() {
-            // Nobody could dial: who listens tries again when there is room.
+            // Nobody can dial: who listens tries again when there is room.
             more?;
         }
         drop(waiting);
-        connected?;
-        Ok(Pipe::new(instance.handle)?.into())
+        match connecting.stage() {
+            Stage::Ended(Err(code)) => Err(io::Error::from_raw_os_error(code)),
+            _ => Ok(Pipe::new(handle).into()),
+        }
     }
 
-    /// Makes up the number of instances that wait, and says again whether somebody has dialled.
+    /// Makes up the number of instances that wait.
     fn wait_for_more(&self, waiting: &mut Vec<Instance>) -> io::Result<()> {
-        let mut made = Ok(());
-        while waiting.len() < WAITING && made.is_ok() {
-            made = self.instance(0).map(|instance| waiting.push(instance));
+        while waiting.len() < WAITING {
+            waiting.push(self.instance(0)?);
         }
-        self.signals.readable.reset();
-        // Beginning to wait may have reset what another one had set.
-        let somebody = waiting.iter().any(|instance| instance.connecting.has_ended());
-        if somebody {
-            self.signals.readable.set();
-        }
-        made
+        Ok(())
     }
 
     fn instance(&self, flags: u32) -> io::Result<Instance> {
@@ -474,15 +387,30 @@ impl PipeListener {
                 security as *const _,
             )
         })?;
-        outlive_threads(&handle)?;
-        let mut instance = Instance { connecting: Overlapped::new(&self.signals.readable), handle };
-        let raw: *mut c_void = instance.handle.as_raw_handle();
-        // SAFETY: the state stays where it is until the operation has ended: the drop cancels it.
-        let begun = instance.connecting.begin(&self.signals.readable, |state| unsafe { ConnectNamedPipe(raw, state) });
-        match begun {
-            // Somebody has dialled and gone before the call: who accepts finds a connection that has ended.
-            Err(error) if !is_end(&error) => Err(error),
-            _ => Ok(instance),
+        hear_of(&handle)?;
+        let signals = Arc::clone(&self.signals);
+        let connecting = Operation::new(0, move || signals.set_readable(true));
+        let raw: *mut c_void = handle.as_raw_handle();
+        let stage = connecting.begin(|state, _, _| {
+            // SAFETY: the state stays where it is until the operation has ended.
+            unsafe { ConnectNamedPipe(raw, state) }
+        });
+        match stage {
+            Stage::Ended(Err(code)) if !is_end(code) => Err(io::Error::from_raw_os_error(code)),
+            // There is a peer already. One that has gone again leaves a connection that has ended.
+            Stage::Ended(_) => {
+                self.signals.set_readable(true);
+                Ok(Instance { handle, connecting })
+            }
+            _ => Ok(Instance { handle, connecting }),
+        }
+    }
+}
+
+impl Drop for PipeListener {
+    fn drop(&mut self) {
+        for Instance { handle, connecting } in self.waiting.lock().iter() {
+            connecting.cancel(handle.as_raw_handle());
         }
     }
 }

@@ -17,11 +17,21 @@ use crate::peer::Ends;
 /// The flag of a write that raises no SIGPIPE: there is none.
 pub(in crate::sys) const NO_SIGPIPE: i32 = 0;
 
-/// A stream that does not block and that programs which are started do not get.
+/// A stream that does not block and that programs which are started do not get. One of IPv6 reaches IPv4 as well, which is not so
+/// by itself here.
 pub(crate) fn stream_socket(domain: Domain) -> io::Result<Socket> {
     let socket = Socket::new(domain, Type::STREAM, None)?;
+    if domain == Domain::IPV6 {
+        socket.set_only_v6(false)?;
+    }
     socket.set_nonblocking(true)?;
     Ok(socket)
+}
+
+/// A port is free as soon as nobody listens on it: that is so here. The option of that name (SO_REUSEADDR) would let others take
+/// a port on which somebody listens.
+pub(crate) fn allow_rebinding(_socket: &Socket) -> io::Result<()> {
+    Ok(())
 }
 
 /// The number of the network interface with this name.
