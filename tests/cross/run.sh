@@ -30,8 +30,18 @@ real=libnanomsg.so.6.0.1 # the shared library's file
 names="libnanomsg.so.6 libnanomsg.so.5 libnanomsg.so" # its links; the first is the name that programs ask for
 private_libs=  # what programs with the static library link as well; nothing: as on Linux with glibc
 link_flags="-lgcc_s -lc" # what the shared library is linked with
-programs=      # those of ctests/ that run, or `all`
 not_here=      # unit tests that are left out, each with its reason beside it
+# Programs of ctests/ that run: the C interface and its structures, addresses, the wire, and each pattern.
+programs="symbols errors errno_kept layout memory cmsg handles endpoints addr_generic addr_inproc addr_ipc addr_unix addr_abstract
+    addr_tcp addr_ws options_socket options_ws ws_types iovec ownership aligned msghdr_control timeouts poll event_fds
+    pair_sizes sizes wire_greeting wire_frames wire_limits wire_patterns overflow conflate tls
+    pipeline pubsub bus reqrep_cooked reqrep_raw survey_cooked survey_raw device statistics fork"
+# Scenes of tests/interop.rs.
+interop="large pair_and_pair::debian_binds_tcp pair_and_pair::debian_connects_tcp req_and_rep::debian_binds_tcp
+    req_and_rep::debian_connects_tcp rep_and_req::debian_binds_tcp rep_and_req::debian_connects_tcp
+    publisher_and_sub::debian_binds_tcp publisher_and_sub::debian_connects_tcp sub_and_publisher::debian_binds_tcp
+    sub_and_publisher::debian_connects_tcp pair_and_pair::debian_binds_ws pair_and_pair::debian_connects_ws
+    surveyor_and_respondent::debian_binds_tcp respondent_and_surveyor::debian_binds_tcp"
 
 say() { echo "$target: $*" >&2; }
 fail() { say "$@"; exit 1; }
@@ -109,16 +119,39 @@ build() {
     say "built in ${out#"$root"/}"
 }
 
-# ---- Testing ----
+# ---- Testing. A target's file may have its own of each of these. ----
 
 run_unit_tests() {
     set --
     for name in $not_here; do set -- "$@" --skip "$name"; done
-    rust test --lib -- "$@"
+    NN_RUNNER=$runner rust test --lib -- "$@"
+}
+
+# Tests of this machine, about programs of the other one. They are built as `make test` builds them.
+against() {
+    test=$1
+    shift
+    NN_RUNNER=$runner NN_LIB_DIR=$out/lib NN_BITS=$bits "$cargo" test -q --profile checks --features cli --test "$test" -- "$@"
+}
+
+run_programs() {
+    set -- --exact
+    for name in $programs; do set -- "$@" "program::$name"; done
+    CC=$cc NN_OURS_ONLY=1 against ctests "$@"
+}
+
+# With Debian's library, and with this machine's build of ours, in whichever place Debian's has; either side binds.
+run_interop() {
+    make -s library
+    NN_CROSS_CC=$cc against interop $interop
+    NN_CROSS_CC=$cc NN_NATIVE_LIB_DIR=$root/target/lib against interop $interop
 }
 
 run_tests() {
     run_unit_tests
+    run_programs
+    run_interop
+    say "its tests have passed"
 }
 
 . "$here/targets/$target.sh"
