@@ -202,12 +202,12 @@ impl Socket {
 
     /// A descriptor that is *readable* while a send would not wait. For polling only; the socket closes it.
     pub fn send_fd(&self) -> Result<RawSource> {
-        self.int(NN_SOL_SOCKET, NN_SNDFD)
+        self.source(NN_SOL_SOCKET, NN_SNDFD)
     }
 
     /// A descriptor that is readable while a receive would not wait. For polling only; the socket closes it.
     pub fn recv_fd(&self) -> Result<RawSource> {
-        self.int(NN_SOL_SOCKET, NN_RCVFD)
+        self.source(NN_SOL_SOCKET, NN_RCVFD)
     }
 
     /// Whether [`Socket::send_fd`] and [`Socket::recv_fd`] are readable also for what the calls themselves have to read.
@@ -428,7 +428,14 @@ impl Socket {
     pub(super) fn int(&self, level: i32, option: i32) -> Result<i32> {
         match self.engine()?.option(level, option)? {
             Value::Int(value) | Value::WholeInt(value) => Ok(value),
-            Value::Text(_) | Value::Pointer(_) => Err(Cause::NoSuchOption.into()),
+            Value::Source(_) | Value::Text(_) | Value::Pointer(_) => Err(Cause::NoSuchOption.into()),
+        }
+    }
+
+    fn source(&self, level: i32, option: i32) -> Result<RawSource> {
+        match self.engine()?.option(level, option)? {
+            Value::Source(source) => Ok(source as RawSource),
+            _ => Err(Cause::NoSuchOption.into()),
         }
     }
 

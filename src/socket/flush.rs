@@ -30,7 +30,7 @@ fn failure(error: &io::Error) -> Wrote {
         io::ErrorKind::WouldBlock => Wrote::Part,
         // The peer has closed, which what it sent last tells as well.
         io::ErrorKind::BrokenPipe => Wrote::Failed(None),
-        _ => Wrote::Failed(error.raw_os_error()),
+        _ => Wrote::Failed(sys::errno_of(error)),
     }
 }
 

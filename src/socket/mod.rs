@@ -483,8 +483,8 @@ impl Socket {
         }
         let held = self.enter()?;
         match (level, option) {
-            (0, 10) => self.event_fd(held, Want::Send).map(Value::Int),
-            (0, 11) => self.event_fd(held, Want::Recv).map(Value::Int),
+            (0, 10) => self.event_fd(held, Want::Send).map(|source| Value::Source(source as u64)),
+            (0, 11) => self.event_fd(held, Want::Recv).map(|source| Value::Source(source as u64)),
             _ => held.finish(|state| match (level, option) {
                 (0, 12) => Ok(Value::Int(if self.raw { 2 } else { 1 })),
                 (0, 13) => Ok(Value::Int(i32::from(self.protocol))),

@@ -19,6 +19,8 @@ mod tcp;
 pub(crate) mod tls;
 #[cfg(ipc)]
 mod unix;
+#[cfg(all(windows, ipc))]
+mod winpipe;
 #[cfg(all(ws, not(simulated)))]
 mod ws;
 
@@ -55,6 +57,9 @@ pub(crate) struct Settings {
     pub keepalive: KeepAlive,
     /// Of the file that names a bound ipc socket (NN_IPC_MODE). `None`: as the process's umask says.
     pub ipc_mode: Option<u32>,
+    /// Of a named pipe (NN_WINPIPE_SEC_ATTR, NN_WINPIPE_OUTBUFSZ, NN_WINPIPE_INBUFSZ): an address, and bytes.
+    #[cfg_attr(not(windows), allow(dead_code, reason = "there are none"))]
+    pub pipe: (usize, i32, i32),
 }
 
 /// How TCP finds out that a peer has gone without a word. `None`: the kernel's own time, or number.
@@ -156,14 +161,18 @@ pub(crate) enum Scheme {
     Descriptor,
 }
 
-/// The transport of a scheme, with these options where it has TLS. winpipe, which upstream has since 1.3.0, is none here: a named pipe is Windows'.
+/// The transport of a scheme, with these options where it has TLS. winpipe is Windows' alone: it is named pipes.
 #[cfg_attr(not(tls), allow(unused_variables, reason = "no transport has TLS"))]
 pub(crate) fn by_scheme(scheme: &[u8], tls: &tls::Options) -> Result<Scheme> {
     match scheme {
         b"inproc" => Ok(Scheme::Inproc),
-        // ipc is the older name.
         #[cfg(ipc)]
-        b"unix" | b"ipc" => Ok(Scheme::Stream(Box::new(unix::Unix))),
+        b"unix" => Ok(Scheme::Stream(Box::new(unix::Unix))),
+        // ipc is the older name of unix or, on Windows, of winpipe.
+        #[cfg(all(unix, ipc))]
+        b"ipc" => Ok(Scheme::Stream(Box::new(unix::Unix))),
+        #[cfg(all(windows, ipc))]
+        b"winpipe" | b"ipc" => Ok(Scheme::Stream(Box::new(winpipe::WinPipe))),
         #[cfg(all(ipc, any(target_os = "linux", target_os = "android")))]
         b"abstract" => Ok(Scheme::Stream(Box::new(unix::Abstract))),
         #[cfg(not(simulated))]
@@ -227,6 +236,7 @@ mod tests {
             connect_timeout: None,
             keepalive: KeepAlive::default(),
             ipc_mode: None,
+            pipe: (0, 0, 0),
         };
         settings.apply(&stream);
         assert_eq!(stream.recv_buffer_size().unwrap(), unset, "nobody has set it");

@@ -25,6 +25,8 @@ pub(crate) enum Value {
     Int(i32),
     /// An int; a short buffer is an error.
     WholeInt(i32),
+    /// The number of a descriptor that the program can wait for, which is an int or what the system has in its place; a short buffer gets its leading bytes.
+    Source(u64),
     /// Bytes, cut or padded with zeros to the caller's buffer.
     Text(Vec<u8>),
     /// A pointer.
@@ -180,6 +182,7 @@ impl Options {
             connect_timeout: some_time(self.connect_timeout),
             keepalive: self.keepalive(),
             ipc_mode: u32::try_from(self.ipc_mode).ok(),
+            pipe: (self.ipc_security, self.ipc_out_buffer, self.ipc_in_buffer),
         }
     }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use super::now;
+use super::super::now;
 
 /// Bytes of a path in a socket address, its NUL included: 108 on Linux (unix(7)), 104 on the BSDs and on macOS (unix(4)).
 pub(crate) const PATH_LIMIT: usize = size_of::<libc::sockaddr_un>() - std::mem::offset_of!(libc::sockaddr_un, sun_path);
@@ -21,13 +21,16 @@ pub(crate) const PATH_LIMIT: usize = size_of::<libc::sockaddr_un>() - std::mem::
 const LOCK_TIME: Duration = Duration::from_secs(1);
 const LOCK_PAUSE: Duration = Duration::from_millis(1);
 
-/// The path that these bytes are, whatever they are.
-pub(crate) fn path_of(bytes: &[u8]) -> PathBuf {
-    PathBuf::from(OsStr::from_bytes(bytes))
+/// The path that these bytes are: any bytes are one.
+pub(crate) fn path_of(bytes: &[u8]) -> io::Result<PathBuf> {
+    Ok(PathBuf::from(OsStr::from_bytes(bytes)))
 }
 
-pub(crate) fn bytes_of(path: &Path) -> &[u8] {
-    path.as_os_str().as_bytes()
+/// Where a socket can be bound before it gets the name that is wanted: in the same folder, by a path of at most `limit` bytes.
+pub(crate) fn beside(path: &Path, suffix: &str, folder: Option<&Folder>, limit: usize) -> Option<PathBuf> {
+    let beside = [path.as_os_str().as_bytes(), suffix.as_bytes()].concat();
+    // The same folder by a shorter name.
+    if beside.len() <= limit { path_of(&beside).ok() } else { Some(folder?.short_name(suffix)) }
 }
 
 /// Who may connect to the socket that the file names: the permission bits of chmod(2). Where others may write to the folder, one
@@ -80,7 +83,7 @@ impl Folder {
     }
 
     /// A file in it, by a name of the folder that is short.
-    pub(crate) fn short_name(&self, file: &str) -> PathBuf {
+    fn short_name(&self, file: &str) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}/{file}", self.0.as_raw_fd()))
     }
 }

@@ -7,13 +7,13 @@ use std::os::fd::AsRawFd;
 #[cfg(not(simulated))]
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::Uncancelled;
+use super::super::Uncancelled;
 #[cfg(not(simulated))]
 use crate::peer::{Ends, Process};
 
 /// The flag of a write that raises no SIGPIPE. Apple's systems have none: socket2 makes sockets there that raise none.
 #[cfg(portable_sys)]
-pub(super) const NO_SIGPIPE: libc::c_int = if cfg!(target_vendor = "apple") { 0 } else { libc::MSG_NOSIGNAL };
+pub(in crate::sys) const NO_SIGPIPE: libc::c_int = if cfg!(target_vendor = "apple") { 0 } else { libc::MSG_NOSIGNAL };
 
 /// A stream that does not block and that programs which are executed do not get.
 #[cfg(not(simulated))]
@@ -26,6 +26,12 @@ pub(crate) fn stream_socket(domain: Domain) -> std::io::Result<Socket> {
         socket.set_nonblocking(true)?;
         Ok(socket)
     }
+}
+
+/// A port is free as soon as nobody listens on it: connections that end do not keep it.
+#[cfg(not(simulated))]
+pub(crate) fn allow_rebinding(socket: &Socket) -> std::io::Result<()> {
+    socket.set_reuse_address(true)
 }
 
 /// The number of the network interface with this name.
@@ -42,19 +48,6 @@ pub(crate) fn tell(lines: &[u8]) {
     let _whole = Uncancelled::new();
     // SAFETY: pointer and length describe `lines`.
     unsafe { libc::write(libc::STDERR_FILENO, lines.as_ptr().cast(), lines.len()) };
-}
-
-/// Whether the peer sends nothing more, whatever it has sent before. Some systems tell only once all of that was read.
-#[cfg(portable_sys)]
-pub(super) fn has_ended(source: super::Source<'_>) -> bool {
-    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-    const END: libc::c_short = libc::POLLRDHUP;
-    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-    const END: libc::c_short = 0;
-    let _whole = Uncancelled::new();
-    let mut entry = libc::pollfd { fd: source.as_raw_fd(), events: END, revents: 0 };
-    // SAFETY: one entry, which outlives the call. It does not wait.
-    unsafe { libc::poll(&raw mut entry, 1, 0) > 0 }
 }
 
 /// Ends a TCP connection on which something stays unacknowledged for so long, where the system can.

@@ -7,13 +7,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
 extern "C" fn forked() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
-    super::forked();
+    super::super::forked();
 }
 
 /// Counts the forks between the first process and this one: what an older generation made belongs to a parent.
@@ -107,27 +107,12 @@ pub(crate) fn nap(time: Duration) {
     thread::sleep(time);
 }
 
-/// The time, as all rooms above ask for it.
-#[inline]
-pub(crate) fn now() -> Instant {
-    Instant::now()
-}
-
-/// A thread of the library's own.
-pub(crate) type JoinHandle = thread::JoinHandle<()>;
-
-/// Lets other threads have the processor.
-pub(crate) fn yield_now() {
-    thread::yield_now();
-}
-
-/// Whether two threads of ours can run at the same time.
-pub(crate) fn has_many_cpus() -> bool {
-    thread::available_parallelism().is_ok_and(|count| count.get() > 1)
-}
-
 /// Starts a thread of the library's own. It handles no signals: those are the program's.
-pub(crate) fn spawn(name: &str, stack: usize, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle> {
+pub(crate) fn spawn(
+    name: &str,
+    stack: usize,
+    run: impl FnOnce() + Send + 'static,
+) -> io::Result<thread::JoinHandle<()>> {
     let run = || {
         wait_exactly();
         run();
@@ -151,7 +136,7 @@ fn wait_exactly() {}
 
 /// Ends the process here and now.
 #[cfg(simulated)]
-pub(super) fn end_at_once(code: i32) -> ! {
+pub(in crate::sys) fn end_at_once(code: i32) -> ! {
     // SAFETY: it does not return, and asks nothing of what is left behind.
     unsafe { libc::_exit(code) }
 }

@@ -1,9 +1,7 @@
 //! What the system's error numbers mean.
-#![forbid(unsafe_code)]
 
+use std::ffi::{c_char, c_int};
 use std::io;
-
-use crate::error::Error;
 
 /// The machine is not on the network: an error of Linux's own.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -58,39 +56,20 @@ pub(crate) fn refused() -> io::Error {
     io::Error::from_raw_os_error(libc::ECONNREFUSED)
 }
 
-/// The errno of one of our errors. Two that systems do not have are `ffi`'s own.
-pub(crate) fn number_of(error: Error) -> i32 {
-    match error {
-        Error::BadSocket | Error::Terminated => libc::EBADF,
-        Error::Broken => libc::ENOTRECOVERABLE,
-        Error::WouldBlock | Error::NoPeer | Error::WrongState => libc::EAGAIN,
-        Error::TimedOut => libc::ETIMEDOUT,
-        Error::Interrupted => libc::EINTR,
-        Error::NotSupported => libc::ENOTSUP,
-        Error::Invalid => libc::EINVAL,
-        Error::Fault => libc::EFAULT,
-        Error::MessageSize => libc::EMSGSIZE,
-        Error::NoSuchOption => libc::ENOPROTOOPT,
-        Error::UnknownDomain => libc::EAFNOSUPPORT,
-        Error::UnknownScheme => libc::EPROTONOSUPPORT,
-        Error::NameTooLong => libc::ENAMETOOLONG,
-        Error::NoDevice => libc::ENODEV,
-        Error::AddressInUse => libc::EADDRINUSE,
-        Error::TooMany => libc::EMFILE,
-        Error::NoMemory => libc::ENOMEM,
-        Error::Os(number) => number,
-    }
+/// The number of an error of the system's. `None`: it is std's own.
+pub(crate) fn errno_of(error: &io::Error) -> Option<i32> {
+    error.raw_os_error()
+}
+
+/// The error of an errno.
+pub(crate) fn error_of(number: i32) -> io::Error {
+    io::Error::from_raw_os_error(number)
 }
 
 /// An errno in words, as strerror(3) has them.
 pub(crate) fn text_of(number: i32) -> String {
     let text = io::Error::from_raw_os_error(number).to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
-}
-
-/// Whether an errno says that the other side was silent for too long.
-pub(crate) fn is_timeout(number: i32) -> bool {
-    number == libc::ETIMEDOUT
 }
 
 /// A socket that neither listens nor has a peer.
@@ -122,12 +101,28 @@ pub(crate) fn timed_out() -> io::Error {
     io::Error::from_raw_os_error(libc::ETIMEDOUT)
 }
 
-/// The number of an error, which NN_PRINT_ERRORS tells by its text; of one without a number that of the usual reason.
-pub(crate) fn code_of(error: &io::Error, usual: &io::Error) -> i32 {
-    error.raw_os_error().or(usual.raw_os_error()).unwrap_or_default()
-}
-
 /// No descriptor is left.
 pub(crate) fn exhausted() -> io::Error {
     io::Error::from_raw_os_error(libc::EMFILE)
+}
+
+/// The same for C. How long the text is valid, strerror(3) tells.
+pub(crate) fn c_text_of(number: c_int) -> *const c_char {
+    // SAFETY: takes any number.
+    unsafe { libc::strerror(number) }
+}
+
+/// Where the C library keeps the calling thread's errno.
+#[inline]
+pub(crate) fn errno_place() -> *mut c_int {
+    #[cfg(any(target_os = "solaris", target_os = "illumos"))]
+    use libc::___errno as location;
+    #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
+    use libc::__errno as location;
+    #[cfg(any(target_os = "linux", target_os = "emscripten", target_os = "fuchsia", target_os = "hurd"))]
+    use libc::__errno_location as location;
+    #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+    use libc::__error as location;
+    // SAFETY: may be called by any thread at any time.
+    unsafe { location() }
 }

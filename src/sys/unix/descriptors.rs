@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-use super::{Mutex, Uncancelled};
+use super::super::{Mutex, Uncancelled};
 
 /// A stream, or what listens for them. Its end is a cancellation point, close(2): who drops it last is not cancelled then.
 #[derive(Debug)]
@@ -22,6 +22,12 @@ pub(crate) struct Stream {
 impl From<Socket> for Stream {
     fn from(socket: Socket) -> Self {
         Self { socket: ManuallyDrop::new(socket), adopted: None }
+    }
+}
+
+impl Stream {
+    pub(crate) fn source(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 
