@@ -15,15 +15,34 @@ REAL := libnanomsg.so.6.0.1
 NAMES := libnanomsg.so.6 libnanomsg.so.5 libnanomsg.so
 # How the library reaches the system (src/sys): as Linux does it, or `portable`, as every other system does.
 SYS ?= linux
-OUT := target$(if $(filter portable,$(SYS)),/portable)
+OUT := target$(if $(filter portable,$(SYS)),/portable)$(if $(filter yes,$(SMALL)),/small)
 SYS_FEATURES := $(if $(filter portable,$(SYS)),portable-sys)
-# TLS=no: without tls+tcp and wss, and what they are built from.
+# What can be left out, with what it is built from: ipc (unix, abstract), tls (tls+tcp; with ws, wss), ws. TLS=no leaves tls out.
 TLS ?= yes
-DEFAULTS := $(if $(filter no,$(TLS)),--no-default-features)
+FEATURES ?= ipc $(if $(filter no,$(TLS)),,tls) ws
+# SMALL=yes: for size instead of speed, into target/small.
+SMALL ?= no
+PROFILE := $(if $(filter yes,$(SMALL)),size,release)
+# The installed std can print the stack of a panic, which this library never does: some 220 KB. Where std's source is at hand it is
+# built without.
+STD_SOURCE = $(shell rustc +nightly --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/std/Cargo.toml
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+BUILD_STD := $(if $(filter yes,$(SMALL)),$(if $(wildcard $(STD_SOURCE)),yes))
+# The same bytes wherever they are built, and by whom: no path of this machine is in them. Crates have the same one from the network
+# and from vendor/.
+CARGO_HOME ?= $(HOME)/.cargo
+PLACES = $(foreach place,$(wildcard $(CARGO_HOME)/registry/src/*),$(place)=/usr/src/crates) \
+	$(CURDIR)=/usr/src/libnanomsg-rs $(CURDIR)/vendor=/usr/src/crates
+IN_NO_PLACE = RUSTFLAGS="$$RUSTFLAGS $(addprefix --remap-path-prefix=,$(PLACES))" \
+	CFLAGS="$$CFLAGS -fstack-protector-strong $(addprefix -ffile-prefix-map=,$(PLACES))"
+CARGO_BUILD = $(IN_NO_PLACE) $(CARGO) $(if $(BUILD_STD),+nightly) $1 --profile $(PROFILE) --no-default-features --features '$(FEATURES) $2' \
+	$(if $(BUILD_STD),-Zbuild-std=std$(comma)panic_unwind -Zbuild-std-features= --target $(HOST))
+comma := ,
 STAGE := $(OUT)/lib
 STAGED_CAT := $(OUT)/bin/nanocat
 CATS := nn_push nn_pull nn_pub nn_sub nn_req nn_rep nn_surveyor nn_respondent nn_bus nn_pair
-ARCHIVE := target/release/libnanomsg.a
+BUILT := target/$(if $(BUILD_STD),$(HOST)/)$(PROFILE)
+ARCHIVE ?= $(BUILT)/libnanomsg.a
 EXPORTS := src/ffi/exports.txt
 VENV := target/venv
 PRICES_PYTHON = $$(test -x $(VENV)/bin/python && echo $(VENV)/bin/python || echo $(PYTHON))
@@ -39,11 +58,11 @@ CHECKED ?= memory ownership iovec msghdr_control cmsg pair_sizes inproc_queue pi
         wire_frames ws_types
 # Programs of ctests/ that do more, or for longer, with NN_LONG=1.
 LONG ?= threads fork_traffic linger_exit faults_dns faults_network faults_peer
-PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev nng-utils libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 openssl valgrind systemd
+PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev nng-utils libzmq3-dev python3-venv cmake pkg-config binutils mandoc man-db iproute2 openssl valgrind systemd debhelper chrpath abigail-tools
 
-.PHONY: help deps build library link header check-header test without-tls bare-tls test-i686 unit ctest compat interop pytest pip-install nodetest thirdparty dropin guide guide-test web loom simulate portable portable-long systems mutations fuzz \
+.PHONY: help deps build library link header check-header test features small bare-tls cross cross-test cross-all cross-deps cross-ci unit ctest compat interop pytest pip-install nodetest thirdparty dropin guide guide-test web loom simulate portable portable-long systems mutations fuzz \
         soak long sanitize sanitize-thread valgrind lint bench bench-quick shapes omq icount \
-        networks demo hello prices man docs install deb uninstall clean
+        networks demo hello prices man docs install deb uninstall dist reproducible packages-ci packages-test trust clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -65,28 +84,35 @@ deps:
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	else echo "to talk to WebSockets of others, and to test the examples and what Prometheus is told, install: $$missing"; fi
 
-## build         the library, under all its names, in target/lib; nanocat in target/bin (SYS=portable: in target/portable; TLS=no: without TLS)
+## build         the library, under all its names, in target/lib; nanocat in target/bin (SYS=portable: in target/portable; TLS=no: without TLS;
+##               FEATURES="ipc ws": with these alone of ipc, tls and ws; SMALL=yes: for small machines, in target/small)
 build: library
-	$(CARGO) build --release $(DEFAULTS) --features 'cli $(SYS_FEATURES)' --bin nanocat
+	$(call CARGO_BUILD,build,cli $(SYS_FEATURES)) --bin nanocat
 	@mkdir -p $(dir $(STAGED_CAT))
-	@cp -f target/release/nanocat $(STAGED_CAT).new && mv -f $(STAGED_CAT).new $(STAGED_CAT)
+	@cp -f $(BUILT)/nanocat $(STAGED_CAT).new && mv -f $(STAGED_CAT).new $(STAGED_CAT)
 	@for name in $(CATS); do ln -sf nanocat $(dir $(STAGED_CAT))$$name; done
 
 # Without nanocat.
 library:
-	$(CARGO) rustc --release $(DEFAULTS) --features '$(SYS_FEATURES)' --lib --crate-type staticlib
+	@test "$(SMALL)" != yes || test -n "$(BUILD_STD)" || echo "some 220 KB larger than it could be: there is no nightly Rust \
+	with the source of std (rustup component add rust-src --toolchain nightly)" >&2
+	$(call CARGO_BUILD,rustc,$(SYS_FEATURES)) --lib --crate-type staticlib
 	@$(MAKE) --no-print-directory link
 
 # The shared object is linked here and not by rustc, so that the list of exported names is the version script: GNU ld takes
 # only one. A name that nobody defines ends the linking. nodelete: dlclose must not take away the code that a thread of ours
 # is running.
+LINK_LIBS ?= -lgcc_s -lc
 link:
 	@mkdir -p $(STAGE)
 	@cp -f $(ARCHIVE) $(STAGE)/.archive && mv -f $(STAGE)/.archive $(STAGE)/libnanomsg.a
 	@{ echo '{ global:'; sed 's/$$/;/' $(EXPORTS); echo 'local: *; };'; } > $(STAGE)/exports.map
-	@$(CC) -shared -o $(STAGE)/.new -Wl,-soname,$(firstword $(NAMES)),-z,nodelete,-z,relro,-z,now,-z,defs \
+	@$(CC) -shared -o $(STAGE)/.new -Wl,-soname,$(firstword $(NAMES)),-z,nodelete,-z,relro,-z,now,-z,noexecstack,-z,defs \
 		-Wl,-O1,--as-needed,--gc-sections,--version-script=$(STAGE)/exports.map \
-		$$(sed 's/^/-Wl,--require-defined=/' $(EXPORTS)) $(STAGE)/libnanomsg.a -lgcc_s -lc
+		$$(sed 's/^/-Wl,--require-defined=/' $(EXPORTS)) $(STAGE)/libnanomsg.a $(LINK_LIBS)
+	@# What it was built from, for those who look for known weaknesses.
+	@packaging/auditable.py '$(FEATURES) $(SYS_FEATURES)' $(STAGE)/.auditable && $$($(CC) -print-prog-name=objcopy) --add-section .dep-v0=$(STAGE)/.auditable \
+		--set-section-flags .dep-v0=noload,readonly $(STAGE)/.new
 	@mv -f $(STAGE)/.new $(STAGE)/$(REAL)
 	@for name in $(NAMES); do ln -sf $(REAL) $(STAGE)/$$name; done
 
@@ -105,7 +131,7 @@ C_PROGRAMS := RUST_TEST_THREADS=$(shell expr 2 '*' $$(nproc))
 test: build
 	$(CARGO) test --profile checks --features cli -- --skip program:: --skip over_unix::
 	$(C_PROGRAMS) $(CARGO) test --profile checks --features cli --test ctests -- program:: over_unix::
-	$(MAKE) without-tls portable loom simulate sanitize valgrind pytest pip-install nodetest thirdparty dropin guide guide-test web networks
+	$(MAKE) features portable loom simulate sanitize valgrind pytest pip-install nodetest thirdparty dropin guide guide-test web networks
 
 ## unit          the tests inside the rooms
 unit:
@@ -127,14 +153,46 @@ interop: build
 loom:
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --profile checks --test loom
 
-## test-i686     unit tests and C programs on 32 bits (needs a compiler with std's source, and gcc -m32; long)
-test-i686:
-	tests/i686/run.sh
+## cross         the library for TARGET, another system or machine (one of tests/cross/targets), in target/cross/TARGET
+cross:
+	tests/cross/run.sh build $(TARGET)
 
-## without-tls   unit tests of the library that has no TLS, nor what TLS brings
-without-tls:
-	$(CARGO) test --profile checks --no-default-features --lib
-	! $(CARGO) tree -q --no-default-features --edges normal | grep -E 'rustls|ring |x509|zeroize'
+## cross-test    the same, and its tests, as far as they run on this machine
+cross-test:
+	tests/cross/run.sh test $(TARGET)
+
+## cross-all     cross-test for every target (long)
+CROSS_CI := s390x-unknown-linux-gnu i686-unknown-linux-gnu aarch64-apple-darwin x86_64-unknown-freebsd
+CROSS_TARGETS := $(patsubst tests/cross/targets/%.sh,%,$(wildcard tests/cross/targets/*.sh))
+cross-all:
+	@for target in $(CROSS_TARGETS); do tests/cross/run.sh test $$target || exit; done
+
+## cross-ci      cross-test for those that run each time in CI: another byte order, another word size, other systems' linkers
+cross-ci:
+	@$(MAKE) --no-print-directory cross-deps CROSS_TARGETS='$(CROSS_CI)'
+	@for target in $(CROSS_CI); do PROFILE=checks tests/cross/run.sh test $$target || exit; done
+
+## cross-deps    Debian packages that cross needs (installs them if it may)
+cross-deps:
+	@missing=; for target in $(CROSS_TARGETS); do for package in $$(tests/cross/run.sh packages $$target); do \
+		dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; done; \
+	if [ -z "$$missing" ]; then exit 0; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	else echo "to build for other systems, install:$$missing"; fi
+
+## features      the library without some of ipc, tls and ws: unit tests, a C program, and what is not linked then
+features:
+	tests/features/run.sh
+
+## small         whether the library for small machines is as small as is promised (docs/packages.md)
+SMALL_LIMIT := 900000
+small:
+	@$(MAKE) --no-print-directory library SMALL=yes TLS=no
+	@strip --strip-unneeded -o target/small/stripped.so target/small/lib/$(REAL)
+	@size=$$(stat -c %s target/small/stripped.so); echo "$$size bytes without TLS, stripped"; \
+	if test -n "$$(test -e $(STD_SOURCE) && echo yes)"; then test $$size -lt $(SMALL_LIMIT); \
+	else echo "skipped: without std's source it is not held against $(SMALL_LIMIT) bytes" >&2; test "$$CI" != true; fi
 
 ## portable      unit tests, C programs and hostile peers on the portable way to the system, as every system but Linux has it
 PORTABLE := NN_SYS=portable NN_OURS_ONLY=1 NN_LIB_DIR=$(CURDIR)/target/portable/lib NN_BIN_DIR=$(CURDIR)/target/portable/bin \
@@ -252,7 +310,7 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --profile checks --all-targets --features cli -- -D warnings
 	$(CARGO) clippy --profile checks --all-targets --all-features -- -D warnings
-	$(CARGO) clippy --profile checks --no-default-features --lib -- -D warnings
+	$(CARGO) clippy --profile checks --no-default-features --lib --tests -- -D warnings
 	@$(MAKE) --no-print-directory systems
 	RUSTFLAGS="--cfg simulated" CARGO_TARGET_DIR=target/simulated \
 		$(CARGO) clippy --profile checks --lib --test simulate -- -D warnings
@@ -315,6 +373,31 @@ man:
 		-O 'man=%N.%S.html;https://manpages.debian.org/%N.%S,toc' $$page > $$out/$$page.html || exit; done
 	@echo $(HTML)/nanomsg.7.html
 
+## dist          everything that is given to others, from a clean clone of what is committed, into dist/ with SHA256SUMS
+DIST ?= $(CURDIR)/dist
+dist:
+	packaging/dist.sh $(DIST)
+
+## reproducible  two dist/ of different folders, users, times and umasks: the same bytes (long: two whole builds)
+reproducible:
+	packaging/reproducible.sh
+
+## packages-ci   what packages need, in little time: versions agree, recipes are well-formed, wheel and npm package install, hardening
+packages-ci: build
+	packaging/test.sh versions recipes hardening abi wheel npm crate
+
+## packages-test installs each package that can be installed here into an empty root, runs something with it, removes it, and finds
+##               nothing left (long; PACKAGES="wheel rpm" for some)
+PACKAGES ?=
+packages-test: build
+	packaging/test.sh $(PACKAGES)
+
+## trust         licences, sources and known weaknesses of what is linked (cargo-deny), and its list (cargo-cyclonedx); long at first
+#
+# Both are installed in target/tools.
+trust:
+	packaging/trust.sh
+
 ## guide         the guide as HTML, in docs/guide/book, with the manual; checks its pictures, figures and links
 MDBOOK := $(VENV)/bin/mdbook
 MDBOOK_VERSION := 0.5.4
@@ -343,6 +426,10 @@ guide-test: build
 CMAKEDIR = $(LIBDIR)/cmake/nanomsg-$(VERSION)
 CMAKE_FILES := nanomsg-config.cmake nanomsg-config-version.cmake nanomsg-target.cmake
 HEADERS := $(patsubst include/%,%,$(wildcard include/nanomsg/*.h include/nanomsg-rs/*.h))
+# Bytes of a pointer, the shared library's name in itself, and what programs that link the static library link as well.
+POINTER_SIZE ?= $(shell expr $$(getconf LONG_BIT) / 8)
+SONAME ?= $(firstword $(NAMES))
+PRIVATE_LIBS ?= -lutil -lrt -lpthread -lm -ldl
 # Not nn.hpp, which is cppnanomsg's.
 CXX_HEADERS := nanomsg.hpp requests.hpp
 MAN_SECTIONS := 1 3 7
@@ -350,8 +437,8 @@ relative = $(shell realpath -ms --relative-to='$(CMAKEDIR)' '$(1)')
 fill = sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|' \
 	-e 's|@TO_PREFIX@|$(call relative,$(PREFIX))|; s|@TO_BINDIR@|$(call relative,$(BINDIR))|' \
 	-e 's|@TO_INCLUDEDIR@|$(call relative,$(INCLUDEDIR))|; s|@TO_LIBDIR@|$(call relative,$(LIBDIR))|' \
-	-e 's|@REAL@|$(REAL)|; s|@SONAME@|$(firstword $(NAMES))|; s|@POINTER_SIZE@|$(shell expr $$(getconf LONG_BIT) / 8)|' \
-	-e 's|@PRIVATE_LIBS@|$(subst $(eval ) ,;,$(patsubst -l%,%,$(shell sed -n 's/^Libs.private: //p' packaging/nanomsg.pc.in)))|'
+	-e 's|@REAL@|$(REAL)|; s|@SONAME@|$(SONAME)|; s|@POINTER_SIZE@|$(POINTER_SIZE)|' \
+	-e 's|@PRIVATE_LIBS@|$(PRIVATE_LIBS)|; s|@PRIVATE_LIST@|$(subst $(eval ) ,;,$(patsubst -l%,%,$(PRIVATE_LIBS)))|'
 
 install: build
 	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(CMAKEDIR) $(DESTDIR)$(INCLUDEDIR)/nanomsg $(DESTDIR)$(INCLUDEDIR)/nanomsg-rs \
@@ -378,16 +465,10 @@ uninstall:
 	rm -f $(foreach n,$(MAN_SECTIONS),$(addprefix $(DESTDIR)$(MANDIR)/man$(n)/,$(notdir $(wildcard docs/man/*.$(n)))))
 	@rmdir $(DESTDIR)$(INCLUDEDIR)/nanomsg $(DESTDIR)$(INCLUDEDIR)/nanomsg-rs $(DESTDIR)$(CMAKEDIR) 2>/dev/null || true
 
-## deb           a Debian package in target/deb, in place of libnanomsg5, libnanomsg-dev and nanomsg-utils
+## deb           Debian packages of what `make build` has made, in target/deb, in place of libnanomsg5, libnanomsg-dev and nanomsg-utils
 DEBDIR ?= $(CURDIR)/target/deb
-DEBLIB = /usr/lib/$(shell $(CC) -print-multiarch)
 deb: build
-	rm -rf $(DEBDIR)/root
-	mkdir -p $(DEBDIR)
-	$(MAKE) -s -o build install DESTDIR=$(DEBDIR)/root PREFIX=/usr LIBDIR=$(DEBLIB) INCLUDEDIR=/usr/include \
-		BINDIR=/usr/bin MANDIR=/usr/share/man
-	packaging/deb/build.sh $(DEBDIR)/root $(VERSION) $(DEBLIB) \
-		$(DEBDIR)/libnanomsg-rs_$(VERSION)_$(shell dpkg --print-architecture).deb
+	packaging/deb.sh $(DEBDIR)
 
 clean:
 	$(CARGO) clean

@@ -3,6 +3,8 @@
 
 use std::io;
 
+use crate::sys;
+
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +55,7 @@ pub(crate) enum Error {
 
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
-        match error.raw_os_error() {
+        match sys::errno_of(&error) {
             Some(code) => Self::Os(code),
             None if error.kind() == io::ErrorKind::OutOfMemory => Self::NoMemory,
             None => Self::Invalid,

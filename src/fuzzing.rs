@@ -180,6 +180,7 @@ pub fn address(bytes: &[u8]) {
             connect_timeout: None,
             keepalive: KeepAlive::default(),
             ipc_mode: None,
+            pipe: (0, 0, 0),
         };
         for scheme in [&b"tcp"[..], b"ws", b"unix", b"ipc"] {
             if let Ok(Scheme::Stream(transport)) = by_scheme(scheme, &tls::Options::default()) {
@@ -252,7 +253,8 @@ fn hear_session(mode: u8, pieces: &[usize], mut wire: &[u8]) -> (Vec<Vec<u8>>, O
         1 => Greeting::SpClient(LengthPrefix::Typed),
         _ => Greeting::WsServer { opcode: ws_frame::BINARY },
     };
-    let protocols = Protocols { own: pattern::PAIR, peer: pattern::PAIR, forwarding: None, limited: true };
+    let protocols =
+        Protocols { own: pattern::PAIR, peer: pattern::PAIR, forwarding: None, limited: true, shares: false };
     let mut session = Session::start(Channel::Plain(stream.into()), greeting, protocols).expect("it is greeted");
     let (mut scratch, mut frames, mut message) = (vec![0; SCRATCH], Inbox::default(), Message::default());
     let mut heard = Vec::new();

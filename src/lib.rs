@@ -41,21 +41,21 @@ mod message;
 
 mod panics;
 
-mod error;
-
 mod sys;
+
+mod error;
 
 mod peer;
 
 mod scratch;
 
-#[cfg(any(test, fuzzing))]
+#[cfg(all(ws, any(test, fuzzing)))]
 pub mod fuzzing;
 
 #[cfg(simulated)]
 pub mod simulation;
 
-#[cfg(test)]
+#[cfg(all(test, ws))]
 mod icount;
 
 pub use api::{

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
+use crate::message::shared::Handed;
 use crate::message::{Body, INLINE_MAX, Message};
 
 /// Names a pipe for as long as its socket lives: the slot may be used again, the serial is not.
@@ -163,14 +164,26 @@ pub(crate) struct Outbox {
 
 #[derive(Debug)]
 enum Piece {
-    Bytes { bytes: Vec<u8>, done: usize },
-    Body { body: Body, done: usize },
+    Bytes {
+        bytes: Vec<u8>,
+        done: usize,
+    },
+    Body {
+        body: Body,
+        done: usize,
+    },
+    /// A whole frame, with a descriptor that goes along with its first byte.
+    Handing {
+        bytes: Vec<u8>,
+        done: usize,
+        handed: Handed,
+    },
 }
 
 impl Piece {
     fn rest(&self) -> &[u8] {
         match self {
-            Self::Bytes { bytes, done } => &bytes[*done..],
+            Self::Bytes { bytes, done } | Self::Handing { bytes, done, .. } => &bytes[*done..],
             Self::Body { body, done } => &body.as_slice()[*done..],
         }
     }
@@ -220,6 +233,12 @@ impl Outbox {
         self.pieces.push_back(Piece::Body { body, done });
     }
 
+    /// Queues a frame with which a descriptor goes.
+    pub(crate) fn push_handing(&mut self, bytes: &[u8], handed: Handed) {
+        self.bytes += bytes.len();
+        self.pieces.push_back(Piece::Handing { bytes: bytes.to_vec(), done: 0, handed });
+    }
+
     /// Takes the whole content for a write, leaving an empty outbox that keeps the spare buffer.
     pub(crate) fn take(&mut self) -> Self {
         let spare = std::mem::take(&mut self.spare);
@@ -228,15 +247,28 @@ impl Outbox {
         content
     }
 
-    /// Offers the content to `write`, which says how many bytes it took.
-    pub(crate) fn write<E>(&mut self, write: impl FnOnce(&[IoSlice<'_>]) -> Result<usize, E>) -> Result<usize, E> {
+    /// Offers the content to `write`, which says how many bytes it took. What is written up to a descriptor is written without it.
+    pub(crate) fn write<E>(
+        &mut self,
+        write: impl FnOnce(&[IoSlice<'_>], Option<&Handed>) -> Result<usize, E>,
+    ) -> Result<usize, E> {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let mut used = 0;
+        let mut along = None;
         for (slot, piece) in slices.iter_mut().zip(&self.pieces) {
+            if let Piece::Handing { done: 0, handed, .. } = piece {
+                if used > 0 {
+                    break;
+                }
+                along = Some(handed);
+            }
             *slot = IoSlice::new(piece.rest());
             used += 1;
+            if along.is_some() {
+                break;
+            }
         }
-        let written = write(&slices[..used])?;
+        let written = write(&slices[..used], along)?;
         self.consume(written);
         Ok(written)
     }
@@ -246,7 +278,7 @@ impl Outbox {
         while let Some(piece) = self.pieces.front_mut() {
             let rest = piece.rest().len();
             if written < rest {
-                let (Piece::Bytes { done, .. } | Piece::Body { done, .. }) = piece;
+                let (Piece::Bytes { done, .. } | Piece::Body { done, .. } | Piece::Handing { done, .. }) = piece;
                 *done += written;
                 return;
             }
@@ -328,11 +360,11 @@ mod tests {
         outbox.push_bytes([b"first", b"", b""]);
         let mut taken = outbox.take();
         outbox.push_bytes([b"second", b"", b""]);
-        taken.write(|_| Ok::<_, ()>(2)).unwrap();
+        taken.write(|_, _| Ok::<_, ()>(2)).unwrap();
         outbox.restore(taken);
         let mut seen = Vec::new();
         while !outbox.is_empty() {
-            let gather = |slices: &[IoSlice<'_>]| {
+            let gather = |slices: &[IoSlice<'_>], _: Option<&Handed>| {
                 let before = seen.len();
                 slices.iter().for_each(|slice| seen.extend_from_slice(slice));
                 Ok::<_, ()>(seen.len() - before)
@@ -350,7 +382,7 @@ mod tests {
             let mut taken = outbox.take();
             let spared = if taken.bytes() > 500 { 450 } else { taken.bytes() };
             let count = taken.bytes() - spared;
-            taken.write(|_| Ok::<_, ()>(count)).unwrap();
+            taken.write(|_, _| Ok::<_, ()>(count)).unwrap();
             outbox.restore(taken);
         }
         let held: usize = outbox
@@ -404,7 +436,7 @@ mod tests {
             while !outbox.is_empty() {
                 let mut taken = outbox.take();
                 outbox.push_bytes([b"", b"", b""]);
-                taken.write(|slices| {
+                taken.write(|slices, _| {
                     let flat: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
                     let count = step.min(flat.len());
                     seen.extend_from_slice(&flat[..count]);

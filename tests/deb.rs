@@ -1,5 +1,5 @@
-//! `make deb`: the package replaces Debian's three, programs that depend on those are content with it, and what it
-//! installs runs. All of it below a folder of its own, with dpkg's and apt's own idea of what is installed there.
+//! `make deb`: the packages take the place of Debian's three, programs that depend on those are content with them, and what they
+//! install runs. All of it below a folder of its own, with dpkg's and apt's own idea of what is installed there.
 //!
 //! With `CI=true` dpkg, apt and what `make build` makes must be there.
 
@@ -13,46 +13,53 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-const VERSION: &str = env!("CARGO_PKG_VERSION");
-const REPLACED: [&str; 3] = ["libnanomsg5", "libnanomsg-dev", "nanomsg-utils"];
+/// The first package of this version.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-1");
+/// Debian's own, whose names ours have.
+const DEBIANS: [&str; 3] = ["libnanomsg5", "libnanomsg-dev", "nanomsg-utils"];
+const OURS: [&str; 5] = ["libnanomsg-dev", "libnanomsg-doc", "libnanomsg5", "libnanomsg6", "nanomsg-utils"];
 
 #[test]
-fn it_stands_in_for_debians_packages() {
-    let Some(package) = package() else { return };
-    let field = |name: &str| succeed(Command::new("dpkg-deb").arg("-f").arg(package).arg(name)).trim().to_owned();
-    assert_eq!((&field("Package")[..], &field("Version")[..]), ("libnanomsg-rs", VERSION));
-    for name in REPLACED {
-        assert!(field("Provides").contains(&format!("{name} (= {VERSION})")), "{name}");
-        for relation in ["Conflicts", "Replaces"] {
-            assert!(field(relation).split(", ").any(|other| other == name), "{relation}: {name}");
+fn they_have_the_names_of_debians_packages() {
+    let Some(packages) = packages() else { return };
+    let mut names = Vec::new();
+    for package in packages {
+        let field = |name: &str| succeed(Command::new("dpkg-deb").arg("-f").arg(package).arg(name)).trim().to_owned();
+        let (name, depends) = (field("Package"), field("Depends"));
+        assert_eq!(field("Version"), VERSION);
+        match &*name {
+            "libnanomsg6" => assert!(depends.contains("libc6 (>= 2.") && depends.contains("libgcc-s1"), "{depends}"),
+            "libnanomsg-doc" => assert_eq!(depends, ""),
+            _ => assert!(depends.contains(&format!("libnanomsg6 (= {VERSION})")), "{name}: {depends}"),
+        }
+        names.push(name);
+        // Everything belongs to root, and nobody else may write.
+        let listing = succeed(Command::new("dpkg-deb").arg("-c").arg(package));
+        for line in listing.lines().filter(|line| !line.starts_with('l')) {
+            assert!(line.contains(" root/root ") && &line[5..6] == "-" && &line[8..9] == "-", "{line}");
         }
     }
-    let depends = field("Depends");
-    assert!(depends.contains("libc6 (>= 2.") && depends.contains("libgcc-s1"), "{depends}");
-    // Everything belongs to root, and nobody else may write.
-    let listing = succeed(Command::new("dpkg-deb").arg("-c").arg(package));
-    for line in listing.lines().filter(|line| !line.starts_with('l')) {
-        assert!(line.contains(" root/root ") && &line[5..6] == "-" && &line[8..9] == "-", "{line}");
-    }
+    assert_eq!(names, OURS);
 }
 
 #[test]
-fn the_same_build_makes_the_same_package() {
-    let (Some(package), Some((_dir, again))) = (package(), make()) else { return };
-    assert!(fs::read(package).unwrap() == fs::read(again).unwrap(), "two packages of one build differ");
+fn the_same_build_makes_the_same_packages() {
+    let (Some(packages), Some((_dir, again))) = (packages(), make()) else { return };
+    for (one, other) in packages.iter().zip(again) {
+        assert!(fs::read(one).unwrap() == fs::read(&other).unwrap(), "{} twice, and they differ", other.display());
+    }
 }
 
 /// Over Debian's packages, on which a program depends.
 #[test]
-fn dpkg_installs_it_over_debians_packages_and_nanocat_runs() {
-    let Some(package) = package() else { return };
+fn dpkg_installs_them_over_debians_packages_and_nanocat_runs() {
+    let Some(packages) = packages() else { return };
     let root = Root::with(&["libnanomsg5", "libnanomsg-dev", "nanomsg-utils", "program"]);
-    // As apt calls it: all three go at once.
-    root.dpkg(&["--auto-deconfigure", "--install", package.to_str().unwrap()]);
+    let paths: Vec<&str> = packages.iter().map(|path| path.to_str().unwrap()).collect();
+    root.dpkg(&[&["--install"][..], &paths].concat());
     let installed = root.installed();
-    assert!(installed.contains(&"libnanomsg-rs".to_owned()) && installed.contains(&"program".to_owned()));
-    for name in REPLACED {
-        assert!(!installed.contains(&name.to_owned()), "{name} is still there: {installed:?}");
+    for name in OURS.iter().chain(&["program"]) {
+        assert!(installed.contains(&(*name).to_owned()), "{name} is not there: {installed:?}");
     }
 
     let machine = succeed(cc().arg("-print-multiarch"));
@@ -75,27 +82,29 @@ fn dpkg_installs_it_over_debians_packages_and_nanocat_runs() {
         assert!(log.lines().any(|line| line.contains("calling init:") && line.ends_with(&ours)), "{log}");
     }
 
-    // Nothing of it stays; the program that needs it has to go first.
-    root.dpkg(&["--remove", "program", "libnanomsg-rs"]);
-    assert!(!lib.join("libnanomsg.so.6.0.1").exists() && !root.path().join("usr/bin/nanocat").exists());
+    // Nothing of them stays; the program that needs them has to go first.
+    root.dpkg(&[&["--purge", "program"][..], &OURS].concat());
+    let usr: Vec<_> = fs::read_dir(root.path().join("usr")).into_iter().flatten().collect();
+    assert!(usr.is_empty(), "{usr:?}");
 }
 
 #[test]
-fn apt_installs_programs_on_top_of_it() {
-    let Some(package) = package() else { return };
-    let root = Root::with(&["libnanomsg5", "libnanomsg-dev", "nanomsg-utils"]);
+fn apt_installs_programs_on_top_of_them() {
+    let Some(packages) = packages() else { return };
+    let paths: Vec<&str> = packages.iter().map(|path| path.to_str().unwrap()).collect();
+    let root = Root::with(&DEBIANS);
     let program = root.program();
     // apt would go from Debian's packages to ours,
-    let planned = root.apt(&["install", package.to_str().unwrap()]);
-    assert!(planned.contains("Inst libnanomsg-rs"), "{planned}");
-    for name in REPLACED {
-        assert!(planned.contains(&format!("Remv {name}")), "{planned}");
+    let planned = root.apt(&[&["install"][..], &paths].concat());
+    for name in OURS {
+        assert!(planned.contains(&format!("Inst {name}")), "{planned}");
     }
+    assert!(!planned.contains("Remv "), "{planned}");
     // and, with ours alone, has all that a program with Debian's dependencies needs.
     let root = Root::with(&[]);
-    let planned = root.apt(&["install", program.to_str().unwrap(), package.to_str().unwrap()]);
-    assert!(planned.contains("Inst program") && planned.contains("Inst libnanomsg-rs"), "{planned}");
-    root.dpkg(&["--install", package.to_str().unwrap()]);
+    let planned = root.apt(&[&["install", program.to_str().unwrap()][..], &paths].concat());
+    assert!(planned.contains("Inst program") && planned.contains("Inst libnanomsg6"), "{planned}");
+    root.dpkg(&[&["--install"][..], &paths].concat());
     let planned = root.apt(&["install", program.to_str().unwrap()]);
     assert!(planned.contains("Inst program") && !planned.contains("Inst lib"), "{planned}");
     root.dpkg(&["--install", program.to_str().unwrap()]);
@@ -190,19 +199,20 @@ impl Root {
 
 const PROGRAM_DEPENDS: &str = "Depends: libnanomsg5 (>= 1.1.5), libnanomsg-dev, nanomsg-utils (>= 1.0)\n";
 
-/// The package, made once; `None`, and a line that says so, where something is missing; in CI a failure.
-fn package() -> Option<&'static Path> {
-    static PACKAGE: OnceLock<Option<(TempDir, PathBuf)>> = OnceLock::new();
-    PACKAGE.get_or_init(make).as_ref().map(|(_, package)| package.as_path())
+/// The packages, by name, made once; `None`, and a line that says so, where something is missing; in CI a failure.
+fn packages() -> Option<&'static [PathBuf]> {
+    static PACKAGES: OnceLock<Option<(TempDir, Vec<PathBuf>)>> = OnceLock::new();
+    PACKAGES.get_or_init(make).as_ref().map(|(_, packages)| packages.as_slice())
 }
 
-fn make() -> Option<(TempDir, PathBuf)> {
+fn make() -> Option<(TempDir, Vec<PathBuf>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let tools = ["dpkg-deb", "dpkg", "apt-get"];
-    let missing = if tools.iter().any(|tool| Command::new(tool).arg("--version").output().is_err()) {
-        "this is not Debian: there is no dpkg, or no apt-get"
+    let tools = ["dpkg-buildpackage", "dh", "dpkg", "apt-get", "mandoc", "chrpath"];
+    let is_there = |tool: &&str| Command::new("which").arg(tool).output().is_ok_and(|output| output.status.success());
+    let missing = if let Some(tool) = tools.iter().find(|tool| !is_there(tool)) {
+        format!("there is no {tool}")
     } else if !root.join("target/bin/nanocat").exists() {
-        "there is nothing to put into a package: make build"
+        "there is nothing to put into packages: make build".to_owned()
     } else {
         let dir = TempDir::new().unwrap();
         let mut make = Command::new("make");
@@ -214,9 +224,15 @@ fn make() -> Option<(TempDir, PathBuf)> {
         // What is built is taken as it is.
         let make = make.current_dir(root).args(["-s", "-o", "build", "deb"]);
         succeed(make.arg(format!("DEBDIR={}", dir.path().display())));
-        let is_package = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "deb");
-        let package = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).find(is_package);
-        return Some((dir, package.expect("make deb leaves a package")));
+        let is_package = |path: &PathBuf| {
+            // Symbols for debuggers are in packages of their own.
+            let name = path.file_name().unwrap().to_string_lossy();
+            name.ends_with(".deb") && !name.contains("-dbgsym_")
+        };
+        let mut packages: Vec<PathBuf> =
+            fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).filter(is_package).collect();
+        packages.sort();
+        return Some((dir, packages));
     };
     assert!(!std::env::var("CI").is_ok_and(|v| v == "true"), "{missing}");
     // Not eprintln: what a passing test prints by that is not shown.

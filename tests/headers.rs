@@ -39,6 +39,7 @@ const HEADERS: [(&str, &str, &[&str], &[&str]); 18] = [
             "NN_REQ_FAIL_FAST",
             "NN_CONFLATE",
             "NN_OVERFLOW",
+            "NN_SHARED_MEMORY",
             "NN_WS_PING",
             "NN_STAT_MESSAGES_OVERFLOWED",
             "NN_STAT_MESSAGES_CONFLATED",

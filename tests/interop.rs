@@ -12,6 +12,9 @@
 //! | `NN_ORACLE_ONLY=1` | the original takes our library's place                                           |
 //! | `NN_LIB_DIR`       | where our `libnanomsg.so.5` is, instead of `target/lib`                          |
 //! | `CC`               | the compiler, instead of `cc`                                                    |
+//! | `NN_CROSS_CC`      | the compiler of our side, which then is for another machine                      |
+//! | `NN_RUNNER`        | what runs programs for that machine                                              |
+//! | `NN_NATIVE_LIB_DIR`| this machine's own build of our library takes Debian's place                     |
 
 #![cfg(target_os = "linux")]
 
@@ -34,6 +37,10 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// How many messages go each way.
 const MANY: u64 = 1000;
+
+/// From this number on messages have one to four MiB (tests/interop/peer.h), and so many of them go each way.
+const LARGE: u64 = 1 << 40;
+const FEW: u64 = 8;
 
 /// A publisher has at most so many messages on their way: PUB and BUS may drop what a slow peer does not take.
 const WINDOW: u64 = 16;
@@ -109,6 +116,43 @@ fn both_ways(a: &mut Peer, b: &mut Peer, from: u64, count: u64) {
     }
     for peer in [a, b] {
         peer.expect(&format!("exchanged {count}"));
+    }
+}
+
+/// With Debian's only: libnng's peers have no room for that.
+mod large {
+    #[test]
+    fn debian_binds_tcp() {
+        super::meet(super::large_messages, "tcp", super::Debian, false);
+    }
+
+    #[test]
+    fn debian_connects_tcp() {
+        super::meet(super::large_messages, "tcp", super::Debian, true);
+    }
+}
+
+/// Some MiB each, in every pattern where both sides know when the other has one.
+fn large_messages(meeting: &Meeting) {
+    let (mut ours, mut theirs) = meeting.start("pair", "pair");
+    both_ways(&mut ours, &mut theirs, LARGE, FEW);
+    drop((ours, theirs));
+    for (us, them) in [("req", "rep"), ("rep", "req")] {
+        let (ours, theirs) = meeting.start(us, them);
+        let (mut asks, mut answers) = if us == "req" { (ours, theirs) } else { (theirs, ours) };
+        asks.order(&format!("ask {LARGE} {FEW}"));
+        answers.order(&format!("answer {LARGE} {FEW}"));
+        asks.expect(&format!("asked {FEW}"));
+        answers.expect(&format!("answered {FEW}"));
+    }
+    for (us, them) in [("pub", "sub"), ("sub", "pub")] {
+        let (ours, theirs) = meeting.start(us, them);
+        let (mut from, mut to) = if us == "pub" { (ours, theirs) } else { (theirs, ours) };
+        greet(&mut from, &mut to);
+        for number in LARGE..LARGE + FEW {
+            from.tell(&format!("send {number} 1"), "sent 1");
+            to.tell(&format!("recv {number} 1"), "received 1");
+        }
     }
 }
 
@@ -486,6 +530,8 @@ impl Meeting {
 /// The compiled peers. `Err` says what is missing on this machine.
 struct Programs {
     sp: PathBuf,
+    /// For our side, if that is for another machine.
+    cross: Option<PathBuf>,
     original: Result<(), String>,
     nng: Result<PathBuf, String>,
     /// An authority, and a certificate that it has signed with its key: PEM.
@@ -510,14 +556,16 @@ impl Programs {
             format!("-L{}", library().display()),
             "-l:libnanomsg.so.5".to_owned(),
         ];
-        let link = if original.is_ok() { vec!["-lnanomsg"] } else { ours.iter().map(String::as_str).collect() };
-        let sp = compile("peer_sp", &link);
+        let ours: Vec<&str> = ours.iter().map(String::as_str).collect();
+        let cross = env::var("NN_CROSS_CC").ok();
+        let cross = cross.map(|compiler| compile_with(Command::new(compiler), "peer_sp", "peer_sp.cross", &ours));
+        let sp = compile("peer_sp", if original.is_ok() { &["-lnanomsg"] } else { &ours });
         let nng = if links("#include <nng/nng.h>\nint main(void) { return !nng_version(); }\n", "-lnng") {
             Ok(compile("peer_nng", &["-lnng"]))
         } else {
             Err("libnng is not installed: apt-get install libnng-dev".to_owned())
         };
-        Self { sp, original, nng, certificates: certificates() }
+        Self { sp, cross, original, nng, certificates: certificates() }
     }
 }
 
@@ -532,9 +580,12 @@ fn certificates() -> Result<[String; 2], String> {
 }
 
 fn compile(name: &str, link: &[&str]) -> PathBuf {
+    compile_with(compiler(), name, name, link)
+}
+
+fn compile_with(mut command: Command, name: &str, program: &str, link: &[&str]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let (program, new) = (folder.join(name), folder.join(format!("{name}.{}", process::id())));
-    let mut command = compiler();
+    let (program, new) = (folder.join(program), folder.join(format!("{program}.{}", process::id())));
     command.args(["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"]).arg(&new);
     command.arg(root().join("tests/interop").join(format!("{name}.c"))).args(link);
     let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
@@ -542,6 +593,16 @@ fn compile(name: &str, link: &[&str]) -> PathBuf {
     // Another run of these tests may be using the old one.
     fs::rename(&new, &program).expect("the folder is writable");
     program
+}
+
+/// Runs a program for another machine.
+fn through_runner(program: &Path) -> Command {
+    let runner = env::var("NN_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let Some(first) = words.next() else { return Command::new(program) };
+    let mut command = Command::new(first);
+    command.args(words).arg(program);
+    command
 }
 
 fn links(text: &str, library: &str) -> bool {
@@ -649,15 +710,20 @@ struct Running {
 impl Running {
     fn start(on: On, arguments: &[String], errors: &Path) -> Self {
         let programs = Programs::get();
-        let mut command = Command::new(match on {
-            Ours | Debian => &programs.sp,
-            Nng => programs.nng.as_ref().expect("the stage has looked"),
-        });
+        let mut command = match (on, &programs.cross) {
+            (Ours, Some(program)) => through_runner(program),
+            (Ours | Debian, _) => Command::new(&programs.sp),
+            (Nng, _) => Command::new(programs.nng.as_ref().expect("the stage has looked")),
+        };
         for name in ["LD_LIBRARY_PATH", "LD_PRELOAD", "NN_PRINT_ERRORS"] {
             command.env_remove(name);
         }
         if on == Ours && !oracle_only() {
             command.env("LD_LIBRARY_PATH", library());
+        } else if on == Debian
+            && let Some(native) = env::var_os("NN_NATIVE_LIB_DIR")
+        {
+            command.env("LD_LIBRARY_PATH", native);
         }
         if let Ok([authority, certificate]) = &programs.certificates {
             command.env("AUTHORITY", authority).env("CERTIFICATE", certificate);

@@ -128,6 +128,8 @@ export class Socket implements AsyncIterable<Buffer> {
   conflate: number;
   conflatePrefix: number;
   overflow: number;
+  sharedMemory: number;
+  sharedMemoryMin: number;
   recvPeer: number;
   tcpNodelay: number;
   connectTimeout: number;

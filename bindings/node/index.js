@@ -312,6 +312,8 @@ const options = {
   conflate: [NN_SOL_SOCKET, 'NN_CONFLATE'],
   conflatePrefix: [NN_SOL_SOCKET, 'NN_CONFLATE_PREFIX'],
   overflow: [NN_SOL_SOCKET, 'NN_OVERFLOW'],
+  sharedMemory: [NN_SOL_SOCKET, 'NN_SHARED_MEMORY'],
+  sharedMemoryMin: [NN_SOL_SOCKET, 'NN_SHARED_MEMORY_MIN'],
   recvPeer: [NN_SOL_SOCKET, 'NN_RECV_PEER'],
   tcpNodelay: [constants.NN_TCP, 'NN_TCP_NODELAY'],
   connectTimeout: [NN_SOL_SOCKET, 'NN_CONNECT_TIMEOUT'],

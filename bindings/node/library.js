@@ -8,12 +8,23 @@ const koffi = require('koffi');
 /** The length that asks the library to use a message of its own. */
 const NN_MSG = 2n ** 64n - 1n;
 
+/** What the package carries for this system, if it does: `prebuilt/linux-x64/libnanomsg.so.6`; with musl `prebuilt/linux-x64-musl/`. */
+function* carried() {
+  const { platform, arch } = process;
+  const musl = platform === 'linux' && !process.report.getReport().header.glibcVersionRuntime;
+  const folder = path.join(__dirname, 'prebuilt', `${platform}-${arch}${musl ? '-musl' : ''}`);
+  const names = { darwin: 'libnanomsg.6.dylib', win32: 'nanomsg.dll' };
+  const file = path.join(folder, names[platform] ?? 'libnanomsg.so.6');
+  if (fs.existsSync(file)) yield file;
+}
+
 /** NANOMSG_LIBRARY is an order, not a hint: when it is set nothing else is considered. */
 function* candidates() {
   if (process.env.NANOMSG_LIBRARY) {
     yield process.env.NANOMSG_LIBRARY;
     return;
   }
+  yield* carried();
   const built = path.join(__dirname, '..', '..', 'target', 'lib', 'libnanomsg.so.6');
   if (fs.existsSync(built)) yield built;
   yield* ['libnanomsg.so.6', 'libnanomsg.so.5', 'libnanomsg.6.dylib', 'libnanomsg.dylib'];

@@ -73,6 +73,16 @@
 #define NN_OVERFLOW_WAIT 2
 
 /*
+ Level NN_SOL_SOCKET. Whether messages of at least NN_SHARED_MEMORY_MIN bytes go by reference, through memory that both processes
+ map, on connections of ipc and abstract made afterwards, where both ends are of this library: 0: no; 1: to processes of the same
+ user; 2: to all; int. 1, unless the environment variable NN_SHARED_MEMORY is 0. On systems other than Linux it changes nothing.
+ */
+#define NN_SHARED_MEMORY 1009
+
+/* Level NN_SOL_SOCKET. Bytes from which messages go that way, 4,096 at least; int, 16,384 unless set. */
+#define NN_SHARED_MEMORY_MIN 1010
+
+/*
  Level NN_WS. Milliseconds after which a connection that brings nothing is asked for a sign of life (a WebSocket ping), and as
  many again after which it is ended if none came; int. 0, which it is unless set: never.
  */

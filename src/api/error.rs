@@ -5,6 +5,7 @@ use std::{fmt, io};
 
 use crate::error::Error as Cause;
 use crate::ffi::errno;
+use crate::sys;
 
 /// The result of a call.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -42,7 +43,7 @@ impl Error {
             Cause::AddressInUse => io::ErrorKind::AddrInUse,
             Cause::NoMemory => io::ErrorKind::OutOfMemory,
             Cause::Invalid | Cause::NameTooLong | Cause::NoSuchOption => io::ErrorKind::InvalidInput,
-            Cause::Os(code) => io::Error::from_raw_os_error(code).kind(),
+            Cause::Os(code) => sys::error_of(code).kind(),
             _ => io::ErrorKind::Other,
         }
     }
@@ -120,7 +121,7 @@ impl fmt::Display for Error {
             Cause::AddressInUse => "the address is in use",
             Cause::TooMany => "there are too many sockets or descriptors",
             Cause::NoMemory => "there is not enough memory",
-            Cause::Os(code) => return io::Error::from_raw_os_error(code).fmt(to),
+            Cause::Os(code) => return sys::error_of(code).fmt(to),
         })
     }
 }

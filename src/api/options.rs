@@ -12,9 +12,10 @@ use crate::ffi::symbols::{
     NN_CONFLATE, NN_CONFLATE_PREFIX, NN_CONNECT_TIMEOUT, NN_DIRECT_FD, NN_IPC, NN_IPC_MODE, NN_IPV4ONLY, NN_LINGER,
     NN_MAXTTL, NN_OVERFLOW, NN_OVERFLOW_DROP_NEW, NN_OVERFLOW_DROP_OLD, NN_OVERFLOW_WAIT, NN_PUB_FORWARD, NN_RCVBUF,
     NN_RCVFD, NN_RCVMAXSIZE, NN_RCVPRIO, NN_RCVTIMEO, NN_RECONNECT_IVL, NN_RECONNECT_IVL_MAX, NN_REQ_FAIL_FAST,
-    NN_REQ_RESEND_IVL, NN_SNDBUF, NN_SNDFD, NN_SNDPRIO, NN_SNDTIMEO, NN_SOCKET_NAME, NN_SOL_SOCKET, NN_SUB_FORWARD,
-    NN_SUB_SUBSCRIBE, NN_SUB_UNSUBSCRIBE, NN_SURVEYOR_DEADLINE, NN_TCP, NN_TCP_KEEPALIVE_COUNT, NN_TCP_KEEPALIVE_IDLE,
-    NN_TCP_KEEPALIVE_INTERVAL, NN_TCP_NODELAY, NN_TCP_USER_TIMEOUT, NN_WS, NN_WS_MSG_TYPE, NN_WS_PING,
+    NN_REQ_RESEND_IVL, NN_SHARED_MEMORY, NN_SHARED_MEMORY_MIN, NN_SNDBUF, NN_SNDFD, NN_SNDPRIO, NN_SNDTIMEO,
+    NN_SOCKET_NAME, NN_SOL_SOCKET, NN_SUB_FORWARD, NN_SUB_SUBSCRIBE, NN_SUB_UNSUBSCRIBE, NN_SURVEYOR_DEADLINE, NN_TCP,
+    NN_TCP_KEEPALIVE_COUNT, NN_TCP_KEEPALIVE_IDLE, NN_TCP_KEEPALIVE_INTERVAL, NN_TCP_NODELAY, NN_TCP_USER_TIMEOUT,
+    NN_WS, NN_WS_MSG_TYPE, NN_WS_PING,
 };
 use crate::socket::{Given, Value};
 
@@ -201,12 +202,12 @@ impl Socket {
 
     /// A descriptor that is *readable* while a send would not wait. For polling only; the socket closes it.
     pub fn send_fd(&self) -> Result<RawSource> {
-        self.int(NN_SOL_SOCKET, NN_SNDFD)
+        self.source(NN_SOL_SOCKET, NN_SNDFD)
     }
 
     /// A descriptor that is readable while a receive would not wait. For polling only; the socket closes it.
     pub fn recv_fd(&self) -> Result<RawSource> {
-        self.int(NN_SOL_SOCKET, NN_RCVFD)
+        self.source(NN_SOL_SOCKET, NN_RCVFD)
     }
 
     /// Whether [`Socket::send_fd`] and [`Socket::recv_fd`] are readable also for what the calls themselves have to read.
@@ -218,6 +219,27 @@ impl Socket {
     /// for them reads the connections then, in [`Socket::try_recv`], and no other thread.
     pub fn set_direct_fd(&self, direct: bool) -> Result<()> {
         self.set_int(NN_SOL_SOCKET, NN_DIRECT_FD, direct.into())
+    }
+
+    /// Whether large messages go by reference on connections of ipc made from now on: 0, to nobody; 1, to processes of the same
+    /// user; 2, to all.
+    pub fn shared_memory(&self) -> Result<i32> {
+        self.int(NN_SOL_SOCKET, NN_SHARED_MEMORY)
+    }
+
+    /// Sets [`Socket::shared_memory`]; 1, unless it or NN_SHARED_MEMORY is set.
+    pub fn set_shared_memory(&self, with: i32) -> Result<()> {
+        self.set_int(NN_SOL_SOCKET, NN_SHARED_MEMORY, with)
+    }
+
+    /// Bytes from which messages go that way.
+    pub fn shared_memory_min(&self) -> Result<usize> {
+        Ok(usize::try_from(self.int(NN_SOL_SOCKET, NN_SHARED_MEMORY_MIN)?).unwrap_or_default())
+    }
+
+    /// Sets [`Socket::shared_memory_min`]; 16,384 unless it is set, and never below 4,096.
+    pub fn set_shared_memory_min(&self, bytes: usize) -> Result<()> {
+        self.set_int(NN_SOL_SOCKET, NN_SHARED_MEMORY_MIN, i32::try_from(bytes).unwrap_or(i32::MAX))
     }
 
     /// Whether an unread message is replaced by the next of the same topic ([`Socket::conflate_prefix`]).
@@ -406,7 +428,14 @@ impl Socket {
     pub(super) fn int(&self, level: i32, option: i32) -> Result<i32> {
         match self.engine()?.option(level, option)? {
             Value::Int(value) | Value::WholeInt(value) => Ok(value),
-            Value::Text(_) | Value::Pointer(_) => Err(Cause::NoSuchOption.into()),
+            Value::Source(_) | Value::Text(_) | Value::Pointer(_) => Err(Cause::NoSuchOption.into()),
+        }
+    }
+
+    fn source(&self, level: i32, option: i32) -> Result<RawSource> {
+        match self.engine()?.option(level, option)? {
+            Value::Source(source) => Ok(source as RawSource),
+            _ => Err(Cause::NoSuchOption.into()),
         }
     }
 

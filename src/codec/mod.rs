@@ -2,9 +2,13 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod length_prefix;
+pub(crate) mod reference;
 pub(crate) mod sp_header;
+#[cfg(test)]
+mod vectors;
 pub(crate) mod ws_frame;
 mod ws_text;
+#[cfg_attr(not(ws), path = "ws_absent.rs")]
 pub(crate) mod ws_upgrade;
 
 use length_prefix::LengthPrefix;
@@ -23,12 +27,19 @@ pub(crate) struct FrameHead {
     pub payload: u64,
 }
 
+/// The opcode of messages that name none.
+#[cfg(ws)]
+pub(crate) type Usual = u8;
+/// Without the feature `ws` there is none: what would need it cannot be, and the compiler leaves out what is done with it.
+#[cfg(not(ws))]
+pub(crate) use ws_upgrade::Usual;
+
 /// How frames look on a byte stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Framing {
     Prefixed(LengthPrefix),
-    /// With the opcode of messages that name none.
-    WebSocket(Role, u8),
+    #[cfg_attr(not(ws), allow(dead_code, reason = "nothing has WebSockets"))]
+    WebSocket(Role, Usual),
 }
 
 impl Framing {
@@ -43,8 +54,9 @@ impl Framing {
         let mut bytes = [0; ws_frame::LONGEST];
         let (length, mask) = match self {
             Self::Prefixed(prefix) => (prefix.encode(payload, &mut bytes), None),
+            #[cfg_attr(ws, allow(clippy::useless_conversion, reason = "not every `Usual` is a number"))]
             Self::WebSocket(role, usual) => {
-                let opcode = if ws_frame::is_data(opcode) { opcode } else { usual };
+                let opcode = if ws_frame::is_data(opcode) { opcode } else { u8::from(usual) };
                 let mask = (role == Role::Client).then(mask);
                 (ws_frame::encode(payload, opcode, mask, &mut bytes), mask)
             }

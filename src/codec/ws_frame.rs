@@ -1,7 +1,7 @@
 //! WebSocket frames (RFC 6455, section 5): heads, masks, and what a peer may say in which order.
 #![forbid(unsafe_code)]
 
-use super::ws_text::Text;
+use super::ws_text::{Text, from_utf8};
 
 pub(crate) const CONTINUATION: u8 = 0;
 pub(crate) const TEXT: u8 = 1;
@@ -256,7 +256,7 @@ fn answer_close(payload: &[u8]) -> Close {
     if !matches!(code, 1000..=1003 | 1007..=1011 | 3000..=4999) {
         return Close::violation("Unrecognized close code.");
     }
-    if simdutf8::basic::from_utf8(reason).is_err() {
+    if from_utf8(reason).is_err() {
         return Close::violation("Invalid UTF-8 sent as Close Reason.");
     }
     Close { code, reason: "" }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::ffi::symbols::{NN_DONTWAIT, NN_SOCKADDR_MAX};
 use crate::socket::Value;
+use crate::sys::RawSource;
 
 /// Memory of the caller, for reading. Null is fine where there is nothing to read.
 ///
@@ -102,12 +103,16 @@ pub(super) fn length(count: usize) -> c_int {
 pub(super) unsafe fn store(value: &Value, to: *mut c_void, room: *mut usize) -> Result<()> {
     // SAFETY: `room` is the caller's, as promised.
     let size = unsafe { *room };
-    let (int, pointer);
+    let (int, source, pointer);
     let value: &[u8] = match value {
         Value::WholeInt(_) if size < size_of::<c_int>() => return Err(Error::Invalid),
         Value::Int(value) | Value::WholeInt(value) => {
             int = value.to_ne_bytes();
             &int
+        }
+        Value::Source(value) => {
+            source = (*value as RawSource).to_ne_bytes();
+            &source
         }
         Value::Pointer(value) => {
             pointer = value.to_ne_bytes();

@@ -10,7 +10,8 @@ use std::mem::ManuallyDrop;
 use std::ptr;
 
 use crate::error::{Error, Result};
-use crate::message::{Chunk, HEADROOM};
+use crate::message::shared::pool;
+use crate::message::{Body, Chunk, HEADROOM};
 
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -29,6 +30,11 @@ const TAG: usize = 0x6e61_6e6f_6d73_6721_u64 as usize;
 
 /// A fresh chunk of `size` bytes, uninitialised as malloc's are.
 pub(super) fn allocate(size: usize) -> Result<*mut c_void> {
+    if pool::serves(size)
+        && let Some(pointer) = pool::take(size).and_then(|block| pool::expose(block).ok())
+    {
+        return Ok(pointer.cast());
+    }
     let (bytes, start) = Chunk::with_capacity(size)?.into_parts();
     Ok(expose(bytes, start, size))
 }
@@ -38,6 +44,31 @@ pub(super) fn hand_over(chunk: Chunk) -> *mut c_void {
     let length = chunk.len();
     let (bytes, start) = chunk.into_parts();
     expose(bytes, start, length)
+}
+
+/// Gives a body to the caller likewise: in shared memory where it lies, if nobody else has it.
+pub(super) fn hand_over_body(body: Body) -> Result<*mut c_void> {
+    let body = match body {
+        Body::Block(block) if block.is_alone() && block.front().is_empty() => match pool::expose(block) {
+            Ok(pointer) => return Ok(pointer.cast()),
+            Err(block) => Body::Block(block),
+        },
+        other => other,
+    };
+    Ok(hand_over(body.into_chunk()?.aligned()?))
+}
+
+/// Takes a chunk back, wherever it lies. From here on the caller's pointer is known as dead.
+///
+/// # Safety
+/// As for [`take`].
+pub(super) unsafe fn take_body(data: *mut c_void) -> Result<Body> {
+    // What stands in front of a block is not ours to trust: it is looked for first.
+    match pool::recover(data.addr()) {
+        Some(block) => Ok(Body::Block(block)),
+        // SAFETY: the same promise.
+        None => unsafe { take(data).map(Body::from) },
+    }
 }
 
 /// Takes a chunk back. From here on the caller's pointer is known as dead.
@@ -66,6 +97,10 @@ pub(super) unsafe fn take(data: *mut c_void) -> Result<Chunk> {
 /// # Safety
 /// As for [`take`], except that the caller only must not write to the chunk while the bytes are in use.
 pub(super) unsafe fn bytes<'a>(data: *mut c_void) -> Result<&'a [u8]> {
+    if let Some(length) = pool::look_at(data.addr(), |block| block.len()) {
+        // SAFETY: the block stays the program's, as promised, and mapped.
+        return Ok(unsafe { std::slice::from_raw_parts(data.cast(), length) });
+    }
     // SAFETY: the same promise; the tag vouches for the length.
     unsafe { prefix(data).map(|prefix| std::slice::from_raw_parts(data.cast(), prefix.length)) }
 }
@@ -76,6 +111,16 @@ pub(super) unsafe fn bytes<'a>(data: *mut c_void) -> Result<&'a [u8]> {
 /// # Safety
 /// As for [`take`].
 pub(super) unsafe fn resize(data: *mut c_void, size: usize) -> Result<*mut c_void> {
+    if let Some((fits, length)) = pool::look_at(data.addr(), |block| (block.cut(size), block.len())) {
+        if fits {
+            return Ok(data);
+        }
+        let grown = allocate(size)?;
+        // SAFETY: both have at least `length` bytes, and the new one is nobody else's.
+        unsafe { ptr::copy_nonoverlapping(data.cast::<u8>(), grown.cast::<u8>(), length) };
+        drop(pool::recover(data.addr()));
+        return Ok(grown);
+    }
     // SAFETY: the same promise.
     let mut prefix = unsafe { prefix(data) }?;
     if size <= prefix.length {

@@ -45,7 +45,7 @@ pub(super) fn guard<A: Answer>(body: impl FnOnce() -> Result<A>) -> A {
 /// rare: closing a descriptor (`sys::Stream` and the like), asking for random bytes, joining a thread, accepting and dialling.
 #[inline]
 pub(super) fn guard_quick<A: Answer>(body: impl FnOnce() -> Result<A>) -> A {
-    let place = place();
+    let place = sys::errno_place();
     // SAFETY: the C library keeps the place valid for as long as the thread runs, and no other thread has it.
     let before = unsafe { *place };
     panics::report_in_one_line();
@@ -74,12 +74,12 @@ pub(crate) fn code(error: Error) -> c_int {
 /// The calling thread's errno.
 pub(super) fn get() -> c_int {
     // SAFETY: the C library keeps the place valid for as long as the thread runs.
-    unsafe { *place() }
+    unsafe { *sys::errno_place() }
 }
 
 pub(super) fn set(code: c_int) {
     // SAFETY: as in `get`; no other thread has this place.
-    unsafe { *place() = code };
+    unsafe { *sys::errno_place() = code };
 }
 
 /// Words for an errno: ours for our own two, the C library's for the others.
@@ -92,22 +92,8 @@ pub(super) fn text(code: c_int) -> *const c_char {
     match code {
         ETERM => TERMINATED.as_ptr(),
         EFSM => WRONG_STATE.as_ptr(),
-        // SAFETY: takes any number; what the text's lifetime is, strerror(3) tells the caller.
-        _ => unsafe { libc::strerror(code) },
+        _ => sys::c_text_of(code),
     }
-}
-
-fn place() -> *mut c_int {
-    #[cfg(any(target_os = "solaris", target_os = "illumos"))]
-    use libc::___errno as location;
-    #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
-    use libc::__errno as location;
-    #[cfg(any(target_os = "linux", target_os = "emscripten", target_os = "fuchsia", target_os = "hurd"))]
-    use libc::__errno_location as location;
-    #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
-    use libc::__error as location;
-    // SAFETY: may be called by any thread at any time.
-    unsafe { location() }
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ use self::symbols::{NN_MSG, NN_POLLIN, NN_POLLOUT};
 use crate::error::Error;
 use crate::message::{Message, Outgoing};
 use crate::socket::poll::{self, Item};
-use crate::socket::{Given, device, library, table};
+use crate::socket::{Given, device, table};
 
 /// One socket in a call of nn_poll.
 #[allow(non_camel_case_types, reason = "the name is C's")]
@@ -104,7 +104,7 @@ pub unsafe extern "C" fn nn_symbol_info(i: c_int, buf: *mut nn_symbol_properties
 #[unsafe(no_mangle)]
 pub extern "C" fn nn_term() {
     guard(|| {
-        library::term();
+        table::term();
         Ok(())
     });
 }
@@ -116,7 +116,7 @@ pub extern "C" fn nn_term() {
 #[unsafe(no_mangle)]
 pub extern "C" fn nn_init() {
     guard(|| {
-        library::init();
+        table::init();
         Ok(())
     });
 }
@@ -155,7 +155,7 @@ pub unsafe extern "C" fn nn_reallocmsg(msg: *mut c_void, size: usize) -> *mut c_
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nn_freemsg(msg: *mut c_void) -> c_int {
     // SAFETY: the caller of C owns the message and gives it up.
-    guard(|| unsafe { chunk::take(msg).map(|_| 0) })
+    guard(|| unsafe { chunk::take_body(msg).map(|_| 0) })
 }
 
 /// Serves NN_CMSG_FIRSTHDR and NN_CMSG_NXTHDR: returns the control message behind cmsg, or the first one if cmsg is

@@ -71,7 +71,7 @@ impl<'a> Sending<'a> {
         if sent.is_err()
             && let Some(lent) = self.lent
         {
-            let back = self.message.into_body().and_then(|body| body.into_chunk().ok()).map(chunk::hand_over);
+            let back = self.message.into_body().and_then(|body| chunk::hand_over_body(body).ok());
             assert_eq!(back, Some(lent), "a failed send gives back the very chunk it was lent");
         }
         sent.map(args::length)
@@ -122,11 +122,11 @@ impl<'a> Source<'a> {
         }
         // SAFETY: they are ours, as promised, and two different ones.
         let (control, mut message) = unsafe {
-            let control = control.chunk.map(|control| chunk::take(control)).transpose()?;
+            let control = control.chunk.map(|control| chunk::take_body(control)?.into_chunk()).transpose()?;
             let message = match self {
                 Self::Borrowed(bytes) => Outgoing::borrowed(bytes),
                 Self::Gathered(body) => Outgoing::owned(body),
-                Self::Lent(body) => Outgoing::owned(chunk::take(body)?.into()),
+                Self::Lent(body) => Outgoing::owned(chunk::take_body(body)?),
             };
             (control, message)
         };
@@ -217,7 +217,7 @@ impl<'a> Receiving<'a> {
         };
         match self.body {
             Target::Chunk(variable) => {
-                let body = chunk::hand_over(message.body.into_chunk()?.aligned()?);
+                let body = chunk::hand_over_body(message.body)?;
                 // SAFETY: the caller's variable, as promised.
                 unsafe { variable.write_unaligned(body) };
             }

@@ -23,7 +23,7 @@ fn alone(name: &str, lines: usize, body: impl FnOnce()) {
     if std::env::var_os(NAME).is_some() {
         return body();
     }
-    let mut child = Command::new(std::env::current_exe().unwrap())
+    let mut child = this_program()
         .args(["--exact", &format!("ffi::panicking::{name}"), "--nocapture", "--test-threads=1"])
         .env(NAME, name)
         .stdout(Stdio::null())
@@ -51,6 +51,17 @@ fn alone(name: &str, lines: usize, body: impl FnOnce()) {
     assert!(ended.success(), "{name}: {ended}: {errors}");
     assert_eq!(errors.lines().count(), lines, "{name}: {errors}");
     assert!(errors.lines().all(|line| line.starts_with("nanomsg: internal error at ")), "{errors}");
+}
+
+/// Through what runs programs of this one's kind, if the machine does not do so by itself (tests/cross/run.sh).
+fn this_program() -> Command {
+    let program = std::env::current_exe().unwrap();
+    let runner = std::env::var("NN_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let Some(first) = words.next() else { return Command::new(program) };
+    let mut command = Command::new(first);
+    command.args(words).arg(program);
+    command
 }
 
 macro_rules! alone {

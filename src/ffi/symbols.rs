@@ -285,6 +285,13 @@ pub const NN_MONITOR: c_int = 1007;
 /// nn_monitor(7).
 pub const NN_STATISTICS: c_int = 1008;
 
+/// Level NN_SOL_SOCKET. Whether messages of at least NN_SHARED_MEMORY_MIN bytes go by reference, through memory that both processes
+/// map, on connections of ipc and abstract made afterwards, where both ends are of this library: 0: no; 1: to processes of the same
+/// user; 2: to all; int. 1, unless the environment variable NN_SHARED_MEMORY is 0. On systems other than Linux it changes nothing.
+pub const NN_SHARED_MEMORY: c_int = 1009;
+/// Level NN_SOL_SOCKET. Bytes from which messages go that way, 4,096 at least; int, 16,384 unless set.
+pub const NN_SHARED_MEMORY_MIN: c_int = 1010;
+
 /// Level NN_WS. Milliseconds after which a connection that brings nothing is asked for a sign of life (a WebSocket ping), and as
 /// many again after which it is ended if none came; int. 0, which it is unless set: never.
 pub const NN_WS_PING: c_int = 1001;
@@ -589,6 +596,8 @@ static SYMBOLS: &[Symbol] = &[
     symbol!(NN_WS_PING, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_MILLISECONDS),
     symbol!(NN_STAT_MESSAGES_OVERFLOWED, NN_NS_STATISTIC, NN_TYPE_INT, NN_UNIT_MESSAGES),
     symbol!(NN_STAT_MESSAGES_CONFLATED, NN_NS_STATISTIC, NN_TYPE_INT, NN_UNIT_MESSAGES),
+    symbol!(NN_SHARED_MEMORY, NN_NS_SOCKET_OPTION, NN_TYPE_INT, NN_UNIT_NONE),
+    symbol!(NN_SHARED_MEMORY_MIN, NN_NS_SOCKET_OPTION, NN_TYPE_INT, NN_UNIT_BYTES),
     #[cfg(tls)]
     symbol!(NN_TLS, NN_NS_OPTION_LEVEL, NN_TYPE_NONE, NN_UNIT_NONE),
     #[cfg(tls)]

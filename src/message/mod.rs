@@ -4,6 +4,7 @@
 //! and taken back without a copy.
 #![forbid(unsafe_code)]
 
+pub(crate) mod shared;
 pub(crate) mod spare;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
 use crate::peer::Peer;
+use shared::Block;
 
 /// The routing header: usually empty, one request id, or a short backtrace.
 pub(crate) type Header = SmallVec<[u8; 16]>;
@@ -160,9 +162,18 @@ impl Drop for Chunk {
 /// The payload, wherever it lives.
 #[derive(Debug)]
 pub(crate) enum Body {
-    Inline { bytes: [u8; INLINE_MAX], start: u8, end: u8 },
+    Inline {
+        bytes: [u8; INLINE_MAX],
+        start: u8,
+        end: u8,
+    },
     Chunk(Chunk),
-    Shared { chunk: Arc<Chunk>, skip: usize },
+    Shared {
+        chunk: Arc<Chunk>,
+        skip: usize,
+    },
+    /// In memory that another process has too.
+    Block(Block),
 }
 
 impl Body {
@@ -199,6 +210,7 @@ impl Body {
             Self::Inline { bytes, start, end } => &bytes[usize::from(*start)..usize::from(*end)],
             Self::Chunk(chunk) => chunk.as_slice(),
             Self::Shared { chunk, skip } => &chunk.as_slice()[*skip..],
+            Self::Block(block) => block.as_slice(),
         }
     }
 
@@ -208,7 +220,27 @@ impl Body {
             Self::Inline { start, end, .. } => usize::from(end - start),
             Self::Chunk(chunk) => chunk.len(),
             Self::Shared { chunk, skip } => chunk.len() - skip,
+            Self::Block(block) => block.len(),
         }
+    }
+
+    /// The bytes it begins with, as many as are in one place: of a block with a header in front, that.
+    #[inline]
+    pub(crate) fn front(&self) -> &[u8] {
+        match self {
+            Self::Block(block) if !block.front().is_empty() => block.front(),
+            _ => self.as_slice(),
+        }
+    }
+
+    /// Puts it in one place, if it is not.
+    pub(crate) fn flatten(&mut self) -> Result<()> {
+        if let Self::Block(block) = self
+            && !block.front().is_empty()
+        {
+            *self = Self::joined(block.front(), block.as_slice())?;
+        }
+        Ok(())
     }
 
     /// Drops the first `count` bytes, of which there must be that many.
@@ -218,6 +250,7 @@ impl Body {
             Self::Inline { start, .. } => *start += count as u8,
             Self::Chunk(chunk) => chunk.skip(count),
             Self::Shared { skip, .. } => *skip += count,
+            Self::Block(block) => block.skip(count),
         }
     }
 
@@ -241,6 +274,7 @@ impl Body {
         match self {
             Self::Inline { bytes, start, end } => Self::Inline { bytes: *bytes, start: *start, end: *end },
             Self::Shared { chunk, skip } => Self::Shared { chunk: Arc::clone(chunk), skip: *skip },
+            Self::Block(block) => Self::Block(block.share()),
             Self::Chunk(_) => {
                 let Self::Chunk(chunk) = std::mem::replace(self, Self::empty()) else { unreachable!() };
                 let chunk = Arc::new(chunk);
@@ -253,7 +287,7 @@ impl Body {
     /// The body as a chunk of its own: without a copy where nobody else shares it.
     pub(crate) fn into_chunk(self) -> Result<Chunk> {
         match self {
-            Self::Inline { .. } => Chunk::copy_of(self.as_slice()),
+            Self::Inline { .. } | Self::Block(_) => Chunk::copy_of(self.as_slice()),
             Self::Chunk(chunk) => Ok(chunk),
             Self::Shared { chunk, skip } => match Arc::try_unwrap(chunk) {
                 Ok(mut chunk) => {
@@ -307,6 +341,8 @@ pub(crate) struct Outgoing<'a> {
     pub header: Header,
     pub opcode: u8,
     payload: Payload<'a>,
+    /// Where the body was before it was put into shared memory: a send that fails gives that back.
+    before: Option<Payload<'a>>,
 }
 
 #[derive(Debug)]
@@ -318,17 +354,17 @@ enum Payload<'a> {
 /// A message goes on as it came.
 impl From<Message> for Outgoing<'static> {
     fn from(message: Message) -> Self {
-        Self { header: message.header, opcode: message.opcode, payload: Payload::Owned(message.body) }
+        Self { header: message.header, opcode: message.opcode, payload: Payload::Owned(message.body), before: None }
     }
 }
 
 impl<'a> Outgoing<'a> {
     pub(crate) fn borrowed(body: &'a [u8]) -> Self {
-        Self { header: Header::new(), opcode: 0, payload: Payload::Borrowed(body) }
+        Self { header: Header::new(), opcode: 0, payload: Payload::Borrowed(body), before: None }
     }
 
     pub(crate) fn owned(body: Body) -> Self {
-        Self { header: Header::new(), opcode: 0, payload: Payload::Owned(body) }
+        Self { header: Header::new(), opcode: 0, payload: Payload::Owned(body), before: None }
     }
 
     #[inline(always)]
@@ -336,6 +372,23 @@ impl<'a> Outgoing<'a> {
         match &self.payload {
             Payload::Borrowed(body) => body,
             Payload::Owned(body) => body.as_slice(),
+        }
+    }
+
+    /// Puts the body into shared memory, if there is room for it.
+    pub(crate) fn place(&mut self) {
+        if self.block().is_none()
+            && let Some(block) = shared::pool::copy_of(self.body())
+        {
+            self.before = Some(std::mem::replace(&mut self.payload, Payload::Owned(Body::Block(block))));
+        }
+    }
+
+    /// Where the body is in shared memory.
+    pub(crate) fn block(&self) -> Option<&Block> {
+        match &self.payload {
+            Payload::Owned(Body::Block(block)) => Some(block),
+            _ => None,
         }
     }
 
@@ -383,7 +436,7 @@ impl<'a> Outgoing<'a> {
 
     /// What is left of an owned body: a failed send gives it back through this.
     pub(crate) fn into_body(self) -> Option<Body> {
-        match self.payload {
+        match self.before.unwrap_or(self.payload) {
             Payload::Owned(body) => Some(body),
             Payload::Borrowed(_) => None,
         }

@@ -12,22 +12,23 @@ pub(super) const BOTTOM: u32 = 1 << 31;
 
 /// Moves the first word of the body into the header. False, and nothing moved: the body is too short.
 pub(crate) fn take_word(message: &mut Message) -> bool {
-    let Some(&word) = message.body.as_slice().first_chunk::<WORD>() else { return false };
+    let Some(&word) = message.body.front().first_chunk::<WORD>() else { return false };
     message.header.extend_from_slice(&word);
     message.body.skip(WORD);
-    true
+    // What is left of a header is the body's.
+    message.body.flatten().is_ok()
 }
 
 /// Moves the whole backtrace from the body into the header. False, and nothing moved: it has no bottom, or more than
 /// `max` words.
 pub(crate) fn take_all(message: &mut Message, max: u8) -> bool {
-    let body = message.body.as_slice();
+    let body = message.body.front();
     let words = body.chunks_exact(WORD).take(usize::from(max));
     let Some(bottom) = words.into_iter().position(|word| word[0] & 0x80 != 0) else { return false };
     let length = (bottom + 1) * WORD;
     message.header.extend_from_slice(&body[..length]);
     message.body.skip(length);
-    true
+    message.body.flatten().is_ok()
 }
 
 /// The word that a header starts with.

@@ -245,7 +245,7 @@ pub(super) fn send_fd(handle: i32) -> Result<i32> {
 
 fn event_fd(handle: i32, option: i32) -> Result<i32> {
     insist(|| match table::find(handle)?.option(0, option)? {
-        Value::Int(fd) => Ok(fd),
+        Value::Source(fd) => Ok(fd as i32),
         _ => Err(Error::Invalid),
     })
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::calls;
 use super::cells::{self, Caller, Cell};
-use crate::socket::library;
+use crate::socket::table;
 use crate::sys::simulated::{
     Given, JoinHandle, Leftovers, Rng, Weather, begin, digest, elapsed, exit, fail, leftovers, most, nap, spawn, steps,
     used,
@@ -180,8 +180,8 @@ fn close(cells: &[Arc<Cell>], rng: &mut Rng) {
     }
     match rng.below(4) {
         0 => {
-            library::term();
-            library::init();
+            table::term();
+            table::init();
         }
         1 => {
             let rest = handles.split_off(handles.len() / 2);

@@ -30,14 +30,14 @@ fn failure(error: &io::Error) -> Wrote {
         io::ErrorKind::WouldBlock => Wrote::Part,
         // The peer has closed, which what it sent last tells as well.
         io::ErrorKind::BrokenPipe => Wrote::Failed(None),
-        _ => Wrote::Failed(error.raw_os_error()),
+        _ => Wrote::Failed(sys::errno_of(error)),
     }
 }
 
 fn write_all(channel: &Channel, batch: &mut Outbox) -> Wrote {
     while !batch.is_empty() {
         let before = batch.bytes();
-        if let Err(error) = batch.write(|slices| channel.send_vectored(slices)) {
+        if let Err(error) = batch.write(|slices, handed| channel.send_along(slices, handed)) {
             return failure(&error);
         }
         if batch.bytes() == before {

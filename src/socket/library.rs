@@ -7,7 +7,6 @@ use std::sync::{Arc, Weak};
 use crate::sys::{Condvar, Mutex};
 use arc_swap::{ArcSwapOption, Guard};
 
-use super::table;
 use crate::error::{Error, Result};
 use crate::message;
 use crate::pattern;
@@ -15,6 +14,9 @@ use crate::reactor::worker::Worker;
 use crate::sys::{self, Tripwire};
 use crate::transport::inproc::Registry;
 use crate::transport::resolver::Resolver;
+
+/// Handles are 0 to 65,534.
+pub(super) const MAX_SOCKETS: usize = 65_535;
 
 /// What the sockets of one process share. A forked child gets one of its own.
 pub(crate) struct Library {
@@ -29,6 +31,7 @@ pub(crate) struct Library {
     pub(super) adopted: Arc<sys::Adopted>,
     print_errors: AtomicBool,
     forward_subscriptions: AtomicBool,
+    share_memory: AtomicBool,
     subscriptions: AtomicU64,
     many_cpus: bool,
 }
@@ -94,6 +97,7 @@ impl Library {
             adopted: Arc::default(),
             print_errors: AtomicBool::new(false),
             forward_subscriptions: AtomicBool::new(true),
+            share_memory: AtomicBool::new(true),
             subscriptions: AtomicU64::new(0),
             many_cpus: sys::has_many_cpus(),
         }
@@ -130,6 +134,11 @@ impl Library {
         self.forward_subscriptions.load(Ordering::Relaxed)
     }
 
+    /// Whether large messages go by reference where no option says otherwise.
+    pub(super) fn shares_memory(&self) -> bool {
+        self.share_memory.load(Ordering::Relaxed)
+    }
+
     /// A socket of this process has told its peers what it subscribes to.
     pub(super) fn has_subscribed(&self) {
         self.subscriptions.fetch_add(1, Ordering::Release);
@@ -150,8 +159,8 @@ impl Library {
         self.handles.lock().phase.refuses()
     }
 
-    /// A handle that no socket has.
-    pub(super) fn allocate(&self) -> Result<usize> {
+    /// A handle that no socket has. A parent's sockets keep theirs in a child, where they are bad: those are not vacant.
+    pub(super) fn allocate(&self, is_vacant: impl Fn(usize) -> bool) -> Result<usize> {
         let mut handles = self.handles.lock();
         if handles.phase.refuses() {
             return Err(Error::Terminated);
@@ -163,18 +172,19 @@ impl Library {
             self.print_errors.store(print, Ordering::Relaxed);
             let forward = std::env::var_os("NN_SUBSCRIPTIONS_FORWARD").is_none_or(|value| value != "0");
             self.forward_subscriptions.store(forward, Ordering::Relaxed);
+            let share = std::env::var_os("NN_SHARED_MEMORY").is_none_or(|value| value != "0");
+            self.share_memory.store(share, Ordering::Relaxed);
         }
         let handle = loop {
             if let Some(handle) = handles.free.pop() {
                 break handle;
             }
-            if handles.next >= table::MAX_SOCKETS {
+            if handles.next >= MAX_SOCKETS {
                 return Err(Error::TooMany);
             }
             let handle = handles.next;
             handles.next += 1;
-            // A parent's number stays what it is: bad.
-            if table::is_vacant(handle) {
+            if is_vacant(handle) {
                 break handle;
             }
         };
@@ -188,34 +198,33 @@ impl Library {
         handles.open -= 1;
         if handles.open == 0 {
             message::spare::clear();
+            message::shared::pool::clear();
         }
     }
-}
 
-/// Closes every socket; none can be opened until [`init`].
-pub(crate) fn term() {
-    let library = Library::current();
-    {
-        let mut handles = library.handles.lock();
+    /// No socket can be opened from now on. Returns how many handles there may be to close; `None`: there is nothing to end.
+    pub(super) fn begin_term(&self) -> Option<usize> {
+        let mut handles = self.handles.lock();
         if handles.phase != Phase::Running {
-            return;
+            return None;
         }
         handles.phase = Phase::Terminating;
+        Some(handles.next)
     }
-    let used = library.handles.lock().next;
-    table::close_all(0..used);
-    library.handles.lock().phase = Phase::Terminated;
-    library.changed.notify_all();
-}
 
-/// Undoes [`term`], after waiting for one that is running.
-pub(crate) fn init() {
-    let library = Library::current();
-    let mut handles = library.handles.lock();
-    while handles.phase == Phase::Terminating {
-        handles = library.changed.wait(handles);
+    pub(super) fn end_term(&self) {
+        self.handles.lock().phase = Phase::Terminated;
+        self.changed.notify_all();
     }
-    if handles.phase == Phase::Terminated {
-        handles.phase = Phase::Running;
+
+    /// Undoes nn_term, after waiting for one that is running.
+    pub(super) fn init(&self) {
+        let mut handles = self.handles.lock();
+        while handles.phase == Phase::Terminating {
+            handles = self.changed.wait(handles);
+        }
+        if handles.phase == Phase::Terminated {
+            handles.phase = Phase::Running;
+        }
     }
 }

@@ -10,7 +10,7 @@ mod gathered;
 #[cfg(simulated)]
 mod inspect;
 mod io;
-pub(crate) mod library;
+mod library;
 mod mailbox;
 mod monitor;
 mod neighbours;
@@ -23,7 +23,7 @@ mod turn;
 mod wait;
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
@@ -92,6 +92,8 @@ pub(crate) struct Socket {
     gets_mail: AtomicBool,
     /// A copy of NN_RCVMAXSIZE for the driver, who reads without the lock.
     recv_max: AtomicI32,
+    /// Bytes from which a message had better lie in shared memory before the lock is taken.
+    shares_from: AtomicUsize,
     events: ready::EventFds,
     /// Held while something is published.
     monitor: Mutex<Option<Monitor>>,
@@ -176,7 +178,7 @@ impl Socket {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let seed = u64::from_ne_bytes(sys::random());
         let mut pattern = pattern::open(protocol, raw, seed, library.forwards_subscriptions()).ok_or(Error::Invalid)?;
-        let options = Options::new(name, &*pattern);
+        let options = Options::new(name, &*pattern, library.shares_memory());
         pattern.set_max_hops(options.max_hops());
         let recv_max = AtomicI32::new(recv_max(protocol, &options));
         let (sends, receives) = (pattern.sends(), pattern.receives());
@@ -206,6 +208,7 @@ impl Socket {
                 reactor: OnceLock::new(),
                 gets_mail: AtomicBool::new(false),
                 recv_max,
+                shares_from: AtomicUsize::new(usize::MAX),
                 events: ready::EventFds::default(),
                 monitor: Mutex::default(),
                 #[cfg(simulated)]
@@ -327,6 +330,9 @@ impl Socket {
             return self.enter()?.finish(|_| Err(Error::NotSupported));
         }
         let mut held = self.enter()?;
+        if length >= self.shares_from.load(Ordering::Relaxed) {
+            held = self.place(held, message, dont_wait)?;
+        }
         if held.pattern.heeds_peers() {
             held = self.hear_peers(held);
             if held.is_closing() {
@@ -361,6 +367,17 @@ impl Socket {
             gathered::note(self);
         }
         self.write_through(held, message, dont_wait).map(|()| length)
+    }
+
+    /// Puts a large message where its receivers find it, without the lock. Not one that would not be sent.
+    #[cold]
+    fn place<'a>(&'a self, held: Held<'a>, message: &mut Outgoing<'_>, dont_wait: bool) -> Result<Held<'a>> {
+        if dont_wait && !held.pattern.can_send() {
+            return Ok(held);
+        }
+        held.release();
+        message.place();
+        self.enter()
     }
 
     #[inline]
@@ -466,8 +483,8 @@ impl Socket {
         }
         let held = self.enter()?;
         match (level, option) {
-            (0, 10) => self.event_fd(held, Want::Send).map(Value::Int),
-            (0, 11) => self.event_fd(held, Want::Recv).map(Value::Int),
+            (0, 10) => self.event_fd(held, Want::Send).map(|source| Value::Source(source as u64)),
+            (0, 11) => self.event_fd(held, Want::Recv).map(|source| Value::Source(source as u64)),
             _ => held.finish(|state| match (level, option) {
                 (0, 12) => Ok(Value::Int(if self.raw { 2 } else { 1 })),
                 (0, 13) => Ok(Value::Int(i32::from(self.protocol))),

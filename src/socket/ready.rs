@@ -6,7 +6,7 @@ use crate::sys::Mutex;
 use super::core::Want;
 use super::{Held, Socket};
 use crate::error::{Error, Result};
-use crate::sys::Readiness;
+use crate::sys::{RawSource, Readiness};
 
 /// The event descriptors, once somebody has asked for them. Readable while the condition holds, both of them.
 #[derive(Default)]
@@ -48,7 +48,7 @@ impl EventFds {
 
 impl Socket {
     /// The descriptor that shows readiness in one direction; made at the first request.
-    pub(super) fn event_fd(&self, held: Held<'_>, want: Want) -> Result<i32> {
+    pub(super) fn event_fd(&self, held: Held<'_>, want: Want) -> Result<RawSource> {
         let exists = if want == Want::Send { self.sends } else { self.receives };
         // A program that only sends would have to do so in order to drive. The first descriptor decides for both.
         let direct = self.receives && !held.lease.is_owned() && (held.lease.is_programs() || held.options.direct_fd);

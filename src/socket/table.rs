@@ -1,19 +1,17 @@
 //! Handles: small integers to sockets.
 #![forbid(unsafe_code)]
 
-use std::ops::{Deref, Range};
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwapOption, Guard};
 
 use super::Socket;
-use super::library::Library;
+use super::library::{Library, MAX_SOCKETS};
 use crate::error::{Error, Result};
 use crate::panics::{self, Place};
 use crate::sys;
 
-/// Handles are 0 to 65,534.
-pub(super) const MAX_SOCKETS: usize = 65_535;
 const BLOCK: usize = 512;
 
 type Slot = ArcSwapOption<Socket>;
@@ -31,8 +29,8 @@ fn make_slot(handle: usize) -> &'static Slot {
     &block[handle % BLOCK]
 }
 
-/// Whether no socket has this handle. A parent's keeps its own in a child, where it is bad.
-pub(super) fn is_vacant(handle: usize) -> bool {
+/// Whether no socket has this handle.
+fn is_vacant(handle: usize) -> bool {
     make_slot(handle).load().is_none()
 }
 
@@ -70,7 +68,7 @@ pub(crate) fn open(domain: i32, protocol: i32) -> Result<i32> {
         2 => true,
         _ => return Err(Error::UnknownDomain),
     };
-    let reserved = Reserved { library: &library, handle: library.allocate()? };
+    let reserved = Reserved { library: &library, handle: library.allocate(is_vacant)? };
     let handle = reserved.handle;
     panics::possible_at(Place::Open);
     let protocol = u16::try_from(protocol).map_err(|_| Error::Invalid)?;
@@ -102,11 +100,14 @@ pub(crate) fn close(handle: i32) -> Result<()> {
     close_as(handle, |socket| socket.close(sys::now()))
 }
 
-/// Closes many sockets, for each of which NN_LINGER counts from the same moment; then what has told of them, likewise.
-pub(super) fn close_all(handles: Range<usize>) {
+/// Closes every socket; none can be opened until [`init`]. NN_LINGER counts from the same moment for each of them; then their
+/// monitors are closed, likewise.
+pub(crate) fn term() {
+    let library = Library::current();
+    let Some(used) = library.begin_term() else { return };
     let since = sys::now();
     let mut monitors = Vec::new();
-    for handle in handles {
+    for handle in 0..used {
         // Closed already, or never opened: fine.
         let _ = close_as(handle as i32, |socket| socket.close_unheard(since).map(|monitor| monitors.extend(monitor)));
     }
@@ -114,6 +115,12 @@ pub(super) fn close_all(handles: Range<usize>) {
     for monitor in monitors {
         let _ = panics::contain(|| monitor.close(since));
     }
+    library.end_term();
+}
+
+/// Undoes [`term`], after waiting for one that is running.
+pub(crate) fn init() {
+    Library::current().init();
 }
 
 fn close_as(handle: i32, mut close: impl FnMut(&Socket) -> Result<()>) -> Result<()> {

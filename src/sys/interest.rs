@@ -1,7 +1,7 @@
 //! What a source is watched for, and what it was found ready for.
 #![forbid(unsafe_code)]
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Interest {
     pub read: bool,
     pub write: bool,

@@ -14,6 +14,7 @@
 //! | [`Adopted`], [`Claim`] | descriptors of the program's that become streams: claimed, looked at, taken; each once at a time |
 //! | [`pending_out`], [`end_unacknowledged`] | bytes the peer does not have yet, and a limit to how long that may last, where the system tells and can |
 //! | [`ends_of`], [`round_trip_time`], [`timestamps`] | what the system reports of a connection: addresses, the process, the round-trip time; and the time of an event |
+//! | [`shared_memory`] | segments and pages that two processes map, and descriptors that pass between them; where there is none nothing of it can be made |
 //! | [`files`] | files that name sockets: whose they are, and a lock on their folder |
 //! | [`Readiness`] | a descriptor that a program can wait for; where the system can, also one in which a poller is |
 //! | [`Tripwire`] | ends the waits of a process that has closed our descriptors |
@@ -21,31 +22,32 @@
 //!
 //! There are two implementations, and a third for the simulator, where one thread runs at a time, in an order that a seed
 //! decides (`simulated`). `linux` makes its own system calls. `portable` (the feature `portable-sys`, and every
-//! system but Linux) has std and the crate polling: one poller for the process, served by the worker's thread.
+//! system but Linux) has std and the crate polling: one poller for the process, served by the worker's thread. Both stand on
+//! what all systems of one kind have in common: `unix` or `windows`, the same names in each.
 
 pub(crate) mod atomic;
-#[cfg(not(simulated))]
-mod descriptors;
-mod errors;
-#[cfg(not(simulated))]
-pub(crate) mod files;
+mod errno;
 mod interest;
-#[cfg_attr(simulated, allow(dead_code, reason = "a part of it is simulated"))]
-mod process;
 #[cfg(not(simulated))]
 mod random;
+#[cfg(not(shared_memory))]
+#[path = "unshared_memory.rs"]
+pub(crate) mod shared_memory;
 #[cfg(simulated)]
 pub(crate) mod simulated;
+#[cfg_attr(simulated, allow(dead_code, reason = "a part of it is simulated"))]
+mod standard;
 #[cfg(not(simulated))]
 mod sync;
-mod system;
 mod threads;
 mod unparked;
 
-#[cfg(not(unix))]
-compile_error!(
-    "errors.rs, process.rs, system.rs and transport/unix.rs are for Unix: another system has to have its own"
-);
+#[cfg(unix)]
+#[path = "unix/mod.rs"]
+mod os;
+#[cfg(windows)]
+#[path = "windows/mod.rs"]
+mod os;
 
 #[cfg(not(any(portable_sys, simulated)))]
 #[path = "linux/mod.rs"]
@@ -57,44 +59,61 @@ mod imp;
 #[cfg(simulated)]
 use simulated as imp;
 
-#[cfg(not(simulated))]
-pub(crate) use descriptors::{Adopted, Claim, Facts, Stream};
-#[cfg(tls)]
-pub(crate) use errors::no_permission;
-pub(crate) use errors::{
-    code_of, concerns_only_the_peer, exhausted, is_exhausted, is_timeout, number_of, refused, reset, text_of,
-    timed_out, unreachable,
-};
-#[cfg(not(simulated))]
-pub(crate) use errors::{is_in_progress, no_such_descriptor, no_such_name, not_connected};
+pub(crate) use errno::{code_of, is_timeout, number_of};
+#[cfg(unix)]
 use imp::forked;
+#[cfg(shared_memory)]
+pub(crate) use imp::shared_memory;
 #[cfg(simulated)]
 pub(crate) use imp::{
     AsSource, Condvar, HashMap, JoinHandle, Mutex, MutexGuard, RawSource, Source, Stream, at_exit, ends_of,
     has_many_cpus, nap, now, pending_out, random, round_trip_time, spawn, timestamps, yield_now,
 };
-pub(crate) use imp::{Events, Hub, Parker, Poller, Readiness, Tripwire, WaitSet, fill, recv, send, send_vectored};
+pub(crate) use imp::{Events, Hub, Parker, Poller, Readiness, Tripwire, WaitSet};
+#[cfg(unix)]
+pub(crate) use imp::{fill, recv, send, send_vectored};
 pub(crate) use interest::Interest;
+#[cfg(all(portable_sys, not(simulated)))]
+use os::AsSource;
 #[cfg(not(simulated))]
-pub(crate) use process::{JoinHandle, at_exit, has_many_cpus, nap, now, spawn, yield_now};
+pub(crate) use os::descriptors::Stream;
+#[cfg(not(simulated))]
+pub(crate) use os::errors::is_in_progress;
+#[cfg(tls)]
+pub(crate) use os::errors::no_permission;
+pub(crate) use os::errors::{
+    c_text_of, concerns_only_the_peer, errno_of, errno_place, error_of, exhausted, is_exhausted, refused, reset,
+    text_of, timed_out, unreachable,
+};
+#[cfg(all(unix, not(simulated)))]
+pub(crate) use os::errors::{no_such_descriptor, no_such_name, not_connected};
+#[cfg(not(simulated))]
+pub(crate) use os::files;
+#[cfg(windows)]
+pub(crate) use os::pipe;
+use os::process;
+#[cfg(windows)]
+pub(crate) use os::stream::{fill, recv, send, send_vectored};
+#[cfg(not(simulated))]
+pub(crate) use os::system::{
+    allow_rebinding, end_unacknowledged, ends_of, pending_out, round_trip_time, stream_socket, timestamps,
+};
+pub(crate) use os::system::{interface_index, tell};
+#[cfg(all(unix, not(simulated)))]
+pub(crate) use os::{Adopted, Claim, Facts};
+#[cfg(not(simulated))]
+pub(crate) use os::{RawSource, Source};
 pub(crate) use process::{Uncancelled, generation, on_fork};
+#[cfg(not(simulated))]
+pub(crate) use process::{at_exit, nap, spawn};
 #[cfg(not(simulated))]
 pub(crate) use random::random;
 #[cfg(not(simulated))]
-pub(crate) use sync::{Condvar, Mutex, MutexGuard};
+pub(crate) use standard::{JoinHandle, has_many_cpus, now, yield_now};
 #[cfg(not(simulated))]
-pub(crate) use system::{end_unacknowledged, ends_of, pending_out, round_trip_time, stream_socket, timestamps};
-pub(crate) use system::{interface_index, tell};
+pub(crate) use sync::{Condvar, Mutex, MutexGuard};
 pub(crate) use threads::{current_parker, forget_parker};
 pub(crate) use unparked::Unparked;
-
-/// What a [`Poller`] can watch.
-#[cfg(not(simulated))]
-pub(crate) use std::os::fd::{AsFd as AsSource, BorrowedFd as Source};
-
-/// A descriptor as a program sees it.
-#[cfg(not(simulated))]
-pub(crate) use std::os::fd::RawFd as RawSource;
 
 /// A map whose order may lead to system calls: in the simulator it is the same in every run.
 #[cfg(not(simulated))]

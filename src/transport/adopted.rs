@@ -11,6 +11,7 @@ use socket2::Domain;
 
 use super::session::Greeting;
 use super::tcp::{self, TcpListener};
+#[cfg(ipc)]
 use super::unix::UnixListener;
 use super::{Listener, Settings, Side};
 use crate::codec::length_prefix::LengthPrefix;
@@ -19,6 +20,12 @@ use crate::sys::{self, Adopted, Claim, Facts, RawSource, Stream};
 
 /// The first descriptor that a process is started with beyond the usual three (sd_listen_fds(3), SD_LISTEN_FDS_START).
 const FIRST_PASSED: RawSource = 3;
+
+/// The kinds of streams that there are transports for.
+#[cfg(ipc)]
+const DOMAINS: &[Domain] = &[Domain::IPV4, Domain::IPV6, Domain::UNIX];
+#[cfg(not(ipc))]
+const DOMAINS: &[Domain] = &[Domain::IPV4, Domain::IPV6];
 
 /// What descriptors without names are called (sd_listen_fds_with_names(3)).
 const UNNAMED: &[u8] = b"unknown";
@@ -50,7 +57,7 @@ pub(crate) fn find(text: &[u8], side: Side, adopted: &Arc<Adopted>) -> Result<Ad
         }
     };
     let facts = claim.facts()?;
-    if !facts.is_stream || ![Domain::IPV4, Domain::IPV6, Domain::UNIX].contains(&facts.domain) {
+    if !facts.is_stream || !DOMAINS.contains(&facts.domain) {
         return Err(Error::UnknownScheme);
     }
     if !(facts.is_connected || facts.listens && side == Side::Accepts) {
@@ -66,10 +73,10 @@ impl Adoptable {
         let local = self.facts.domain == Domain::UNIX;
         if self.facts.listens {
             // Its file is not ours.
-            return Ok(Adoption::Listener(if local {
-                Box::new(UnixListener::without_file(stream))
-            } else {
-                Box::new(TcpListener(stream))
+            return Ok(Adoption::Listener(match self.facts.domain {
+                #[cfg(ipc)]
+                Domain::UNIX => Box::new(UnixListener::without_file(stream)),
+                _ => Box::new(TcpListener(stream)),
             }));
         }
         let prefix = if local {

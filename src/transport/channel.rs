@@ -5,7 +5,9 @@ use std::io::{self, IoSlice};
 use std::net::Shutdown;
 
 use super::tls::Tls;
+use crate::message::shared::Handed;
 use crate::peer::Certificate;
+use crate::sys::shared_memory::{self, Descriptor};
 use crate::sys::{self, Stream};
 
 pub(crate) enum Channel {
@@ -91,6 +93,41 @@ impl Channel {
         match self {
             Self::Plain(stream) => sys::send_vectored(stream, parts),
             Self::Tls(tls) => tls.send_vectored(parts),
+        }
+    }
+
+    /// The same, with a descriptor where the stream passes such things on.
+    pub(crate) fn send_along(&self, parts: &[IoSlice<'_>], handed: Option<&Handed>) -> io::Result<usize> {
+        match (self, handed) {
+            (Self::Plain(stream), Some(handed)) => shared_memory::send_with(stream, parts, handed.descriptor()),
+            _ => self.send_vectored(parts),
+        }
+    }
+
+    /// Begins with these bytes, and with the sign that large messages may come by reference if `shares`.
+    pub(crate) fn greet(&self, bytes: &[u8], shares: bool) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) if shares => shared_memory::greet(stream, bytes),
+            _ => self.send(bytes),
+        }
+    }
+
+    /// Whether large messages could go by reference.
+    pub(crate) fn can_share(&self) -> bool {
+        matches!(self, Self::Plain(stream) if shared_memory::can_share(stream))
+    }
+
+    /// Reads as [`Channel::fill`] does, and takes a descriptor that comes along.
+    pub(crate) fn fill_with(
+        &self,
+        first: &mut Vec<u8>,
+        limit: usize,
+        second: &mut [u8],
+        found: &mut Vec<Descriptor>,
+    ) -> io::Result<(usize, usize)> {
+        match self {
+            Self::Plain(stream) => shared_memory::fill_with(stream, first, limit, second, found),
+            Self::Tls(tls) => tls.fill(first, limit, second),
         }
     }
 

@@ -11,14 +11,17 @@ pub(crate) mod channel;
 pub(crate) mod inproc;
 pub(crate) mod resolver;
 pub(crate) mod session;
+pub(crate) mod sharing;
 #[cfg(simulated)]
 mod simulated;
 #[cfg(not(simulated))]
 mod tcp;
 pub(crate) mod tls;
-#[cfg(not(simulated))]
+#[cfg(ipc)]
 mod unix;
-#[cfg(not(simulated))]
+#[cfg(all(windows, ipc))]
+mod winpipe;
+#[cfg(all(ws, not(simulated)))]
 mod ws;
 
 use std::io;
@@ -36,6 +39,10 @@ use session::Greeting;
 /// Socket options that transports obey, as they are when a connection is made.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(simulated, allow(dead_code, reason = "simulated streams have buffers of their own"))]
+#[cfg_attr(
+    not(all(ipc, ws)),
+    allow(dead_code, reason = "options are kept whether or not there is a transport for them")
+)]
 pub(crate) struct Settings {
     pub ipv4_only: bool,
     /// The kernel's buffers, in bytes. `None`: nobody has set them.
@@ -50,6 +57,9 @@ pub(crate) struct Settings {
     pub keepalive: KeepAlive,
     /// Of the file that names a bound ipc socket (NN_IPC_MODE). `None`: as the process's umask says.
     pub ipc_mode: Option<u32>,
+    /// Of a named pipe (NN_WINPIPE_SEC_ATTR, NN_WINPIPE_OUTBUFSZ, NN_WINPIPE_INBUFSZ): an address, and bytes.
+    #[cfg_attr(not(windows), allow(dead_code, reason = "there are none"))]
+    pub pipe: (usize, i32, i32),
 }
 
 /// How TCP finds out that a peer has gone without a word. `None`: the kernel's own time, or number.
@@ -151,23 +161,27 @@ pub(crate) enum Scheme {
     Descriptor,
 }
 
-/// The transport of a scheme, with these options where it has TLS. winpipe, which upstream has since 1.3.0, is none here: a named pipe is Windows'.
+/// The transport of a scheme, with these options where it has TLS. winpipe is Windows' alone: it is named pipes.
 #[cfg_attr(not(tls), allow(unused_variables, reason = "no transport has TLS"))]
 pub(crate) fn by_scheme(scheme: &[u8], tls: &tls::Options) -> Result<Scheme> {
     match scheme {
         b"inproc" => Ok(Scheme::Inproc),
-        // ipc is the older name.
-        #[cfg(not(simulated))]
-        b"unix" | b"ipc" => Ok(Scheme::Stream(Box::new(unix::Unix))),
-        #[cfg(all(not(simulated), any(target_os = "linux", target_os = "android")))]
+        #[cfg(ipc)]
+        b"unix" => Ok(Scheme::Stream(Box::new(unix::Unix))),
+        // ipc is the older name of unix or, on Windows, of winpipe.
+        #[cfg(all(unix, ipc))]
+        b"ipc" => Ok(Scheme::Stream(Box::new(unix::Unix))),
+        #[cfg(all(windows, ipc))]
+        b"winpipe" | b"ipc" => Ok(Scheme::Stream(Box::new(winpipe::WinPipe))),
+        #[cfg(all(ipc, any(target_os = "linux", target_os = "android")))]
         b"abstract" => Ok(Scheme::Stream(Box::new(unix::Abstract))),
         #[cfg(not(simulated))]
         b"tcp" => Ok(Scheme::Stream(Box::new(tcp::Tcp))),
-        #[cfg(not(simulated))]
+        #[cfg(all(ws, not(simulated)))]
         b"ws" => Ok(Scheme::Stream(Box::new(ws::Ws::over_tcp()))),
         #[cfg(tls)]
         b"tls+tcp" => Ok(Scheme::Stream(Box::new(tls::TlsTcp(tls.clone())))),
-        #[cfg(tls)]
+        #[cfg(all(tls, ws))]
         b"wss" => Ok(Scheme::Stream(Box::new(ws::Ws::over_tls(tls.clone())))),
         #[cfg(all(unix, not(simulated)))]
         b"fd" => Ok(Scheme::Descriptor),
@@ -188,10 +202,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_tls_is_there_if_it_is_built_in() {
-        for scheme in [&b"tls+tcp"[..], b"wss"] {
+    fn what_can_be_left_out_is_there_if_it_is_built_in() {
+        for (scheme, is_there) in [
+            (&b"tcp"[..], true),
+            (b"inproc", true),
+            (b"fd", cfg!(unix)),
+            (b"ipc", cfg!(ipc)),
+            (b"unix", cfg!(ipc)),
+            (b"abstract", cfg!(all(ipc, any(target_os = "linux", target_os = "android")))),
+            (b"ws", cfg!(ws)),
+            (b"tls+tcp", cfg!(tls)),
+            (b"wss", cfg!(all(tls, ws))),
+        ] {
             let found = by_scheme(scheme, &tls::Options::default());
-            assert_eq!(found.err(), if cfg!(tls) { None } else { Some(Error::UnknownScheme) });
+            let missing = if is_there { None } else { Some(Error::UnknownScheme) };
+            assert_eq!(found.err(), missing, "{}", scheme.escape_ascii());
         }
         let verifies_nobody = tls::Options::change(1004, &0_i32.to_ne_bytes());
         assert_eq!(verifies_nobody.err(), if cfg!(tls) { None } else { Some(Error::NoSuchOption) });
@@ -211,6 +236,7 @@ mod tests {
             connect_timeout: None,
             keepalive: KeepAlive::default(),
             ipc_mode: None,
+            pipe: (0, 0, 0),
         };
         settings.apply(&stream);
         assert_eq!(stream.recv_buffer_size().unwrap(), unset, "nobody has set it");

@@ -11,7 +11,7 @@ use super::session::Greeting;
 use super::{BACKLOG, Dialer, KeepAlive, Listener, Settings, Target, Transport};
 use crate::codec::length_prefix::LengthPrefix;
 use crate::error::Result;
-use crate::sys::{self, AsSource, Source, Stream};
+use crate::sys::{self, Source, Stream};
 
 pub(super) struct Tcp;
 
@@ -27,7 +27,7 @@ impl Transport for Tcp {
 
 fn listen(address: SocketAddr) -> io::Result<Socket> {
     let socket = sys::stream_socket(Domain::for_address(address))?;
-    socket.set_reuse_address(true)?;
+    sys::allow_rebinding(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket)
@@ -57,7 +57,7 @@ pub(super) struct TcpListener(pub(super) Stream);
 
 impl Listener for TcpListener {
     fn source(&self) -> Source<'_> {
-        self.0.as_fd()
+        self.0.source()
     }
 
     fn accept(&self, settings: Settings) -> io::Result<Stream> {
@@ -90,7 +90,7 @@ impl Dialer for TcpDialer {
         let socket = sys::stream_socket(to.domain())?;
         prepare(&socket, settings);
         // A listener can then bind the port that the kernel chooses for us, now and in the minute after we have closed.
-        socket.set_reuse_address(true)?;
+        sys::allow_rebinding(&socket)?;
         if let Some(local) = self.0.local {
             // `*` means any address of the family that is dialled.
             let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };

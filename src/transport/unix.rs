@@ -12,18 +12,15 @@ use super::tcp::connect;
 use super::{BACKLOG, Dialer, Listener, Settings, Target, Transport};
 use crate::codec::length_prefix::LengthPrefix;
 use crate::error::{Error, Result};
-use crate::sys::files::{FileId, Folder, bytes_of, let_owner_in, path_of, set_mode};
-use crate::sys::{self, AsSource, Source, Stream};
-
-/// Bytes of a path in a socket address (unix(7)), its NUL included.
-const PATH_LIMIT: usize = 108;
+use crate::sys::files::{self, FileId, Folder, PATH_LIMIT, let_owner_in, path_of, set_mode};
+use crate::sys::{self, Source, Stream};
 
 pub(super) struct Unix;
 
 impl Transport for Unix {
     fn bind(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Listener>> {
         let name = socket_address(address)?;
-        let path = path_of(address);
+        let path = path_of(address)?;
         let socket = unconnected(settings)?;
         let folder = Folder::of(&path);
         remove_if_dead(&path, &name)?;
@@ -75,13 +72,13 @@ impl Transport for Abstract {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn abstract_address(name: &[u8]) -> Result<SockAddr> {
     check_length(name)?;
-    SockAddr::unix(path_of(&[b"\0", name].concat())).map_err(|_| Error::NameTooLong)
+    SockAddr::unix(path_of(&[b"\0", name].concat())?).map_err(|_| Error::NameTooLong)
 }
 
 /// The path as it stands: nothing in it is decoded, and it cannot name an abstract address, which begins with a NUL.
 fn socket_address(path: &[u8]) -> Result<SockAddr> {
     check_length(path)?;
-    SockAddr::unix(path_of(path)).map_err(|_| Error::NameTooLong)
+    SockAddr::unix(path_of(path)?).map_err(|_| Error::NameTooLong)
 }
 
 fn check_length(name: &[u8]) -> Result<()> {
@@ -119,13 +116,7 @@ fn listen_at(socket: Socket, path: PathBuf, name: &SockAddr, mode: Option<u32>) 
 /// that binds there, perhaps through another library, never takes it for dead.
 fn bind_aside(socket: &Socket, path: &Path, folder: Option<&Folder>) -> Option<Aside> {
     let suffix = format!(".{:016x}", u64::from_ne_bytes(sys::random()));
-    let beside = [bytes_of(path), suffix.as_bytes()].concat();
-    let aside = if beside.len() < PATH_LIMIT {
-        path_of(&beside)
-    } else {
-        // The same folder by a shorter name.
-        folder?.short_name(&suffix)
-    };
+    let aside = files::beside(path, &suffix, folder, PATH_LIMIT - 1)?;
     socket.bind(&SockAddr::unix(&aside).ok()?).ok()?;
     Some(Aside(aside))
 }
@@ -197,7 +188,7 @@ impl Drop for UnixListener {
 
 impl Listener for UnixListener {
     fn source(&self) -> Source<'_> {
-        self.socket.as_fd()
+        self.socket.source()
     }
 
     fn accept(&self, settings: Settings) -> io::Result<Stream> {

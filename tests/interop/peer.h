@@ -30,6 +30,7 @@
 #define PEER_H
 
 #define _GNU_SOURCE
+#include <endian.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -44,7 +45,8 @@
 #include <unistd.h>
 
 enum {
-    LARGEST = 5000,   /* bytes of a message */
+    USUAL = 5000,     /* bytes of a message at most */
+    LARGEST = 4 << 20 /* bytes of one of those from LARGE on */,
     PATIENCE = 25000, /* ms that one call may take */
     DEADLINE = 300,   /* ms of a survey */
     LIFE = 150        /* s; a peer that lost its test ends by itself */
@@ -112,6 +114,9 @@ static void nap (void)
 
 /* ---- Messages ---- */
 
+/* Messages from this number on have one to four MiB. */
+#define LARGE (UINT64_C (1) << 40)
+
 static const char GREETING[] = "a greeting";
 
 /* Requests and their answers differ. */
@@ -129,7 +134,17 @@ static uint64_t mix (uint64_t x)
 static size_t size_of (enum kind kind, uint64_t number)
 {
     uint64_t dice = mix (number * 2 + kind) >> 8;
-    return number % 8 == 0 ? (number / 8 + kind) % 8 : 8 + dice % (number % 8 == 1 ? LARGEST - 8 : 2000);
+    if (number >= LARGE)
+        return LARGEST - number % 4 * (LARGEST / 4) - dice % 1000;
+    return number % 8 == 0 ? (number / 8 + kind) % 8 : 8 + dice % (number % 8 == 1 ? USUAL - 8 : 2000);
+}
+
+static unsigned char *memory (size_t size)
+{
+    unsigned char *bytes = malloc (size);
+    if (!bytes)
+        fail ("no memory");
+    return bytes;
 }
 
 static size_t message (enum kind kind, uint64_t number, unsigned char *bytes)
@@ -137,7 +152,8 @@ static size_t message (enum kind kind, uint64_t number, unsigned char *bytes)
     size_t size = size_of (kind, number);
     uint64_t state = mix (~(number * 2 + kind)), word = number;
     for (size_t at = 0; at < size; at += 8) {
-        memcpy (bytes + at, &word, size - at < 8 ? size - at : 8);
+        uint64_t same = htole64 (word); /* on every machine */
+        memcpy (bytes + at, &same, size - at < 8 ? size - at : 8);
         word = mix (state + at);
     }
     return size;
@@ -145,20 +161,25 @@ static size_t message (enum kind kind, uint64_t number, unsigned char *bytes)
 
 static int is_message (const unsigned char *bytes, size_t size, enum kind kind, uint64_t number)
 {
-    unsigned char expected[LARGEST + 8];
-    return size == size_of (kind, number) && !memcmp (bytes, expected, message (kind, number, expected));
+    if (size != size_of (kind, number))
+        return 0;
+    unsigned char *expected = memory (size + 8);
+    int same = !memcmp (bytes, expected, message (kind, number, expected));
+    free (expected);
+    return same;
 }
 
 static void send_message (enum kind kind, uint64_t number)
 {
-    unsigned char bytes[LARGEST + 8];
+    unsigned char *bytes = memory (size_of (kind, number) + 8);
     socket_send (bytes, message (kind, number, bytes));
+    free (bytes);
 }
 
 /* Returns which of the messages FIRST to LAST has come, or LAST + 1 when the time was up; any other is a failure. */
 static uint64_t receive (enum kind kind, uint64_t first, uint64_t last)
 {
-    unsigned char bytes[2 * LARGEST];
+    static unsigned char bytes[LARGEST + USUAL]; /* one thread receives */
     for (;;) {
         long size = socket_recv (bytes, sizeof bytes);
         if (size < 0)

@@ -34,6 +34,7 @@ static void socket_open (enum role as)
     s = must ("nn_socket", nn_socket (AF_SP, protocol[as]));
     set ("NN_SNDTIMEO", NN_SOL_SOCKET, NN_SNDTIMEO, PATIENCE);
     set ("NN_RCVTIMEO", NN_SOL_SOCKET, NN_RCVTIMEO, PATIENCE);
+    set ("NN_RCVMAXSIZE", NN_SOL_SOCKET, NN_RCVMAXSIZE, -1);
     if (as == SUB)
         must ("NN_SUB_SUBSCRIBE", nn_setsockopt (s, NN_SUB, NN_SUB_SUBSCRIBE, "", 0));
     if (as == SURVEYOR)

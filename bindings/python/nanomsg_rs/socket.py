@@ -121,6 +121,18 @@ class BaseSocket:
         NN_SOL_SOCKET,
         1005,
     )
+    shared_memory = IntOption(
+        "NN_SHARED_MEMORY",
+        "Whether large messages go by reference on new ipc connections: 0 no, 1 to processes of the same user, 2 to all.",
+        NN_SOL_SOCKET,
+        1009,
+    )
+    shared_memory_min = IntOption(
+        "NN_SHARED_MEMORY_MIN",
+        "Bytes from which messages go that way.",
+        NN_SOL_SOCKET,
+        1010,
+    )
     recv_peer = BoolOption(
         "NN_RECV_PEER",
         "Whether messages of ``recv_message`` tell in ``peer`` whom they came from.",

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::pattern::{Pattern, Pipes, Policy};
+use crate::transport::sharing::{Lending, TRANSIT, USUAL_MIN};
 use crate::transport::tls::{self, Reading};
 use crate::transport::{KeepAlive, Settings};
 
@@ -24,6 +25,8 @@ pub(crate) enum Value {
     Int(i32),
     /// An int; a short buffer is an error.
     WholeInt(i32),
+    /// The number of a descriptor that the program can wait for, which is an int or what the system has in its place; a short buffer gets its leading bytes.
+    Source(u64),
     /// Bytes, cut or padded with zeros to the caller's buffer.
     Text(Vec<u8>),
     /// A pointer.
@@ -45,6 +48,8 @@ const NN_CONNECT_TIMEOUT: i32 = 1002;
 const NN_CONFLATE: i32 = 1003;
 const NN_CONFLATE_PREFIX: i32 = 1004;
 pub(in crate::socket) const NN_OVERFLOW: i32 = 1005;
+const NN_SHARED_MEMORY: i32 = 1009;
+const NN_SHARED_MEMORY_MIN: i32 = 1010;
 
 /// Likewise at the levels NN_TCP and NN_IPC. Names, units and ranges are in ffi/symbols.rs and nn_options(7).
 const NN_TCP_KEEPALIVE_IDLE: i32 = 1001;
@@ -57,6 +62,9 @@ const NN_RECV_PEER: i32 = 1006;
 
 /// The values of NN_OVERFLOW are NN_OVERFLOW_DROP_NEW, NN_OVERFLOW_DROP_OLD and NN_OVERFLOW_WAIT, in this order.
 const POLICIES: [Policy; 3] = [Policy::DropNew, Policy::DropOld, Policy::Wait];
+
+/// Bytes from which messages can go by reference: what is shorter has its place in a pipe's buffers, or in the message itself.
+const SHARED_MEMORY_LEAST: i32 = 4096;
 
 /// The permission bits that there are (chmod(2)).
 const MODE_MAX: i32 = 0o777;
@@ -112,6 +120,10 @@ pub(in crate::socket) struct Options {
     pub recv_peer: bool,
     /// Negative: as the umask says.
     ipc_mode: i32,
+    /// Large messages go by reference: to nobody, to processes of the same user, or to all.
+    shared_memory: i32,
+    /// Bytes.
+    shared_memory_min: i32,
     ipc_security: usize,
     ipc_out_buffer: i32,
     ipc_in_buffer: i32,
@@ -119,7 +131,7 @@ pub(in crate::socket) struct Options {
 }
 
 impl Options {
-    pub(in crate::socket) fn new(name: String, pattern: &dyn Pattern) -> Self {
+    pub(in crate::socket) fn new(name: String, pattern: &dyn Pattern, shares: bool) -> Self {
         Self {
             conflates: pattern.conflates(),
             conflate: false,
@@ -150,6 +162,8 @@ impl Options {
             ws_ping: 0,
             recv_peer: false,
             ipc_mode: -1,
+            shared_memory: i32::from(shares),
+            shared_memory_min: USUAL_MIN as i32,
             ipc_security: 0,
             ipc_out_buffer: 4096,
             ipc_in_buffer: 4096,
@@ -168,6 +182,7 @@ impl Options {
             connect_timeout: some_time(self.connect_timeout),
             keepalive: self.keepalive(),
             ipc_mode: u32::try_from(self.ipc_mode).ok(),
+            pipe: (self.ipc_security, self.ipc_out_buffer, self.ipc_in_buffer),
         }
     }
 
@@ -181,6 +196,20 @@ impl Options {
             count: set(self.keepalive_count).map(i32::unsigned_abs),
             user_timeout: set(self.user_timeout).and_then(timeout),
         }
+    }
+
+    /// Whether large messages may go by reference to a peer that is this user's. `None`: it is not known.
+    pub(in crate::socket) fn shares_with(&self, user: Option<u32>, own: u32) -> bool {
+        match self.shared_memory {
+            0 => false,
+            1 => user == Some(own),
+            _ => true,
+        }
+    }
+
+    /// How that begins on a connection.
+    pub(in crate::socket) fn lending(&self) -> Lending {
+        Lending::new(self.shared_memory_min as usize, self.send_buffer.map_or(TRANSIT, |bytes| bytes as usize))
     }
 
     /// What waits in each pipe at most, in bytes, before it takes no more.
@@ -260,6 +289,8 @@ impl Options {
                 self.recv_peer = boolean(value)?;
                 return Ok(());
             }
+            NN_SHARED_MEMORY => (&mut self.shared_memory, (0..=2).contains(&value)),
+            NN_SHARED_MEMORY_MIN => (&mut self.shared_memory_min, value >= SHARED_MEMORY_LEAST),
             NN_CONNECT_TIMEOUT => (&mut self.connect_timeout, value >= 0),
             NN_CONFLATE if self.conflates => {
                 self.conflate = boolean(value)?;
@@ -334,6 +365,8 @@ impl Options {
             (SOL_SOCKET, NN_CONFLATE) if self.conflates => i32::from(self.conflate),
             (SOL_SOCKET, NN_CONFLATE_PREFIX) if self.conflates => self.conflate_prefix,
             (SOL_SOCKET, NN_OVERFLOW) if self.overflows => self.overflow as i32,
+            (SOL_SOCKET, NN_SHARED_MEMORY) => self.shared_memory,
+            (SOL_SOCKET, NN_SHARED_MEMORY_MIN) => self.shared_memory_min,
             (IPC, 1) => return Ok(Value::Pointer(self.ipc_security)),
             (IPC, 2) => self.ipc_out_buffer,
             (IPC, 3) => self.ipc_in_buffer,

@@ -12,13 +12,16 @@ use super::batching::Batching;
 use super::traffic::Traffic;
 use super::waiters::Wakes;
 use super::{Outside, Report};
+use crate::codec::reference::Frame;
 use crate::codec::{Framing, Prefix};
 use crate::error::{Error, Result};
-use crate::message::{Message, Outgoing};
+use crate::message::{Body, Message, Outgoing};
 use crate::pattern;
 use crate::peer::Peer;
 use crate::pipe::{Inbox, Outbox, PipeId};
 use crate::transport::inproc::{Link, Note, Post, Side};
+use crate::transport::session::Heard;
+use crate::transport::sharing::{Lending, Step};
 
 /// What is left to do once the lock is free.
 pub(in crate::socket) struct After<O: Outside> {
@@ -126,6 +129,8 @@ pub(in crate::socket) struct StreamEnd<S> {
     pub traffic: Traffic,
     /// Reading is suspended until the application has caught up.
     pub paused: bool,
+    /// Large messages go by reference.
+    pub lending: Option<Box<Lending>>,
 }
 
 /// Who writes a pipe's outbox, and when.
@@ -387,11 +392,19 @@ impl<O: Outside> PipeTable<O> {
         let (gather, now) = (self.batching.batches(), self.batching.now());
         let send_buffer = if self.limitless { usize::MAX } else { self.send_buffer };
         let (direct_allowed, random) = (self.direct_allowed, self.random);
-        let Some(stream) = self.stream(id) else { return Err(Error::WouldBlock) };
+        let Some(mut stream) = self.stream(id) else { return Err(Error::WouldBlock) };
         if !stream.has_room(send_buffer) {
             return Err(Error::WouldBlock);
         }
         let size = message.size();
+        if let Some(lending) = &stream.lending
+            && size >= lending.min()
+        {
+            if let Some(has_room) = self.lend(id, message, send_buffer) {
+                return Ok(has_room);
+            }
+            stream = self.stream(id).ok_or(Error::WouldBlock)?;
+        }
         let gather = gather && size <= GATHER_MAX;
         let prefix = stream.framing.prefix(size, message.opcode, random);
         let as_it_is = !stream.framing.masks() || size <= MASKED_DIRECT;
@@ -426,6 +439,68 @@ impl<O: Outside> PipeTable<O> {
         Ok(has_room)
     }
 
+    /// Sends a reference to a large message in its place, and says whether there is room for more. `None`: it has to go as it is,
+    /// behind what prepares for later ones.
+    fn lend(&mut self, id: PipeId, message: &Outgoing<'_>, send_buffer: usize) -> Option<bool> {
+        let stream = self.stream(id)?;
+        let step = stream.lending.as_mut()?.step(message.block(), &message.header);
+        let lent = match step {
+            Step::Copy => return None,
+            Step::Tell(frame) => {
+                stream.outbox.push_bytes([frame.as_slice(), &[], &[]]);
+                None
+            }
+            Step::Hand(frame, handed) => {
+                stream.outbox.push_handing(frame.as_slice(), handed);
+                None
+            }
+            Step::Lend(frame) => {
+                stream.outbox.push_bytes([frame.as_slice(), &message.header, &[]]);
+                stream.traffic.sent(message.size());
+                Some(stream.has_room(send_buffer))
+            }
+        };
+        self.start_flush(id);
+        lent
+    }
+
+    /// Bytes from which a message had better lie in shared memory.
+    pub(in crate::socket) fn shares_from(&self) -> usize {
+        let lending = self.slots.iter().filter_map(|(_, pipe)| match &pipe.end {
+            PipeEnd::Stream(stream) => stream.lending.as_ref(),
+            PipeEnd::Inproc { .. } | PipeEnd::Remains(_) => None,
+        });
+        lending.filter(|lending| lending.is_open()).map(|lending| lending.min()).min().unwrap_or(usize::MAX)
+    }
+
+    /// The peer has said something of memory that we share with it. True: it may have made room.
+    pub(in crate::socket) fn hear(&mut self, id: PipeId, heard: Heard) -> Option<bool> {
+        let lending = self.stream(id)?.lending.as_mut()?;
+        Some(match heard {
+            Heard::Ready => lending.hear_ready(),
+            Heard::Mapped { number, done } => lending.hear_mapped(number, done),
+            Heard::Taken => {
+                lending.hear_taken();
+                true
+            }
+        })
+    }
+
+    /// Tells the peer something of that memory, behind what waits already. False: it has not read what it was told before.
+    pub(in crate::socket) fn tell(&mut self, id: PipeId, frames: &[u8]) -> bool {
+        let Some(stream) = self.stream(id) else { return true };
+        let (quiet, failed) = (stream.outbox.is_empty(), stream.writing == Writing::Failed);
+        let Some(lending) = &mut stream.lending else { return true };
+        if !lending.may_tell(quiet) {
+            return false;
+        }
+        if !failed {
+            stream.outbox.push_bytes([frames, &[], &[]]);
+            self.start_flush(id);
+        }
+        true
+    }
+
     /// Whether the pipe would take another message. If not, the pattern is told when it does.
     pub(in crate::socket) fn is_writable(&mut self, id: PipeId) -> bool {
         let send_buffer = self.send_buffer;
@@ -450,7 +525,10 @@ impl<S> Pipe<S> {
 impl<S> StreamEnd<S> {
     /// A pipe takes a message while less than NN_SNDBUF bytes wait in it.
     fn has_room(&self, send_buffer: usize) -> bool {
-        self.writing != Writing::Failed && (self.outbox.is_empty() || self.outbox.bytes() < send_buffer)
+        self.writing != Writing::Failed
+            && (self.outbox.is_empty() || self.outbox.bytes() < send_buffer)
+            // What the peer says of its progress is not read while it sends more than we receive.
+            && (self.paused || !self.lending.as_ref().is_some_and(|lending| lending.is_full()))
     }
 
     pub(in crate::socket) fn is_blocked(&self) -> bool {
@@ -526,10 +604,14 @@ impl<O: Outside> PipeTable<O> {
                 }
                 stream.traffic.received(message.body.len());
                 let more = !stream.inbox.is_empty();
+                let due = matches!(&message.body, Body::Block(block) if block.is_taken());
                 if stream.paused && stream.inbox.weight() <= resume_below {
                     stream.paused = false;
                     let source = stream.source;
                     self.resumed.push((source, id));
+                }
+                if due {
+                    self.tell(id, Frame::taken().as_slice());
                 }
                 Some(more)
             }

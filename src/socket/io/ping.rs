@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use super::Driver;
-use super::sessions::Connection;
 use crate::codec::Framing;
 use crate::pipe::PipeId;
 use crate::sys;
@@ -20,17 +19,15 @@ pub(super) struct Ping {
     asked: bool,
 }
 
-impl Connection {
+impl Ping {
     /// Something has come.
     pub(super) fn heard(&mut self) {
-        if let Some(ping) = &mut self.ping {
-            ping.heard = true;
-        }
+        self.heard = true;
     }
 
     /// It was asked, and nothing has come since.
     pub(super) fn is_unanswered(&self) -> bool {
-        self.ping.is_some_and(|ping| ping.asked && !ping.heard)
+        self.asked && !self.heard
     }
 }
 
@@ -52,7 +49,7 @@ impl Driver<'_> {
     pub(super) fn look_for_life(&mut self, source: usize, pipe: PipeId) {
         let Some(connection) = self.connection(source) else { return };
         let Some(mut ping) = connection.ping else { return };
-        if connection.is_unanswered() {
+        if ping.is_unanswered() {
             return self.end(source, Cause::Timeout);
         }
         let question = connection.session.ping();

@@ -13,11 +13,11 @@ use crate::peer::Peer;
 use crate::pipe::{Inbox, Outbox, PipeId};
 use crate::scratch;
 use crate::socket::core::{Happening, PipeEnd, StreamEnd, Traffic, Writing};
-use crate::sys::{self, Interest};
+use crate::sys::{self, Interest, shared_memory};
 use crate::transport::Side;
 use crate::transport::channel::Channel;
 use crate::transport::session::{
-    Cause, End, Forwarding, Greeting, Introduction, Progress, Protocols, SCRATCH, Session,
+    Cause, End, Forwarding, Greeting, Heard, Introduction, Progress, Protocols, SCRATCH, Session,
 };
 
 /// How long a peer that we part with may take to read why.
@@ -41,6 +41,8 @@ pub(super) struct Connection {
     pub promised: bool,
     pub peer: Arc<Peer>,
     pub ping: Option<Ping>,
+    /// Large messages may go by reference, if the peer likes that too.
+    pub shares: bool,
 }
 
 pub(super) enum Stage {
@@ -96,8 +98,11 @@ impl Driver<'_> {
     /// `promised`: the pattern's place is kept for this connection.
     pub(super) fn start(&mut self, endpoint: i32, channel: Channel, greeting: Greeting, promised: bool) {
         let now = sys::now();
-        let protocols = self.protocols(endpoint);
         let ends = sys::ends_of(channel.stream());
+        let user = ends.process.map(|process| process.uid);
+        let shares =
+            channel.can_share() && self.with(|state| state.options.shares_with(user, shared_memory::own_user()));
+        let protocols = Protocols { shares, ..self.protocols(endpoint) };
         let accepted =
             matches!(self.io.endpoints.get(&endpoint), Some(Point::Listener { .. } | Point::Single(Side::Accepts)));
         let peer = self.with(|state| {
@@ -128,6 +133,7 @@ impl Driver<'_> {
             promised,
             peer,
             ping: None,
+            shares,
         };
         let source = self.io.sources.insert(Source::Session(Box::new(connection)));
         self.io.unsettled += 1;
@@ -151,7 +157,7 @@ impl Driver<'_> {
             }
             _ => None,
         };
-        Protocols { own, peer, forwarding, limited: pattern::is_limited(own) }
+        Protocols { own, peer, forwarding, limited: pattern::is_limited(own), shares: false }
     }
 
     /// The connection is over. A dialer tries again.
@@ -245,7 +251,7 @@ impl Driver<'_> {
             Stage::Parting => self.end(source, Cause::Timeout),
             Stage::Open(pipe) => {
                 // Likewise: of many answers that came while we were stopped one wait has found some.
-                if connection.is_unanswered() {
+                if connection.ping.is_some_and(|ping| ping.is_unanswered()) {
                     self.read(source);
                 }
                 if self.connection(source).is_some_and(|connection| connection.is(pipe)) {
@@ -300,10 +306,10 @@ impl Driver<'_> {
         if matches!(connection.stage, Stage::Ending { .. } | Stage::Parting) {
             return self.read_to_nothing(source);
         }
-        let Progress { came, secured, greeted, replies, end } =
+        let Progress { came, secured, greeted, replies, answers, heard, end } =
             with_scratch(|scratch| connection.session.read(scratch, limit, frames));
-        if came {
-            connection.heard();
+        if came && let Some(ping) = &mut connection.ping {
+            ping.heard();
         }
         if let Some(time) = secured {
             self.secured(source, time);
@@ -320,12 +326,31 @@ impl Driver<'_> {
         if !replies.is_empty() {
             self.reply(source, &replies);
         }
+        if !(answers.is_empty() && heard.is_empty()) && !self.share(source, &answers, &heard) {
+            return self.end(source, Cause::Violation("It does not read what it has asked for."));
+        }
         match end {
             None => self.await_room(source),
             Some(End::Declined) => self.declined(source),
             Some(End::Parted(farewell, cause)) => self.part(source, &farewell, cause),
             Some(end) => self.end(source, end.cause()),
         }
+    }
+
+    /// What was said of shared memory, on both sides. False: the peer asks and does not read.
+    #[cold]
+    fn share(&mut self, source: usize, answers: &[u8], heard: &[Heard]) -> bool {
+        let Some(connection) = self.connection(source) else { return true };
+        let Stage::Open(pipe) = connection.stage else { return true };
+        let mut held = self.lock();
+        let fits = heard.iter().all(|&heard| held.pipes.hear(pipe, heard).unwrap_or(true));
+        let told = answers.is_empty() || held.pipes.tell(pipe, answers);
+        let now = sys::now();
+        held.room_changed(now, pipe);
+        let from = held.pipes.shares_from();
+        held.release();
+        self.socket.shares_from.store(from, Ordering::Relaxed);
+        fits && told
     }
 
     /// The handshake of TLS is over.
@@ -369,7 +394,8 @@ impl Driver<'_> {
         connection.peer = Arc::new(introduced);
         let known = Arc::clone(&connection.peer);
         let channel = Arc::clone(connection.session.channel());
-        let end = StreamEnd {
+        let shares = connection.shares;
+        let mut end = StreamEnd {
             channel: Arc::clone(&channel),
             framing: connection.session.framing(),
             source,
@@ -379,9 +405,13 @@ impl Driver<'_> {
             failed_with: None,
             traffic: Traffic::default(),
             paused: false,
+            lending: None,
         };
         let endpoint = connection.endpoint;
         let mut held = self.lock();
+        if peer.shares {
+            end.lending = Some(Box::new(held.options.lending()));
+        }
         held.promised &= !promised;
         if channel.is_tls() {
             // Not before: a client's handshake is over before its server has looked at the certificate (RFC 8446, section 2).
@@ -391,7 +421,7 @@ impl Driver<'_> {
         let pipe = taken.then(|| held.add_pipe(endpoint, PipeEnd::Stream(end), known, peer.forwards)).flatten();
         // One of another type learns ours. One that there is no room for does not: it dials again. Under the lock, because
         // nobody may find a pipe that takes no messages yet, and nothing may go out before this.
-        let answered = (!fits || pipe.is_some()) && answer(&channel, &peer.answer);
+        let answered = (!fits || pipe.is_some()) && answer(&channel, &peer.answer, shares);
         if let Some(pipe) = pipe.filter(|_| answered) {
             held.pipe_writable(sys::now(), pipe);
         }
@@ -442,9 +472,14 @@ impl Driver<'_> {
         stream.inbox.append(frames);
         let pause = !stream.paused && stream.inbox.weight() >= full;
         stream.paused |= pause;
+        let waits = pause && stream.lending.as_ref().is_some_and(|lending| lending.is_full());
         if was_empty {
             let now = held.pipes.batching.now();
             held.pipe_readable(now, pipe);
+        }
+        if waits {
+            // What it waits for is not read any more.
+            held.room_changed(sys::now(), pipe);
         }
         held.release();
         if pause {
@@ -494,8 +529,8 @@ pub(super) fn failed(error: &std::io::Error) -> Cause {
 }
 
 /// A connection that is greeted has room for the answer.
-fn answer(channel: &Channel, bytes: &[u8]) -> bool {
-    bytes.is_empty() || channel.send(bytes).is_ok_and(|sent| sent == bytes.len())
+fn answer(channel: &Channel, bytes: &[u8], shares: bool) -> bool {
+    bytes.is_empty() || channel.greet(bytes, shares).is_ok_and(|sent| sent == bytes.len())
 }
 
 pub(super) fn with_scratch<T>(action: impl FnOnce(&mut [u8]) -> T) -> T {
@@ -512,6 +547,7 @@ mod tests {
     use super::*;
     use crate::message::Message;
     use crate::socket::Socket;
+    #[cfg(any(tls, ws))]
     use crate::socket::core::Given;
     use crate::socket::library::Library;
     use crate::sys::{self, Poller};
@@ -603,6 +639,7 @@ mod tests {
 
     /// Of many answers one wait finds some, and the time of the others may be over as well.
     #[test]
+    #[cfg(ws)]
     fn an_answer_that_came_in_time_is_a_sign_of_life_though_we_are_late() {
         let library = Arc::new(Library::new(sys::generation(), Arc::default()));
         let pull = Socket::new(library, sys::generation(), pattern::PULL, false, "late".to_owned()).unwrap();

@@ -59,8 +59,18 @@ struct Connection<'a> {
     traffic: Traffic,
     send_queue_bytes: usize,
     recv_queue_bytes: usize,
+    #[serde(flatten)]
+    shared: Option<Shared>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rtt_us: Option<u32>,
+}
+
+/// What has gone by reference, and what of that the peer still has.
+#[derive(Clone, Copy, Serialize)]
+struct Shared {
+    messages_sent_by_reference: u64,
+    blocks_lent: usize,
+    bytes_lent: usize,
 }
 
 /// Of an endpoint, as it was under the lock.
@@ -78,6 +88,7 @@ struct PipeFacts {
     traffic: Traffic,
     unwritten: usize,
     unread: usize,
+    shared: Option<Shared>,
     channel: Option<Arc<Channel>>,
 }
 
@@ -91,10 +102,10 @@ fn endpoints(state: &State) -> Vec<EndpointFacts> {
     state.endpoints.iter().map(facts).collect()
 }
 
-fn pipes(state: &State) -> Result<Vec<PipeFacts>> {
+fn pipes(state: &mut State) -> Result<Vec<PipeFacts>> {
     let mut found = list(state.pipes.slots.len(), std::iter::empty())?;
-    for (_, pipe) in state.pipes.slots.iter().filter(|(_, pipe)| pipe.confirmed) {
-        let (traffic, unwritten, unread, channel) = match &pipe.end {
+    for (_, pipe) in state.pipes.slots.iter_mut().filter(|(_, pipe)| pipe.confirmed) {
+        let (traffic, unwritten, unread, channel) = match &mut pipe.end {
             PipeEnd::Stream(end) => {
                 (end.traffic, end.outbox.bytes(), end.inbox.weight(), Some(Arc::clone(&end.channel)))
             }
@@ -107,8 +118,15 @@ fn pipes(state: &State) -> Result<Vec<PipeFacts>> {
             // The peer has gone: there is no connection any more.
             PipeEnd::Remains(_) => continue,
         };
+        let shared = match &mut pipe.end {
+            PipeEnd::Stream(end) => end.lending.as_mut().map(|lending| {
+                let (blocks_lent, bytes_lent) = lending.lent();
+                Shared { messages_sent_by_reference: lending.messages(), blocks_lent, bytes_lent }
+            }),
+            PipeEnd::Inproc { .. } | PipeEnd::Remains(_) => None,
+        };
         let (endpoint, peer) = (pipe.endpoint, Arc::clone(&pipe.peer));
-        found.push(PipeFacts { endpoint, peer, traffic, unwritten, unread, channel });
+        found.push(PipeFacts { endpoint, peer, traffic, unwritten, unread, shared, channel });
     }
     Ok(found)
 }
@@ -188,6 +206,7 @@ fn connection(facts: &PipeFacts) -> Connection<'_> {
         traffic: facts.traffic,
         send_queue_bytes: facts.unwritten,
         recv_queue_bytes: facts.unread,
+        shared: facts.shared,
         rtt_us: match &facts.channel {
             Some(channel) => sys::round_trip_time(channel.stream()),
             None => None,

@@ -6,6 +6,8 @@ mod park;
 mod polled;
 mod poller;
 mod readiness;
+#[cfg(not(simulated))]
+pub(crate) mod shared_memory;
 mod stream;
 mod tripwire;
 

@@ -26,7 +26,7 @@ impl Polled {
 pub(super) fn poll_readable(list: &mut [Polled], timeout: Option<Duration>, tripwire: bool) -> io::Result<()> {
     let limit = timeout.unwrap_or(Duration::MAX);
     // A number of seconds that the kernel's type cannot hold is no limit.
-    let seconds = libc::time_t::try_from(limit.as_secs()).ok();
+    let seconds = limit.as_secs().try_into().ok();
     let mut time = seconds.map(|tv_sec| libc::timespec { tv_sec, tv_nsec: limit.subsec_nanos() as _ });
     let time = time.as_mut().map_or(std::ptr::null_mut(), std::ptr::from_mut);
     let no_mask = std::ptr::null::<libc::sigset_t>();

@@ -8,22 +8,20 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use polling::{Event, PollMode};
-use socket2::SockRef;
+use polling::Event;
 
-use super::super::system::has_ended;
-use super::super::{Condvar, Interest, Mutex, MutexGuard, RawSource, Source, Uncancelled};
+use super::super::os::watches::{self, Watches};
+use super::super::{Condvar, Interest, Mutex, MutexGuard};
 use super::Readiness;
 use super::park::Bed;
 
 pub(crate) struct Hub {
-    system: polling::Poller,
+    system: Watches,
     state: Mutex<State>,
     events: Mutex<polling::Events>,
     /// A look has ended.
@@ -57,7 +55,7 @@ pub(super) struct State {
 /// A source.
 struct Watched {
     mailbox: usize,
-    raw: RawSource,
+    what: watches::Watched,
     /// The owner's name for it.
     key: u64,
     interest: Interest,
@@ -83,62 +81,17 @@ pub(super) struct Mailbox {
     /// Somebody sleeps on it.
     sleeping: bool,
     woken: Arc<Condvar>,
-    sources: HashMap<RawSource, usize>,
+    sources: HashMap<watches::Watched, usize>,
     ready: Vec<usize>,
     taken: Vec<usize>,
     /// Threads that wait for it together with others.
     watchers: Vec<Arc<Bed>>,
 }
 
-enum Call {
-    /// What is watched, under which key and for what.
-    Add(usize, Interest),
-    Modify(usize, Interest),
-    Remove,
-    /// An urgent byte is taken away.
-    TakeUrgent,
-    /// Whether the peer sends nothing more: an error if it may.
-    FindEnd,
-}
-
-/// All that is asked of the system about a source.
-fn control(system: &polling::Poller, raw: RawSource, call: Call) -> io::Result<()> {
-    let _whole = Uncancelled::new();
-    // SAFETY: a source is added by its owner, who removes it before it closes it; a poller that is dropped removes all that
-    // it has. Where a program closes descriptors that are ours, the system answers that there is none, or changes what it
-    // reports of another one that has the number now and was added as well.
-    unsafe {
-        let source = Source::borrow_raw(raw);
-        match call {
-            Call::Add(key, interest) => {
-                let (event, mode) = watch_for(system, key, interest);
-                system.add_with_mode(raw, event, mode)
-            }
-            Call::Modify(key, interest) => {
-                let (event, mode) = watch_for(system, key, interest);
-                system.modify_with_mode(source, event, mode)
-            }
-            Call::Remove => system.delete(source),
-            Call::TakeUrgent => SockRef::from(&source).recv_out_of_band(&mut [MaybeUninit::uninit()]).map(drop),
-            Call::FindEnd => has_ended(source).then_some(()).ok_or(io::ErrorKind::WouldBlock.into()),
-        }
-    }
-}
-
-/// A source that its owner does not want to read is watched all the same: its end has to be heard of. What comes before the
-/// end is no reason to wake up over and over, so each arrival is reported once.
-fn watch_for(system: &polling::Poller, key: usize, interest: Interest) -> (Event, PollMode) {
-    if interest.read || !system.supports_edge() {
-        (Event::new(key, interest.read, interest.write), PollMode::Oneshot)
-    } else {
-        (Event::new(key, true, interest.write), PollMode::Edge)
-    }
-}
-
 impl Hub {
     pub(crate) fn new() -> io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
-            system: polling::Poller::new()?,
+            system: Watches::new()?,
             state: Mutex::new(State::default()),
             events: Mutex::new(polling::Events::new()),
             looked: Condvar::new(),
@@ -173,12 +126,11 @@ impl Hub {
             state.answered = asked;
             self.looked.notify_all();
         }
-        (state, waited.map(drop))
+        (state, waited)
     }
 
     /// Ends the current wait, or the next one.
     pub(crate) fn notify(&self) {
-        let _whole = Uncancelled::new();
         // It is a write to a descriptor. One that the program has closed does not take it.
         let _ = self.system.notify();
     }
@@ -186,8 +138,9 @@ impl Hub {
     /// The thread that waits will not hear of what it is notified of: the program has closed our descriptors.
     pub(crate) fn is_deaf(&self) -> bool {
         let Ok(probe) = Readiness::new() else { return false };
-        let added = control(&self.system, probe.raw(), Call::Add(PROBE, Interest::READ));
-        let _ = control(&self.system, probe.raw(), Call::Remove);
+        let what = watches::watched(probe.source());
+        let added = self.system.add(&what, PROBE, Interest::READ);
+        let _ = self.system.remove(&what);
         added.is_err()
     }
 
@@ -218,12 +171,12 @@ impl Hub {
         for source in state.mailboxes.remove(&id).into_iter().flat_map(|mailbox| mailbox.sources.into_values()) {
             if let Some(watched) = state.watched.remove(&source) {
                 // Nobody is told of it any more, whether or not the system knows it.
-                let _ = control(&self.system, watched.raw, Call::Remove);
+                let _ = self.system.remove(&watched.what);
             }
         }
     }
 
-    pub(super) fn add(&self, id: usize, raw: RawSource, interest: Interest, key: u64) -> io::Result<()> {
+    pub(super) fn add(&self, id: usize, what: watches::Watched, interest: Interest, key: u64) -> io::Result<()> {
         let mut state = self.lock();
         // Skips the key of the probe and the one that polling does not allow.
         while state.last_key == PROBE || state.last_key == usize::MAX || state.watched.contains_key(&state.last_key) {
@@ -231,32 +184,32 @@ impl Hub {
         }
         let source = state.last_key;
         state.last_key = source.wrapping_add(1);
-        control(&self.system, raw, Call::Add(source, interest))?;
-        let watched = Watched { mailbox: id, raw, key, interest, stage: Stage::Watched };
+        self.system.add(&what, source, interest)?;
+        let watched = Watched { mailbox: id, what: what.clone(), key, interest, stage: Stage::Watched };
         state.watched.insert(source, watched);
         let State { mailboxes, watched, .. } = &mut *state;
         // The number of one that was closed without being removed.
         if let Some(mailbox) = mailboxes.get_mut(&id)
-            && let Some(old) = mailbox.sources.insert(raw, source)
+            && let Some(old) = mailbox.sources.insert(what, source)
         {
             watched.remove(&old);
         }
         Ok(())
     }
 
-    pub(super) fn modify(&self, id: usize, raw: RawSource, interest: Interest, key: u64) -> io::Result<()> {
+    pub(super) fn modify(&self, id: usize, what: watches::Watched, interest: Interest, key: u64) -> io::Result<()> {
         let mut state = self.lock();
-        let source = state.source(id, raw).ok_or(io::ErrorKind::NotFound)?;
+        let source = state.source(id, &what).ok_or(io::ErrorKind::NotFound)?;
         let Some(watched) = state.watched.get_mut(&source) else { return Err(io::ErrorKind::NotFound.into()) };
         (watched.interest, watched.key, watched.stage) = (interest, key, Stage::Watched);
-        control(&self.system, raw, Call::Modify(source, interest))
+        self.system.modify(&what, source, interest)
     }
 
-    pub(super) fn remove(&self, id: usize, raw: RawSource) -> io::Result<()> {
+    pub(super) fn remove(&self, id: usize, what: watches::Watched) -> io::Result<()> {
         let mut state = self.lock();
-        let source = state.mailboxes.get_mut(&id).and_then(|mailbox| mailbox.sources.remove(&raw));
+        let source = state.mailboxes.get_mut(&id).and_then(|mailbox| mailbox.sources.remove(&what));
         state.watched.remove(&source.ok_or(io::ErrorKind::NotFound)?);
-        control(&self.system, raw, Call::Remove)
+        self.system.remove(&what)
     }
 
     /// Has the system watch again what the owner has taken out of the mailbox. False: there was nothing.
@@ -269,7 +222,7 @@ impl Hub {
                 continue;
             };
             watched.stage = Stage::Watched;
-            if control(&self.system, watched.raw, Call::Modify(source, watched.interest)).is_err() {
+            if self.system.modify(&watched.what, source, watched.interest).is_err() {
                 // The program has closed it: reading it will tell.
                 watched.stage = Stage::Ready(Interest { read: true, write: true });
                 mailbox.ready.push(source);
@@ -339,11 +292,11 @@ impl Hub {
         let Some(watched) = state.watched.get_mut(&event.key) else { return };
         if event.is_priority() {
             // Nobody reads it, and it would be reported for ever.
-            let _ = control(&self.system, watched.raw, Call::TakeUrgent);
+            self.system.take_urgent(&watched.what);
         }
         let mut ready = Interest { read: event.readable, write: event.writable };
         if ready.read && !watched.interest.read {
-            ready.read = control(&self.system, watched.raw, Call::FindEnd).is_ok();
+            ready.read = self.system.has_ended(&watched.what, &event, watched.interest);
         }
         if !ready.read && !ready.write {
             return;
@@ -369,8 +322,8 @@ impl State {
         self.mailboxes.get_mut(&id)
     }
 
-    fn source(&self, id: usize, raw: RawSource) -> Option<usize> {
-        self.mailboxes.get(&id)?.sources.get(&raw).copied()
+    fn source(&self, id: usize, what: &watches::Watched) -> Option<usize> {
+        self.mailboxes.get(&id)?.sources.get(what).copied()
     }
 
     pub(super) fn set_sleeping(&mut self, id: usize, sleeping: bool) {

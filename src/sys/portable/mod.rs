@@ -21,5 +21,6 @@ pub(crate) use stream::{fill, recv, send, send_vectored};
 pub(crate) use tripwire::Tripwire;
 pub(crate) use wait_set::WaitSet;
 
+#[cfg_attr(windows, allow(dead_code, reason = "nobody forks there"))]
 /// In the child of a fork: nothing of the parent's is touched, and nothing of it has to be let go.
 pub(in crate::sys) fn forked() {}

@@ -2,11 +2,11 @@
 #![forbid(unsafe_code)]
 
 use std::io;
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::{AsSource, Condvar, Interest, RawSource, generation};
+use super::super::os::watches::watched;
+use super::super::{AsSource, Condvar, Interest, generation};
 use super::{Hub, Readiness, Tripwire};
 
 pub(crate) struct Poller {
@@ -56,15 +56,15 @@ impl Poller {
     }
 
     pub(crate) fn add(&self, source: impl AsSource, interest: Interest, key: u64) -> io::Result<()> {
-        self.hub.add(self.mailbox, raw(source), interest, key)
+        self.hub.add(self.mailbox, watched(source), interest, key)
     }
 
     pub(crate) fn modify(&self, source: impl AsSource, interest: Interest, key: u64) -> io::Result<()> {
-        self.hub.modify(self.mailbox, raw(source), interest, key)
+        self.hub.modify(self.mailbox, watched(source), interest, key)
     }
 
     pub(crate) fn remove(&self, source: impl AsSource) -> io::Result<()> {
-        self.hub.remove(self.mailbox, raw(source))
+        self.hub.remove(self.mailbox, watched(source))
     }
 
     /// Waits until a source is ready, somebody notifies, or the time is over (`None`: no limit). With no time at all it sees
@@ -97,10 +97,6 @@ impl Poller {
     fn is_ours(&self) -> bool {
         self.generation == generation()
     }
-}
-
-fn raw(source: impl AsSource) -> RawSource {
-    source.as_fd().as_raw_fd()
 }
 
 impl Drop for Poller {

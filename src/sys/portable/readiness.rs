@@ -2,16 +2,11 @@
 #![forbid(unsafe_code)]
 
 use std::io::{self, Read, Write};
-use std::os::fd::AsRawFd;
 
+use super::super::os::{End, pair, raw_of, source_of};
 use super::super::process::Sheltered;
-use super::super::{RawSource, Uncancelled};
+use super::super::{RawSource, Source, Uncancelled};
 use super::Poller;
-
-#[cfg(unix)]
-type End = std::os::unix::net::UnixStream;
-#[cfg(not(unix))]
-type End = std::net::TcpStream;
 
 /// A descriptor that is readable while it is set: one end of a connection that a byte lies in.
 #[derive(Debug)]
@@ -19,29 +14,6 @@ pub(crate) struct Readiness {
     shown: Sheltered<End>,
     hidden: Sheltered<End>,
 }
-
-#[cfg(unix)]
-fn pair() -> io::Result<(End, End)> {
-    End::pair()
-}
-
-/// Over the loopback interface, where others may connect as well: they are sent away.
-#[cfg(any(not(unix), test))]
-fn loopback_pair() -> io::Result<(std::net::TcpStream, std::net::TcpStream)> {
-    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
-    let near = std::net::TcpStream::connect(listener.local_addr()?)?;
-    let own = near.local_addr()?;
-    loop {
-        let (far, from) = listener.accept()?;
-        if from == own {
-            near.set_nodelay(true)?;
-            return Ok((near, far));
-        }
-    }
-}
-
-#[cfg(not(unix))]
-use loopback_pair as pair;
 
 impl Readiness {
     pub(crate) fn new() -> io::Result<Self> {
@@ -62,7 +34,11 @@ impl Readiness {
 
     /// As a program sees it.
     pub(crate) fn raw(&self) -> RawSource {
-        self.shown.as_raw_fd()
+        raw_of(&self.shown)
+    }
+
+    pub(super) fn source(&self) -> Source<'_> {
+        source_of(&self.shown)
     }
 
     /// Makes it readable.

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read};
 use socket2::Socket;
 
 use super::super::Uncancelled;
-use super::super::system::NO_SIGPIPE;
+use super::super::os::system::NO_SIGPIPE;
 
 /// Spare capacity has to be written to before it can be lent to a read. That is done for as many bytes as have come before,
 /// within these limits: done for all of a large message at each of its reads, it would take longer than the reads, and a

@@ -8,7 +8,7 @@ use super::{Cause, End};
 use crate::codec::length_prefix::LengthPrefix;
 use crate::codec::ws_frame::Role;
 use crate::codec::ws_upgrade::{self, Refusal, Upgrade};
-use crate::codec::{Framing, sp_header};
+use crate::codec::{Framing, Usual, sp_header};
 use crate::peer::type_name;
 use crate::sys;
 use crate::transport::channel::Channel;
@@ -23,6 +23,8 @@ pub(crate) struct Protocols {
     pub forwarding: Option<Forwarding>,
     /// Our pattern may have no room for the peer: who listens does not introduce itself before that is known.
     pub limited: bool,
+    /// Large messages may come by reference, which goes along with our greeting.
+    pub shares: bool,
 }
 
 impl Protocols {
@@ -41,15 +43,16 @@ pub(crate) struct Forwarding {
 
 /// How a connection begins, and so what frames it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(not(ws), allow(dead_code, reason = "nothing has WebSockets"))]
 pub(crate) enum Greeting {
     /// Both sides tell their type. We have accepted the connection.
     SpServer(LengthPrefix),
     /// We have made it.
     SpClient(LengthPrefix),
     /// We answer the upgrade request of a WebSocket client.
-    WsServer { opcode: u8 },
+    WsServer { opcode: Usual },
     /// We ask for the upgrade.
-    WsClient { resource: String, host: String, opcode: u8 },
+    WsClient { resource: String, host: String, opcode: Usual },
 }
 
 impl Greeting {
@@ -65,13 +68,13 @@ impl Greeting {
     pub(super) fn begin(self, channel: &Channel, protocols: Protocols) -> Result<Awaited, End> {
         Ok(match self {
             Self::SpServer(_) if protocols.forwarding.is_some() || protocols.limited => Awaited::Offer(protocols),
-            Self::SpServer(_) => introduce(channel, protocols.own)?,
+            Self::SpServer(_) => introduce(channel, protocols)?,
             Self::SpClient(_) => match protocols.forwarding {
                 Some(forwarding) => {
-                    say(channel, &sp_header::encode(forwarding.own))?;
+                    greet(channel, &sp_header::encode(forwarding.own), protocols.shares)?;
                     Awaited::Answer(protocols, forwarding)
                 }
-                None => introduce(channel, protocols.own)?,
+                None => introduce(channel, protocols)?,
             },
             Self::WsServer { .. } => Awaited::Request(protocols),
             Self::WsClient { resource, host, .. } => {
@@ -84,14 +87,22 @@ impl Greeting {
     }
 }
 
-fn introduce(channel: &Channel, own: u16) -> Result<Awaited, End> {
-    say(channel, &sp_header::encode(own))?;
+fn introduce(channel: &Channel, protocols: Protocols) -> Result<Awaited, End> {
+    greet(channel, &sp_header::encode(protocols.own), protocols.shares)?;
     Ok(Awaited::Header)
+}
+
+fn greet(channel: &Channel, bytes: &[u8], shares: bool) -> Result<(), End> {
+    said(channel.greet(bytes, shares), bytes)
 }
 
 /// A fresh connection has room for a greeting.
 fn say(channel: &Channel, bytes: &[u8]) -> Result<(), End> {
-    match channel.send(bytes) {
+    said(channel.send(bytes), bytes)
+}
+
+fn said(sent: io::Result<usize>, bytes: &[u8]) -> Result<(), End> {
+    match sent {
         Ok(sent) if sent == bytes.len() => Ok(()),
         Ok(_) => Err(End::Closed),
         Err(error) => Err(End::failed(&error)),
@@ -143,8 +154,8 @@ impl Awaited {
     /// The time is over. `Some`: nothing is lost yet, and this is what the peer has now.
     pub(super) fn goes_on(self, channel: &Channel) -> Option<(Self, Duration)> {
         match self {
-            Self::Offer(Protocols { own, .. }) => {
-                let awaited = introduce(channel, own).ok()?;
+            Self::Offer(protocols) => {
+                let awaited = introduce(channel, protocols).ok()?;
                 Some((awaited, SP_TIME.saturating_sub(OFFER_TIME)))
             }
             _ => None,
@@ -174,8 +185,8 @@ impl Awaited {
                 let Some(header) = bytes.first_chunk() else { return Ok(None) };
                 let told = sp_header::decode(*header).inspect_err(|_| {
                     // Who is none of ours may learn from our type what it is talking to.
-                    if let Self::Offer(Protocols { own, limited: true, .. }) = self {
-                        let _ = introduce(channel, own);
+                    if let Self::Offer(protocols @ Protocols { limited: true, .. }) = self {
+                        let _ = introduce(channel, protocols);
                     }
                 })?;
                 let (peer, forwards, answer) = self.settles(told)?;

@@ -15,12 +15,15 @@ use std::time::Duration;
 pub(crate) use greeting::{Forwarding, Greeting, Protocols};
 
 use crate::codec::length_prefix::LengthPrefix;
+use crate::codec::reference::{self, Frame, Said};
 use crate::codec::ws_frame::{self, Head};
 use crate::codec::{Framing, Violation, sp_header};
-use crate::message::{Chunk, INLINE_MAX, stack_length};
+use crate::message::{Body, Chunk, INLINE_MAX, stack_length};
 use crate::pipe::Inbox;
 use crate::sys;
+use crate::sys::shared_memory::{self, Descriptor};
 use crate::transport::channel::Channel;
+use crate::transport::sharing::Borrowing;
 use crate::transport::tls::Failure;
 use greeting::{Awaited, Greeted, is_for_later};
 use websocket::Talk;
@@ -118,8 +121,19 @@ pub(crate) struct Progress {
     pub greeted: Option<Introduction>,
     /// Whole control frames that have to go out.
     pub replies: Vec<u8>,
+    /// The same about shared memory, and what the peer has said about ours.
+    pub answers: Vec<u8>,
+    pub heard: Vec<Heard>,
     /// The connection ends here.
     pub end: Option<End>,
+}
+
+/// What a peer says of memory that we share with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heard {
+    Ready,
+    Mapped { number: u32, done: bool },
+    Taken,
 }
 
 /// What a peer's greeting has told.
@@ -129,6 +143,8 @@ pub(crate) struct Introduction {
     pub protocol: u16,
     /// Subscriptions travel.
     pub forwards: bool,
+    /// Large messages go by reference.
+    pub shares: bool,
     /// What it has to be sent before anything else, if we agree. Empty: nothing.
     pub answer: Vec<u8>,
     /// What it is sent if there is no room for it.
@@ -160,7 +176,22 @@ pub(crate) struct Session {
     bulky: Option<usize>,
     /// The largest body this peer has sent completely.
     proven: usize,
+    /// `None`: no message comes by reference.
+    sharing: Option<Box<Sharing>>,
 }
+
+/// What is known of a peer's memory.
+#[derive(Debug, Default)]
+struct Sharing {
+    borrowing: Borrowing,
+    /// Descriptors are taken along: those of the greeting, and all others once the peer has asked.
+    takes: bool,
+    /// Those that no frame was read for yet.
+    found: Vec<Descriptor>,
+}
+
+/// Descriptors that wait for their frames: a frame stands at the beginning of what one read brings, with the descriptor.
+const FOUND_MAX: usize = 4;
 
 /// A large body on its way in.
 struct Large {
@@ -200,6 +231,7 @@ impl Session {
             large: None,
             bulky: None,
             proven: 0,
+            sharing: protocols.shares.then(|| Box::new(Sharing { takes: true, ..Sharing::default() })),
         })
     }
 
@@ -285,7 +317,14 @@ impl Session {
                     self.bulky.unwrap_or_default()
                 };
                 let missing = large.missing;
-                match self.channel.fill(large.chunk.tail(), missing, &mut scratch[..prefix]) {
+                let filled = match &mut self.sharing {
+                    Some(sharing) if sharing.takes => {
+                        let found = &mut sharing.found;
+                        self.channel.fill_with(large.chunk.tail(), missing, &mut scratch[..prefix], found)
+                    }
+                    _ => self.channel.fill(large.chunk.tail(), missing, &mut scratch[..prefix]),
+                };
+                match filled {
                     Ok((0, 0)) => return Err(End::Closed),
                     Ok((body, behind)) => {
                         progress.came = true;
@@ -303,7 +342,15 @@ impl Session {
                 let kept = self.partial.len();
                 scratch[..kept].copy_from_slice(&self.partial);
                 let end = self.bulky.filter(|&prefix| kept < prefix).unwrap_or(scratch.len());
-                match self.channel.recv(&mut scratch[kept..], end - kept) {
+                let received = match &mut self.sharing {
+                    Some(sharing) if sharing.takes => {
+                        let room = &mut scratch[kept..end];
+                        let found = &mut sharing.found;
+                        self.channel.fill_with(&mut Vec::new(), 0, room, found).map(|(_, received)| received)
+                    }
+                    _ => self.channel.recv(&mut scratch[kept..], end - kept),
+                };
+                match received {
                     Ok(received) if received > 0 => {
                         progress.came = true;
                         kept + received
@@ -322,6 +369,9 @@ impl Session {
                 }
             }
         };
+        if self.sharing.as_ref().is_some_and(|sharing| sharing.found.len() > FOUND_MAX) {
+            return Err(Violation("Descriptors come without frames.").into());
+        }
         if let Some(large) = self.large.take() {
             self.proven = self.proven.max(large.chunk.len());
             match (self.framing, large.head) {
@@ -343,12 +393,13 @@ impl Session {
                 self.keep(bytes);
                 return Ok(());
             };
-            progress.greeted = Some(Introduction { protocol: peer, forwards, answer, refusal });
+            let shares = self.agree_to_share();
+            progress.greeted = Some(Introduction { protocol: peer, forwards, shares, answer, refusal });
             self.awaited = None;
             bytes = &mut bytes[length..];
         }
         match self.framing {
-            Framing::Prefixed(prefix) => self.decode_prefixed(bytes, prefix, limit, frames),
+            Framing::Prefixed(prefix) => self.decode_prefixed(bytes, prefix, limit, frames, progress),
             Framing::WebSocket(role, _) => self.decode_websocket(bytes, role, limit, frames, &mut progress.replies),
         }
     }
@@ -359,12 +410,24 @@ impl Session {
         framing: LengthPrefix,
         limit: Option<u64>,
         frames: &mut Inbox,
+        progress: &mut Progress,
     ) -> Result<(), End> {
-        if framing.decode(bytes)?.is_some_and(|first| first.payload <= INLINE_MAX as u64) {
+        if framing.decode(bytes).is_ok_and(|first| first.is_some_and(|first| first.payload <= INLINE_MAX as u64)) {
             // Small frames come in swarms.
             frames.reserve(bytes.len());
         }
-        while let Some(frame) = framing.decode(bytes)? {
+        loop {
+            let frame = match framing.decode(bytes) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(violation) => match self.hear(bytes, limit, frames, progress, violation)? {
+                    Some(length) => {
+                        bytes = &bytes[length..];
+                        continue;
+                    }
+                    None => break,
+                },
+            };
             if limit.is_some_and(|limit| frame.payload > limit) {
                 return Err(End::TOO_LARGE);
             }
@@ -391,6 +454,68 @@ impl Session {
         }
         self.keep(bytes);
         Ok(())
+    }
+
+    /// The peer is greeted: whether it has given the sign that we have given.
+    fn agree_to_share(&mut self) -> bool {
+        let Some(sharing) = &mut self.sharing else { return false };
+        let agreed = sharing.found.first().is_some_and(shared_memory::is_sign);
+        sharing.found.clear();
+        sharing.takes = false;
+        if !agreed {
+            self.sharing = None;
+        }
+        agreed
+    }
+
+    /// Looks at a frame that is no message, and says how long it is. `None`: there is more to come.
+    #[cold]
+    fn hear(
+        &mut self,
+        bytes: &[u8],
+        limit: Option<u64>,
+        frames: &mut Inbox,
+        progress: &mut Progress,
+        violation: Violation,
+    ) -> Result<Option<usize>, End> {
+        let Some(sharing) = &mut self.sharing else { return Err(violation.into()) };
+        let Some((said, length)) = reference::decode(bytes)? else { return Ok(None) };
+        self.bulky = None;
+        match said {
+            Said::Ask if !sharing.takes => {
+                sharing.takes = true;
+                progress.answers.extend_from_slice(Frame::ready().as_slice());
+            }
+            Said::Ask => return Err(Violation("It has asked for that before.").into()),
+            Said::Memory { number, length } => {
+                let descriptor = (!sharing.found.is_empty()).then(|| sharing.found.remove(0));
+                let done = sharing.takes && sharing.borrowing.map(number, length, descriptor);
+                progress.answers.extend_from_slice(Frame::mapped(number, done).as_slice());
+            }
+            Said::Forget { number } => sharing.borrowing.forget(number),
+            Said::Reference(loan, header) => {
+                if limit.is_some_and(|limit| loan.length.saturating_add(header.len() as u64) > limit) {
+                    return Err(End::TOO_LARGE);
+                }
+                let block = sharing.borrowing.resolve(&loan, header);
+                let mut body = Body::Block(block.map_err(|refused| Violation(refused.0))?);
+                if let Body::Block(block) = &body
+                    && !block.front().is_empty()
+                    && (!self.headed || block.len() <= INLINE_MAX)
+                {
+                    // It is copied, and so taken.
+                    if block.is_taken() {
+                        progress.answers.extend_from_slice(Frame::taken().as_slice());
+                    }
+                    body.flatten().map_err(|_| End::NO_MEMORY)?;
+                }
+                frames.push(0, body);
+            }
+            Said::Ready => progress.heard.push(Heard::Ready),
+            Said::Mapped { number, done } => progress.heard.push(Heard::Mapped { number, done }),
+            Said::Taken => progress.heard.push(Heard::Taken),
+        }
+        Ok(Some(length))
     }
 
     /// How many bytes will be taken off a body that begins like this: it is put where the rest is aligned.
@@ -454,7 +579,7 @@ mod tests {
     fn received(payload: &[u8]) -> Message {
         let (near, mut far) = UnixStream::pair().unwrap();
         near.set_nonblocking(true).unwrap();
-        let protocols = Protocols { own: 49, peer: 48, forwarding: None, limited: false };
+        let protocols = Protocols { own: 49, peer: 48, forwarding: None, limited: false, shares: false };
         let stream = socket2::Socket::from(std::os::fd::OwnedFd::from(near));
         let mut session =
             Session::start(Channel::Plain(stream.into()), Greeting::SpServer(LengthPrefix::Plain), protocols).unwrap();
@@ -471,6 +596,26 @@ mod tests {
         })
     }
 
+    /// Of a length above 4 GiB the lower half must not count, where usize has 32 bits.
+    #[test]
+    fn a_length_that_memory_cannot_have_is_not_cut() {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        let protocols = Protocols { own: 49, peer: 48, forwarding: None, limited: false };
+        let stream = socket2::Socket::from(std::os::fd::OwnedFd::from(near));
+        let mut session =
+            Session::start(Channel::Plain(stream.into()), Greeting::SpServer(LengthPrefix::Plain), protocols).unwrap();
+        let length = (1u64 << 32) + 5;
+        far.write_all(&[&sp_header::encode(48)[..], &length.to_be_bytes(), b"hello"].concat()).unwrap();
+        let (mut scratch, mut frames, mut message) = (vec![0; SCRATCH], Inbox::default(), Message::default());
+        // The greeting, and what is behind it.
+        let ends: Vec<_> = (0..3).map_while(|_| session.read(&mut scratch, None, &mut frames).end).collect();
+        assert!(!frames.pop(&mut message));
+        if usize::BITS == 32 {
+            assert_eq!(ends.first(), Some(&End::TOO_LARGE));
+        }
+    }
+
     /// And so a large one goes to C as it was read.
     #[test]
     fn what_is_behind_the_header_is_aligned_where_it_arrives() {
@@ -480,7 +625,7 @@ mod tests {
                 payload[4 * (hops - 1)] = 0x80;
                 let mut body = received(&payload).body;
                 body.skip(4 * hops);
-                let small = matches!(body, crate::message::Body::Inline { .. });
+                let small = matches!(body, Body::Inline { .. });
                 assert!(
                     small || body.as_slice().as_ptr().addr().is_multiple_of(ALIGNMENT),
                     "{hops} hops, {size} bytes"

@@ -314,7 +314,7 @@ fn pem_of(given: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     if given.contains(&0) {
         return Err(Error::Invalid);
     }
-    read_file(&files::path_of(given))
+    read_file(&files::path_of(given)?)
 }
 
 fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
