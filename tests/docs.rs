@@ -38,7 +38,8 @@ fn docs_readme_lists_each_page() {
 fn places_of_the_ten_changes_exist() {
     let page = read("docs/architecture.md");
     let section = page.split_once("\n## Ten changes and their places\n").unwrap().1.split("\n## ").next().unwrap();
-    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| a ") || line.starts_with("| an ")).collect();
+    let rows: Vec<&str> =
+        section.lines().filter(|line| line.starts_with("| a ") || line.starts_with("| an ")).collect();
     assert_eq!(rows.len(), 10);
     for row in rows {
         let paths: Vec<&str> = row.split('`').skip(1).step_by(2).filter(|word| word.contains('/')).collect();
