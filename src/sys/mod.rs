@@ -87,7 +87,7 @@ pub(crate) use os::errors::{
 };
 #[cfg(all(unix, not(simulated)))]
 pub(crate) use os::errors::{no_such_descriptor, no_such_name, not_connected};
-#[cfg(not(simulated))]
+#[cfg(any(ipc, tls))]
 pub(crate) use os::files;
 #[cfg(windows)]
 pub(crate) use os::pipe;

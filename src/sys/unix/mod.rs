@@ -3,7 +3,8 @@
 #[cfg(not(simulated))]
 pub(in crate::sys) mod descriptors;
 pub(in crate::sys) mod errors;
-#[cfg(not(simulated))]
+#[cfg(any(ipc, tls))]
+#[cfg_attr(not(ipc), allow(dead_code, reason = "TLS only reads files"))]
 pub(crate) mod files;
 #[cfg_attr(simulated, allow(dead_code, reason = "a part of it is simulated"))]
 pub(in crate::sys) mod process;

@@ -2,6 +2,8 @@
 
 pub(in crate::sys) mod descriptors;
 pub(in crate::sys) mod errors;
+#[cfg(any(ipc, tls))]
+#[cfg_attr(not(ipc), allow(dead_code, reason = "TLS only reads files"))]
 pub(crate) mod files;
 mod numbers;
 mod operation;

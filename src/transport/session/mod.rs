@@ -601,7 +601,7 @@ mod tests {
     fn a_length_that_memory_cannot_have_is_not_cut() {
         let (near, mut far) = UnixStream::pair().unwrap();
         near.set_nonblocking(true).unwrap();
-        let protocols = Protocols { own: 49, peer: 48, forwarding: None, limited: false };
+        let protocols = Protocols { own: 49, peer: 48, forwarding: None, limited: false, shares: false };
         let stream = socket2::Socket::from(std::os::fd::OwnedFd::from(near));
         let mut session =
             Session::start(Channel::Plain(stream.into()), Greeting::SpServer(LengthPrefix::Plain), protocols).unwrap();
