@@ -62,7 +62,7 @@ PEERS := gcc g++ libnanomsg-dev nanomsg-utils libnng-dev nng-utils libzmq3-dev p
 
 .PHONY: help deps build library link header check-header test features small bare-tls cross cross-test cross-all cross-deps cross-ci unit ctest compat interop pytest pip-install nodetest thirdparty dropin guide guide-test web loom simulate portable portable-long systems mutations fuzz \
         soak long sanitize sanitize-thread valgrind lint bench bench-quick shapes omq icount \
-        networks demo hello prices man docs install deb uninstall dist reproducible packages-ci packages-test trust clean
+        networks demo hello prices man words docs install deb uninstall dist reproducible packages-ci packages-test trust clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -419,6 +419,18 @@ guide: $(MDBOOK)
 ## guide-test    what the guide shows: every program and command line, in an empty folder for each chapter
 guide-test: build
 	timeout 600 $(PYTHON) tests/dropin/guide.py $(ONLY)
+
+## words         forbidden words in pages, manual and Rust documentation (docs/words; needs npm)
+TEXTLINT := textlint@15.8.0 textlint-rule-prh@6.1.0
+words:
+	@test -x target/words/node_modules/.bin/textlint || ! command -v npm >/dev/null || \
+		{ mkdir -p target/words && npm install --silent --no-audit --no-fund --prefix target/words $(TEXTLINT); }
+	@$(PYTHON) docs/words/check.py
+
+## docs          manual, guide and Rust documentation, without a warning, and the programs of READMEs and guide
+docs: words guide dropin guide-test
+	@$(MAKE) --no-print-directory man
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --lib --quiet
 
 ## install       into DESTDIR/PREFIX; uninstall takes away what it has put there
 #

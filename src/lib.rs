@@ -14,12 +14,12 @@
 //! # Ok::<(), nanomsg::Error>(())
 //! ```
 //!
-//! The rooms, from the top; imports point only downward. `api` is the library for Rust, and `ffi` the one for C: each
+//! The modules, from the top; imports point only downward. `api` is the library for Rust, and `ffi` the one for C: each
 //! turns arguments into one call of `socket`, which holds the one lock over a [`pattern`](self) (who gets which
 //! message), its pipes, and its endpoints, and does all waiting. `transport` says how messages travel and `codec` how
-//! they look on the wire; neither knows patterns. `pipe` is a connection as a pattern sees it. `reactor` knows who
-//! drives a socket's descriptors and when; `sys` is the operating system below. Unsafe code lives in the two outer
-//! walls, `ffi` and `sys`.
+//! they look on the wire; neither knows patterns. `pipe` is a connection as a pattern sees it. `reactor` knows which thread
+//! drives a socket's descriptors and when; `sys` is the operating system below. Unsafe code is in the two outer
+//! modules, `ffi` and `sys`.
 
 mod api;
 

@@ -8,7 +8,7 @@ use super::error::Result;
 use super::monitor::Peer;
 use crate::message::{Body, Chunk, INLINE_MAX, Message as Inner, Outgoing};
 
-/// A message: received by [`Socket::recv`](crate::Socket::recv), or made to be sent. It is a slice of bytes to whoever
+/// A message: received by [`Socket::recv`](crate::Socket::recv), or made to be sent. It is a slice of bytes to the program that
 /// reads it.
 ///
 /// What was received can be sent on as it is, without a copy, and so can what was written into a message.
@@ -94,19 +94,19 @@ impl Message {
         self.inner.header.extend_from_slice(header);
     }
 
-    /// How it came over WebSocket, or shall be sent there. `None` on every other transport, and for what the socket's
+    /// The type with which it came over WebSocket, or is to be sent there. `None` on every other transport, and for what the socket's
     /// option says.
     #[must_use]
     pub fn ws_message_type(&self) -> Option<WsMessageType> {
         WsMessageType::of(self.inner.opcode.into())
     }
 
-    /// Says how it shall be sent over WebSocket.
+    /// Sets the type with which it is sent over WebSocket.
     pub fn set_ws_message_type(&mut self, kind: Option<WsMessageType>) {
         self.inner.opcode = kind.map_or(0, WsMessageType::opcode);
     }
 
-    /// Whom it came from, if [`Socket::recv_peer`](crate::Socket::recv_peer) was set when it was received.
+    /// Its sender, if [`Socket::recv_peer`](crate::Socket::recv_peer) was set when it was received.
     #[must_use]
     pub fn peer(&self) -> Option<Peer> {
         self.inner.peer.as_deref().map(Peer::from)

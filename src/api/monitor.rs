@@ -1,4 +1,4 @@
-//! What a socket tells of itself: events as they happen, what it has counted, and whom a message came from.
+//! What a socket reports about itself: events as they happen, counters, and the sender of a message.
 #![forbid(unsafe_code)]
 
 use super::error::Result;
@@ -6,7 +6,7 @@ use super::socket::{Socket, SocketType, c_text};
 use crate::ffi::symbols::{NN_MONITOR, NN_RECV_PEER, NN_SOL_SOCKET, NN_STATISTICS};
 use crate::peer;
 
-/// Who is at the other end of a connection, as far as it is known ([`Message::peer`](crate::Message::peer)).
+/// The other end of a connection, as far as it is known ([`Message::peer`](crate::Message::peer)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Peer {
@@ -63,8 +63,8 @@ impl From<&peer::Peer> for Peer {
     }
 }
 
-/// What a socket tells of itself. Events and the report are JSON, as docs/monitoring.schema.json has it; nn_monitor(7) tells what
-/// it all means.
+/// What a socket reports about itself. Events and the report are JSON, as docs/monitoring.schema.json has it; nn_monitor(7)
+/// describes each member.
 ///
 /// ```
 /// use nanomsg::{Socket, SocketType};
@@ -100,12 +100,12 @@ impl Socket {
         self.text(NN_SOL_SOCKET, NN_STATISTICS)
     }
 
-    /// Whether messages tell in [`Message::peer`](crate::Message::peer) whom they came from.
+    /// Whether messages have their sender in [`Message::peer`](crate::Message::peer).
     pub fn recv_peer(&self) -> Result<bool> {
         Ok(self.int(NN_SOL_SOCKET, NN_RECV_PEER)? != 0)
     }
 
-    /// Sets [`Socket::recv_peer`]; they do not, unless it is set.
+    /// Sets [`Socket::recv_peer`]; off unless set.
     pub fn set_recv_peer(&self, tell: bool) -> Result<()> {
         self.set_int(NN_SOL_SOCKET, NN_RECV_PEER, tell.into())
     }

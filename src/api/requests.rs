@@ -24,7 +24,7 @@ const LAST_WORD: u32 = 0x8000_0000;
 
 /// Asks any number of requests at once over one socket, from any threads, where a [`SocketType::Req`] has one under way.
 ///
-/// Who answers are REPs, cooked or raw, also behind devices. A request without a reply is sent again after
+/// The peers that answer are REPs, cooked or raw, also behind devices. A request without a reply is sent again after
 /// [`Requests::set_resend_interval`], possibly to another peer: it should do no harm to answer one twice. That a peer has
 /// gone is not noticed otherwise.
 ///
@@ -245,7 +245,7 @@ impl<'a> UnderWay<'a> {
 }
 
 impl Drop for UnderWay<'_> {
-    /// Whoever leaves lets another one read.
+    /// A thread that leaves lets another one read.
     fn drop(&mut self) {
         let mut state = self.requests.state();
         state.under_way.remove(&self.id);
@@ -261,7 +261,7 @@ impl Drop for UnderWay<'_> {
 }
 
 /// Receives requests, any number before the first is answered, where a [`SocketType::Rep`] answers the one that it
-/// received last. Who asks are REQs, cooked or raw, also behind devices. Any threads may use it, and answer. The socket is
+/// received last. Its peers are REQs, cooked or raw, also behind devices. Any threads may use it, and answer. The socket is
 /// closed when this is dropped, also while a [`Request`] is left.
 pub struct Replies {
     socket: Arc<Socket>,
@@ -339,7 +339,7 @@ impl Request {
         self.message.header()
     }
 
-    /// Sends the reply, without waiting: it is dropped if who asked has gone, or if there is no room for it: what can be on
+    /// Sends the reply, without waiting: it is dropped if the requester has gone, or if there is no room for it: what can be on
     /// its way to one peer is what [`Socket::set_send_buffer`] says, over inproc [`Socket::set_recv_buffer`] of the peer's.
     /// Fails with EBADF or ENOMEM.
     pub fn reply(self, body: impl AsRef<[u8]>) -> Result<()> {

@@ -269,7 +269,7 @@ impl Socket {
         Ok(u8::try_from(priority).ok().filter(|&priority| priority > 0))
     }
 
-    /// Closes the socket for all who share it: calls that wait in other threads end with EBADF, and so do later ones.
+    /// Closes the socket for all its owners: calls that wait in other threads end with EBADF, and so do later ones.
     /// What was accepted for sending is written first, for as long as [`Socket::set_linger`] says. Fails with EBADF
     /// the second time.
     pub fn close(&self) -> Result<()> {

@@ -1,4 +1,4 @@
-//! TLS: whom a socket trusts, what it shows of itself, and what it asks of its peers.
+//! TLS: which certificates a socket trusts, which one it shows, and what it asks of its peers.
 #![forbid(unsafe_code)]
 
 use super::error::Result;

@@ -1,7 +1,7 @@
 //! C above us: the functions of nn.h in its order. Each turns its arguments into ours, makes one call into the engine,
 //! and turns the result into C's. No panic gets past them (see `errno::guard`), and errno is all they write to.
 //!
-//! This room and `sys` are the only ones with unsafe code. What the pointers of a function must point to is told in
+//! This module and `sys` are the only ones with unsafe code. What the pointers of a function must point to is stated in
 //! each text in C's words: the promise behind "the caller of C owns" wherever it is leaned on.
 #![allow(clippy::missing_safety_doc, reason = "the texts go into the header, and say it in C's words")]
 

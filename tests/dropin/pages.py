@@ -62,18 +62,24 @@ class Shell:
         return loaded
 
 
-def write(text, folder, page):
-    """Writes the block that begins with the name of a file, as a comment, to that file, and returns the name."""
+def file_name(text, page):
+    """Returns the name of the file with which a block begins, as a comment."""
     name = re.match(r"(?://|#|/\*) ([\w./]+)", text)
     if name is None:
         sys.exit(f"{page}: nothing runs\n{text}")
-    file = folder / name[1]
+    return name[1]
+
+
+def write(text, folder, page):
+    """Writes the block to the file that it begins with, and returns the file's name."""
+    name = file_name(text, page)
+    file = folder / name
     file.parent.mkdir(exist_ok=True)
     file.write_text(text)
     if file.name == "Cargo.toml":
         # With the versions that everything else is tested with.
         shutil.copy2(TOP / "Cargo.lock", folder)
-    return name[1]
+    return name
 
 
 def copy_sources(folder):

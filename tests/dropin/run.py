@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pages import BLOCK, PREFIX, TOP, Shell, copy_sources, free_port, missing_tool, skip, write
+from pages import BLOCK, PREFIX, TOP, Shell, copy_sources, file_name, free_port, missing_tool, skip, write
 
 READMES = ["README.md", "bindings/cpp/README.md", "bindings/python/README.md", "bindings/node/README.md"]
 # In the READMEs it stands for any port.
@@ -26,7 +26,7 @@ ALONE = ["-static", "_static", "cargo"]
 
 
 def main():
-    skipped, shown = 0, []
+    skipped, shown, early = 0, [], {}
     with tempfile.TemporaryDirectory(prefix="dropin-") as name:
         work = Path(name)
         place = {PREFIX: str(work / "prefix"), f":{PORT}": f":{free_port()}"}
@@ -36,8 +36,14 @@ def main():
                 for written, real in place.items():
                     text = text.replace(written, real)
                 if kind != "sh":
-                    write(text, shell.folder, readme)
+                    # What comes before there is an installation is written where it is first used.
+                    if shell.folder == TOP:
+                        early[file_name(text, readme)] = text
+                    else:
+                        write(text, shell.folder, readme)
                     continue
+                for file in [file for file in early if file in text]:
+                    write(early.pop(file), shell.folder, readme)
                 missing = missing_tool(text)
                 if missing:
                     skip(f"there is no {missing}")
@@ -53,6 +59,8 @@ def main():
                     copy_sources(shell.folder)
                     # Compiled once for all runs of this.
                     shell.variables["CARGO_TARGET_DIR"] = str(TOP / "target/dropin")
+    if early:
+        sys.exit(f"README.md: nothing runs {', '.join(early)}")
     lost = [word for word in SHOWN if not any(word in text for text in shown)]
     if lost and not skipped:
         sys.exit(f"README.md does not show {', '.join(lost)}")
