@@ -34,6 +34,9 @@ fn main() {
         // would take upstream's library where that is installed.
         let profile = Path::new(&out).ancestors().nth(3).expect("cargo's folders");
         println!("cargo::rustc-link-search=native={}", profile.join("deps").display());
-        println!("cargo::rustc-link-arg-bins=-Wl,--enable-new-dtags,-rpath,$ORIGIN/../lib");
+        // Windows looks beside the program.
+        if env::var_os("CARGO_CFG_UNIX").is_some() {
+            println!("cargo::rustc-link-arg-bins=-Wl,--enable-new-dtags,-rpath,$ORIGIN/../lib");
+        }
     }
 }

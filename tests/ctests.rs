@@ -93,12 +93,9 @@ fn run_over_unix(name: &str) {
     command.env("NN_UNIX", "1");
     match execute_as(command, &bin, Some(&our_lib_dir())) {
         Outcome::Skipped(reason) => skipped(name, &reason),
-        Outcome::Printed(text) => compare(
-            "expected of ipc",
-            &expected_of_ours(name, &read(&stored(name))),
-            "our library, by unix",
-            &text,
-        ),
+        Outcome::Printed(text) => {
+            compare("expected of ipc", &expected_of_ours(name, &read(&stored(name))), "our library, by unix", &text)
+        }
     }
 }
 
