@@ -89,6 +89,8 @@ pub(crate) use os::errors::{
 pub(crate) use os::errors::{no_such_descriptor, no_such_name, not_connected};
 #[cfg(any(ipc, tls))]
 pub(crate) use os::files;
+#[cfg(all(any(test, fuzzing), not(simulated)))]
+pub(crate) use os::pair;
 #[cfg(windows)]
 pub(crate) use os::pipe;
 use os::process;

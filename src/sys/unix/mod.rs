@@ -26,11 +26,11 @@ pub(crate) use std::os::fd::BorrowedFd as Source;
 pub(crate) use std::os::fd::RawFd as RawSource;
 
 /// Two ends of a connection within this process.
-#[cfg(all(portable_sys, not(simulated)))]
-pub(in crate::sys) type End = std::os::unix::net::UnixStream;
+#[cfg(all(any(portable_sys, test, fuzzing), not(simulated)))]
+pub(crate) type End = std::os::unix::net::UnixStream;
 
-#[cfg(all(portable_sys, not(simulated)))]
-pub(in crate::sys) fn pair() -> std::io::Result<(End, End)> {
+#[cfg(all(any(portable_sys, test, fuzzing), not(simulated)))]
+pub(crate) fn pair() -> std::io::Result<(End, End)> {
     End::pair()
 }
 
