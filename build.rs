@@ -54,7 +54,8 @@ fn main() {
         println!("cargo::rustc-link-search=native={}", profile.join("deps").display());
         if apple {
             println!("cargo::rustc-link-arg-bins=-Wl,-rpath,@executable_path/../lib");
-        } else {
+        } else if env::var_os("CARGO_CFG_UNIX").is_some() {
+            // Windows looks beside the program.
             println!("cargo::rustc-link-arg-bins=-Wl,--enable-new-dtags,-rpath,$ORIGIN/../lib");
         }
     }

@@ -8,6 +8,7 @@ OURS, NANOMSG, NNG, ZMQ, OMQ, BARE = "this library", "libnanomsg", "libnng", "li
 TRANSPORTS = ("inproc", "ipc", "tcp", "ws")
 PKI = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "target", "bench", "pki")  # by tests/pki.sh
 SIZES = {"64B": 64, "1KiB": 1 << 10, "8KiB": 8 << 10, "64KiB": 64 << 10, "1MiB": 1 << 20}
+MORE_SIZES = {"16KiB": 16 << 10}  # of single rows
 SUBSCRIBERS = (1, 8, 64, 256)
 TOPICS = ((64, 64), (100, 100), (100, 100_000))  # subscribers, and topics that they share among them
 CONNECTIONS = (10, 100, 1000, 5000)
@@ -21,7 +22,7 @@ KERNEL_ROWS = ("rtt/tcp/64B/pair/pinned", "stream/tcp/64B/pushpull")
 class Row:
     def __init__(self, mode, transport, size, pattern, *flags):
         self.mode, self.transport, self.size, self.pattern, self.flags = mode, transport, size, pattern, flags
-        self.bytes = SIZES[size]
+        self.bytes = (SIZES | MORE_SIZES)[size]
         self.name = "/".join((mode, transport, size, pattern) + flags)
 
     def number(self, unit):
@@ -77,6 +78,8 @@ def all_rows():
                 rows.append(Row("stream", t, s, "pushpull", "nnmsg"))
             if s == "64B" and t in ("inproc", "tcp"):
                 rows += [Row("stream", t, s, "pushpull", f"{n}threads") for n in THREADS]
+    # By reference between two processes of this library (docs/shared-memory.md).
+    rows += [Row("rtt", "ipc", "1MiB", "pair", "nnmsg"), Row("stream", "ipc", "16KiB", "pushpull", "nnmsg")]
     rows += [Row("stream", "tcp", "64B", "pushpull", "5000conns")]
     rows += [Row("stream", t, s, "pair") for t in TRANSPORTS for s in ("64B", "64KiB")]
     rows += [Row("stream", t, s, "pair", "pinned") for t in TRANSPORTS for s in ("64B", "64KiB", "1MiB")]
@@ -135,6 +138,10 @@ def all_targets():
             row = f"stream/{t}/{size}/pushpull"
             yield Target(f"stream of {said}, {t}", row, "msgs_per_s", ">=", 0.9, BARE)
             yield Target(f"stream of {said}, {t}: NN_MSG beside copied", f"{row}/nnmsg", "msgs_per_s", ">=", 0.95, None, row)
+    for size, said, bound in (("16KiB", "16 KiB", 1), ("64KiB", "64 KiB", 3), ("1MiB", "1 MiB", 10)):
+        yield Target(f"stream of {said}, ipc, NN_MSG", f"stream/ipc/{size}/pushpull/nnmsg", "msgs_per_s", ">=", bound, BARE)
+    yield Target("stream of 1 MiB, ipc, the program's buffers", "stream/ipc/1MiB/pushpull", "msgs_per_s", ">=", 1.5, BARE)
+    yield Target("round trip of 1 MiB, ipc, NN_MSG", "rtt/ipc/1MiB/pair/nnmsg", "p50_us", "<=", 0.2, BARE)
     yield Target("round trip, PAIR tls, pinned", "rtt/tls/64B/pair/pinned", "p50_us", "<=", 1.25, BARE)
     yield Target("stream, PUSH/PULL tls", "stream/tls/64B/pushpull", "msgs_per_s", ">=", 5, NNG)
     for size, said in (("64KiB", "64 KiB"), ("1MiB", "1 MiB")):

@@ -3,6 +3,12 @@
 
 #include "ctest.h"
 
+#ifdef _WIN32
+#define LEVEL_OF_UNIX -5 /* -2 is that of named pipes there */
+#else
+#define LEVEL_OF_UNIX -2
+#endif
+
 /* Where a row of 1.1.5 stands. */
 static int row(int i)
 {
@@ -30,9 +36,9 @@ int main(void)
 
     QUIRK("1.3.0", "NN_UNIX is row 32, in the namespace of transports, without a type and a unit") {
         const char *name = nn_symbol(32, &value);
-        CHECK(name && !strcmp(name, "NN_UNIX") && value == -2);
+        CHECK(name && !strcmp(name, "NN_UNIX") && value == LEVEL_OF_UNIX);
         CHECK(nn_symbol_info(32, &p, sizeof p) == (int) sizeof p);
-        CHECK(p.name == name && p.value == -2);
+        CHECK(p.name == name && p.value == LEVEL_OF_UNIX);
         CHECK(p.ns == NN_NS_TRANSPORT && p.type == NN_TYPE_NONE && p.unit == NN_UNIT_NONE);
         /* The last of upstream's 122, and behind it ours. */
         CHECK(!strcmp(nn_symbol(121, &value), "NN_STAT_CURRENT_EP_ERRORS"));

@@ -1,10 +1,6 @@
 //! What can go wrong, in our words. Only `ffi` knows the errno behind each.
 #![forbid(unsafe_code)]
 
-use std::io;
-
-use crate::sys;
-
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,14 +47,4 @@ pub(crate) enum Error {
     NoMemory,
     /// What the operating system said, as its own error number.
     Os(i32),
-}
-
-impl From<io::Error> for Error {
-    fn from(error: io::Error) -> Self {
-        match sys::errno_of(&error) {
-            Some(code) => Self::Os(code),
-            None if error.kind() == io::ErrorKind::OutOfMemory => Self::NoMemory,
-            None => Self::Invalid,
-        }
-    }
 }

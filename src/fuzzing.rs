@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::os::unix::net::UnixStream;
 
 use crate::codec::length_prefix::LengthPrefix;
 use crate::codec::sp_header;
@@ -245,9 +244,9 @@ pub fn session(bytes: &[u8]) {
 
 /// The messages that come, and how it ends.
 fn hear_session(mode: u8, pieces: &[usize], mut wire: &[u8]) -> (Vec<Vec<u8>>, Option<End>) {
-    let (near, mut far) = UnixStream::pair().expect("two streams");
+    let (near, mut far) = sys::pair().expect("two streams");
     near.set_nonblocking(true).expect("an option");
-    let stream = socket2::Socket::from(std::os::fd::OwnedFd::from(near));
+    let stream = socket2::Socket::from(near);
     let greeting = match mode % 3 {
         0 => Greeting::SpServer(LengthPrefix::Plain),
         1 => Greeting::SpClient(LengthPrefix::Typed),

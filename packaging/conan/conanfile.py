@@ -30,7 +30,7 @@ class LibnanomsgRs(ConanFile):
     def export_sources(self):
         root = os.path.join(self.recipe_folder, "..", "..")
         for pattern in ("src/*", "include/*", "bindings/cpp/nanomsg/*", "packaging/*.in", "packaging/auditable.py", "docs/man/*", "Makefile", "LICENSE",
-                        "README.md", "build.rs", "cbindgen.toml", "Cargo.toml", "Cargo.lock"):
+                        "README.md", "build.rs", "tests/*", "cbindgen.toml", "Cargo.toml", "Cargo.lock"):
             copy(self, pattern, root, self.export_sources_folder)
 
     def build(self):

@@ -6,6 +6,16 @@ use std::io;
 use super::os::errors::errno_of;
 use crate::error::Error;
 
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        match errno_of(&error) {
+            Some(code) => Self::Os(code),
+            None if error.kind() == io::ErrorKind::OutOfMemory => Self::NoMemory,
+            None => Self::Invalid,
+        }
+    }
+}
+
 /// The errno of one of our errors. Two that systems do not have are `ffi`'s own.
 pub(crate) fn number_of(error: Error) -> i32 {
     match error {

@@ -87,8 +87,10 @@ pub(crate) use os::errors::{
 };
 #[cfg(all(unix, not(simulated)))]
 pub(crate) use os::errors::{no_such_descriptor, no_such_name, not_connected};
-#[cfg(not(simulated))]
+#[cfg(any(ipc, tls))]
 pub(crate) use os::files;
+#[cfg(all(any(test, fuzzing), not(simulated)))]
+pub(crate) use os::pair;
 #[cfg(windows)]
 pub(crate) use os::pipe;
 use os::process;

@@ -170,6 +170,7 @@ impl UnixListener {
     }
 
     /// There is none, or it is somebody else's to remove.
+    #[cfg_attr(windows, allow(dead_code, reason = "all of them are made by the library"))]
     pub(super) fn without_file(socket: Stream) -> Self {
         Self { socket, path: PathBuf::new(), file: None, generation: sys::generation() }
     }

@@ -15,6 +15,7 @@ const FRAMES: &str = "tests/hostile/sp/frames.rs";
 const GREETINGS: &str = "tests/hostile/sp/greetings.rs";
 const CROWDS: &str = "tests/hostile/sp/crowds.rs";
 const CONNECTING: &str = "tests/hostile/sp/connecting.rs";
+const SHARING: &str = "tests/hostile/sp/sharing.rs";
 const REQUESTS: &str = "tests/hostile/ws/requests.rs";
 const RESPONSES: &str = "tests/hostile/ws/responses.rs";
 const WS_FRAMES: &str = "tests/hostile/ws/frames.rs";
@@ -130,6 +131,10 @@ const ON_THE_WIRE: &[Row] = &[
     ("connections that are only opened", "", &[(GREETINGS, "half_open_connections_keep_nobody_out"), (CROWDS, "thousands_of_short_visits_leave_nothing")]),
     ("floods", "", &[(MESSAGES, "floods_take_no_memory_over_tcp"), (MESSAGES, "floods_take_no_memory_over_ipc"), (LOAD, "floods_take_no_memory"), (LOAD, "a_flood_of_pings_takes_no_memory")]),
     ("messages left by those who have gone", "", &[(CROWDS, "unread_messages_keep_no_descriptors"), (CROWDS, "what_gone_peers_leave_unread_is_bounded"), (CROWDS, "an_endpoint_that_ends_frees_what_gone_peers_left")]),
+    ("ipc: references", "", &[(SHARING, "references_are_messages_and_are_given_back"), (SHARING, "lies_about_references_end_their_connection"), (SHARING, "a_reference_is_held_to_the_limit")]),
+    ("ipc: memory that is handed over", "", &[(SHARING, "memory_that_could_harm_is_refused"), (SHARING, "without_the_sign_nothing_is_agreed")]),
+    ("ipc: floods about memory", "", &[(SHARING, "floods_of_descriptors_are_not_kept"), (SHARING, "who_asks_without_end_and_does_not_read_is_left")]),
+    ("ipc: readers of shared memory", "", &[(SHARING, "readers_that_lie_hurt_nobody_else"), ("ctests/shared_memory.c", "a_reader_dies")]),
     ("tls: handshakes", "", &[(TLS_HANDSHAKES, "a_handshake_may_break_off_anywhere"), (TLS_HANDSHAKES, "a_servers_handshake_may_break_off_anywhere"), (TLS_HANDSHAKES, "what_is_no_handshake_ends_at_once"), (TLS_HANDSHAKES, "a_server_that_does_not_shake_hands_is_left"), (GREETINGS, "wrong_greetings_are_refused_over_tls"), (CONNECTING, "wrong_servers_are_left_and_dialled_again_over_tls")]),
     ("tls: the time a handshake takes", "", &[(TLS_HANDSHAKES, "a_handshake_of_tls_has_five_seconds"), (TLS_HANDSHAKES, "who_was_secured_is_to_greet"), (GREETINGS, "a_greeting_has_a_second_over_tls")]),
     ("tls: records", "", &[(TLS_RECORDS, "records_that_should_not_be_end_their_connection"), (TLS_RECORDS, "records_of_a_server_that_should_not_be_end_their_connection"), (TLS_RECORDS, "a_record_that_was_changed_anywhere_is_lost"), (TLS_RECORDS, "what_is_allowed_is_no_harm"), (FRAMES, "wrong_frames_end_their_connection_over_tls"), (MESSAGES, "strange_messages_are_passed_over_over_tls"), (WS_FRAMES, "a_client_that_breaks_the_rules_over_tls_is_told_which")]),

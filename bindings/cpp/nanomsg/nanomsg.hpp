@@ -287,6 +287,13 @@ public:
     void ipc_mode(int mode) { set(NN_IPC, NN_IPC_MODE, mode); }
 #endif
 
+#ifdef NN_SHARED_MEMORY
+    // Whether large messages go by reference on new ipc connections: 0 no, 1 to processes of the same user, 2 to all.
+    void shared_memory(int with) { set(NN_SOL_SOCKET, NN_SHARED_MEMORY, with); }
+    // Bytes from which messages go that way.
+    void shared_memory_min(int bytes) { set(NN_SOL_SOCKET, NN_SHARED_MEMORY_MIN, bytes); }
+#endif
+
 #ifdef NN_CONFLATE
     // SUB, PULL, PAIR: whether an unread message is replaced by the next one whose first bytes, so many, are the same.
     void conflate(bool newest, int prefix = 0) {

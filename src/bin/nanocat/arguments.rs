@@ -8,9 +8,9 @@
 //! in an order of its own, and knows which option failed, but not how that was spelled.
 #![forbid(unsafe_code)]
 
+use std::env::consts::EXE_SUFFIX;
 use std::ffi::{CString, OsStr, OsString};
 use std::io::Read as _;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::{fs, io};
 
@@ -143,7 +143,7 @@ impl Reader<'_> {
 
     /// `nn_push` and the like are `nanocat --push`.
     fn named_by_program(&self) -> Option<String> {
-        let name = Path::new(&self.program).file_name()?.to_str()?.strip_prefix("nn_")?;
+        let name = Path::new(&self.program).file_name()?.to_str()?.strip_suffix(EXE_SUFFIX)?.strip_prefix("nn_")?;
         SOCKETS.iter().find(|socket| socket.0 == name).map(|socket| socket.0.to_owned())
     }
 
@@ -178,7 +178,7 @@ impl Reader<'_> {
             }
         }
         let attached = value.is_some();
-        let value = value.map(OsStrExt::as_bytes).unwrap_or_default();
+        let value = value.map(OsStr::as_encoded_bytes).unwrap_or_default();
         match id {
             "recv-timeout" => self.plan.recv_timeout = Some(self.number(value, &typed)?),
             "send-timeout" => self.plan.send_timeout = Some(self.number(value, &typed)?),
@@ -293,11 +293,23 @@ impl Reader<'_> {
     }
 }
 
+/// The path that was typed.
+#[cfg(unix)]
+fn path_of(typed: &[u8]) -> &OsStr {
+    std::os::unix::ffi::OsStrExt::from_bytes(typed)
+}
+
+/// What is no Unicode names no file that is looked for here.
+#[cfg(not(unix))]
+fn path_of(typed: &[u8]) -> String {
+    String::from_utf8_lossy(typed).into_owned()
+}
+
 /// What a file holds; `-` stands for the standard input.
 fn contents(path: &[u8]) -> Result<Vec<u8>, Failure> {
     let read = || -> io::Result<Vec<u8>> {
         if path != b"-" {
-            return fs::read(OsStr::from_bytes(path));
+            return fs::read(path_of(path));
         }
         let mut contents = Vec::new();
         io::stdin().read_to_end(&mut contents)?;

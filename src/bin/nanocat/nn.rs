@@ -207,9 +207,13 @@ pub(crate) fn number(text: &CStr) -> Option<f32> {
 }
 
 /// As every C program, and unlike Rust's, nanocat ends when nobody reads its output any more.
+/// Windows has no signal for that: there a write fails.
 pub(crate) fn end_at_broken_pipes() {
     // SAFETY: No handler is installed, and no other thread runs yet.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    #[cfg(unix)]
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL)
+    };
 }
 
 fn checked(result: c_int) -> Result<c_int, Error> {

@@ -6,7 +6,7 @@ mod park;
 mod polled;
 mod poller;
 mod readiness;
-#[cfg(not(simulated))]
+#[cfg(shared_memory)]
 pub(crate) mod shared_memory;
 mod stream;
 mod tripwire;

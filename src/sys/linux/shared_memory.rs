@@ -47,6 +47,12 @@ const AT_ONCE: usize = 1;
 pub(crate) struct Descriptor(Sheltered<OwnedFd>);
 
 impl Descriptor {
+    /// A second one of the same.
+    #[cfg(test)]
+    pub(crate) fn duplicate(&self) -> Self {
+        Self(self.0.try_clone().unwrap().into())
+    }
+
     fn number(&self) -> libc::c_int {
         self.0.as_raw_fd()
     }

@@ -111,12 +111,12 @@ impl Drop for Poller {
 pub(super) mod tests {
     use std::io::{Read, Write};
     use std::net::{Shutdown, TcpListener, TcpStream};
-    use std::os::unix::net::UnixStream;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc::{Receiver, channel};
     use std::thread::JoinHandle;
 
     use super::*;
+    use crate::sys::pair;
 
     /// A hub with a thread that waits for it, as the worker does.
     pub(in super::super) struct Served {
@@ -200,7 +200,7 @@ pub(super) mod tests {
     #[test]
     fn readiness_is_level_triggered() {
         let served = Served::new();
-        let (mut near, mut far) = UnixStream::pair().unwrap();
+        let (mut near, mut far) = pair().unwrap();
         let poller = served.poller(0);
         poller.add(&far, Interest::READ, 7).unwrap();
         near.write_all(b"x").unwrap();
@@ -218,7 +218,7 @@ pub(super) mod tests {
     #[test]
     fn a_look_sees_what_came_before_it() {
         let served = Served::new();
-        let (mut near, mut far) = UnixStream::pair().unwrap();
+        let (mut near, mut far) = pair().unwrap();
         let poller = served.poller(0);
         poller.add(&far, Interest::READ, 7).unwrap();
         for _ in 0..300 {
@@ -231,7 +231,7 @@ pub(super) mod tests {
     #[test]
     fn the_hubs_own_thread_sees_what_came_before_its_look() {
         let hub = Hub::new().unwrap();
-        let (mut near, far) = UnixStream::pair().unwrap();
+        let (mut near, far) = pair().unwrap();
         let poller = Poller::new(&hub, 3, None).unwrap();
         poller.add(&far, Interest::READ, 7).unwrap();
         near.write_all(b"x").unwrap();
@@ -246,7 +246,7 @@ pub(super) mod tests {
     #[test]
     fn who_wants_to_write_hears_when_it_can() {
         let served = Served::new();
-        let (near, _far) = UnixStream::pair().unwrap();
+        let (near, _far) = pair().unwrap();
         let poller = served.poller(0);
         poller.add(&near, Interest::READ, 7).unwrap();
         assert_eq!(now(&poller), []);
@@ -291,7 +291,7 @@ pub(super) mod tests {
     #[test]
     fn an_armed_poller_is_reported_once() {
         let served = Served::new();
-        let (mut near, far) = UnixStream::pair().unwrap();
+        let (mut near, far) = pair().unwrap();
         let poller = served.poller(5);
         poller.add(&far, Interest::READ, 7).unwrap();
         near.write_all(b"x").unwrap();
@@ -322,13 +322,13 @@ pub(super) mod tests {
     #[test]
     fn what_is_not_watched_any_more_reaches_nobody_else() {
         let hub = Hub::new().unwrap();
-        let (mut near, far) = UnixStream::pair().unwrap();
+        let (mut near, far) = pair().unwrap();
         let poller = Poller::new(&hub, 0, None).unwrap();
         poller.add(&far, Interest::READ, 7).unwrap();
         near.write_all(b"x").unwrap();
         hub.wait(&mut Vec::new(), None).unwrap();
         poller.remove(&far).unwrap();
-        let (_quiet, other) = UnixStream::pair().unwrap();
+        let (_quiet, other) = pair().unwrap();
         poller.add(&other, Interest::READ, 8).unwrap();
         assert_eq!(now(&poller), []);
     }
@@ -337,7 +337,7 @@ pub(super) mod tests {
     #[test]
     fn the_end_of_one_connection_comes_before_the_next_one() {
         let served = Served::new();
-        let ((mut near, far), (mut second, other)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+        let ((mut near, far), (mut second, other)) = (pair().unwrap(), pair().unwrap());
         let poller = served.poller(0);
         poller.add(&far, Interest::READ, 1).unwrap();
         near.write_all(b"x").unwrap();

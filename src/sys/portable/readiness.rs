@@ -78,13 +78,4 @@ mod tests {
         readiness.set();
         assert!(is_readable(&*readiness.shown));
     }
-
-    /// What systems without pairs of local sockets have.
-    #[test]
-    fn a_pair_over_loopback_belongs_together() {
-        let (mut near, mut far) = loopback_pair().unwrap();
-        assert_eq!(near.local_addr().unwrap(), far.peer_addr().unwrap());
-        near.write_all(b"x").unwrap();
-        assert!(is_readable(&mut far));
-    }
 }

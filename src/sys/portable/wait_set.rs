@@ -121,10 +121,10 @@ impl Drop for WaitSet {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::os::unix::net::UnixStream;
 
     use super::super::poller::tests::Served;
     use super::*;
+    use crate::sys::pair;
     use crate::sys::{Events, Interest, current_parker};
 
     fn set_of(pollers: &[&Poller]) -> (Arc<Parker>, WaitSet) {
@@ -140,7 +140,7 @@ mod tests {
         let served = [Served::new(), Served::new()];
         let pollers = [served[0].poller(0), served[0].poller(1), served[1].poller(0)];
         let (parker, set) = set_of(&pollers.each_ref());
-        let pairs: Vec<_> = pollers.iter().map(|_| UnixStream::pair().unwrap()).collect();
+        let pairs: Vec<_> = pollers.iter().map(|_| pair().unwrap()).collect();
         for (poller, (_, far)) in pollers.iter().zip(&pairs) {
             poller.add(far, Interest::READ, 7).unwrap();
         }

@@ -3,7 +3,8 @@
 #[cfg(not(simulated))]
 pub(in crate::sys) mod descriptors;
 pub(in crate::sys) mod errors;
-#[cfg(not(simulated))]
+#[cfg(any(ipc, tls))]
+#[cfg_attr(not(ipc), allow(dead_code, reason = "TLS only reads files"))]
 pub(crate) mod files;
 #[cfg_attr(simulated, allow(dead_code, reason = "a part of it is simulated"))]
 pub(in crate::sys) mod process;
@@ -25,11 +26,11 @@ pub(crate) use std::os::fd::BorrowedFd as Source;
 pub(crate) use std::os::fd::RawFd as RawSource;
 
 /// Two ends of a connection within this process.
-#[cfg(all(portable_sys, not(simulated)))]
-pub(in crate::sys) type End = std::os::unix::net::UnixStream;
+#[cfg(all(any(portable_sys, test, fuzzing), not(simulated)))]
+pub(crate) type End = std::os::unix::net::UnixStream;
 
-#[cfg(all(portable_sys, not(simulated)))]
-pub(in crate::sys) fn pair() -> std::io::Result<(End, End)> {
+#[cfg(all(any(portable_sys, test, fuzzing), not(simulated)))]
+pub(crate) fn pair() -> std::io::Result<(End, End)> {
     End::pair()
 }
 

@@ -2,6 +2,8 @@
 
 pub(in crate::sys) mod descriptors;
 pub(in crate::sys) mod errors;
+#[cfg(any(ipc, tls))]
+#[cfg_attr(not(ipc), allow(dead_code, reason = "TLS only reads files"))]
 pub(crate) mod files;
 mod numbers;
 mod operation;
@@ -53,10 +55,10 @@ impl AsSource for End {
 pub(crate) use std::os::windows::io::RawSocket as RawSource;
 
 /// Two ends of a connection within this process.
-pub(in crate::sys) type End = TcpStream;
+pub(crate) type End = TcpStream;
 
 /// Over the loopback interface, where others may connect as well: they are sent away.
-pub(in crate::sys) fn pair() -> io::Result<(End, End)> {
+pub(crate) fn pair() -> io::Result<(End, End)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let near = TcpStream::connect(listener.local_addr()?)?;
     let own = near.local_addr()?;

@@ -569,7 +569,6 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::os::unix::net::UnixStream;
 
     use super::*;
     use crate::codec::sp_header;
@@ -577,10 +576,10 @@ mod tests {
 
     /// What is received when a REQ sends this.
     fn received(payload: &[u8]) -> Message {
-        let (near, mut far) = UnixStream::pair().unwrap();
+        let (near, mut far) = sys::pair().unwrap();
         near.set_nonblocking(true).unwrap();
         let protocols = Protocols { own: 49, peer: 48, forwarding: None, limited: false, shares: false };
-        let stream = socket2::Socket::from(std::os::fd::OwnedFd::from(near));
+        let stream = socket2::Socket::from(near);
         let mut session =
             Session::start(Channel::Plain(stream.into()), Greeting::SpServer(LengthPrefix::Plain), protocols).unwrap();
         let mut wire = sp_header::encode(48).to_vec();
@@ -601,7 +600,7 @@ mod tests {
     fn a_length_that_memory_cannot_have_is_not_cut() {
         let (near, mut far) = UnixStream::pair().unwrap();
         near.set_nonblocking(true).unwrap();
-        let protocols = Protocols { own: 49, peer: 48, forwarding: None, limited: false };
+        let protocols = Protocols { own: 49, peer: 48, forwarding: None, limited: false, shares: false };
         let stream = socket2::Socket::from(std::os::fd::OwnedFd::from(near));
         let mut session =
             Session::start(Channel::Plain(stream.into()), Greeting::SpServer(LengthPrefix::Plain), protocols).unwrap();

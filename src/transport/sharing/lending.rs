@@ -340,3 +340,141 @@ impl Drop for Lending {
         }
     }
 }
+
+#[cfg(all(test, shared_memory))]
+mod tests {
+    use super::*;
+    use crate::codec::reference::{Said, decode};
+    use crate::message::Header;
+    use crate::transport::sharing::Borrowing;
+
+    const SIZE: usize = 300_000;
+
+    /// Both ends of a connection, and what is on its way between them.
+    struct Ends {
+        lending: Lending,
+        borrowing: Borrowing,
+    }
+
+    impl Ends {
+        fn new(most: usize) -> Self {
+            let mut ends = Self { lending: Lending::new(SIZE, most), borrowing: Borrowing::default() };
+            assert!(matches!(ends.lending.step(None, b""), Step::Tell(_)));
+            assert!(matches!(ends.lending.step(None, b""), Step::Copy), "it has not answered");
+            assert!(ends.lending.hear_ready() && !ends.lending.hear_ready());
+            let page = ends.lending.step(None, b"");
+            ends.map(&page);
+            assert!(ends.lending.is_open());
+            ends
+        }
+
+        fn map(&mut self, step: &Step) {
+            let Step::Hand(frame, handed) = step else { panic!("{step:?}") };
+            let Ok(Some((Said::Memory { number, length }, _))) = decode(frame.as_slice()) else { panic!("{frame:?}") };
+            assert!(self.borrowing.map(number, length, Some(handed.descriptor().duplicate())));
+            assert!(self.lending.hear_mapped(number, true));
+        }
+
+        fn lend(&mut self, block: &Block) -> Option<Block> {
+            let frame = loop {
+                match self.lending.step(Some(block), b"") {
+                    Step::Lend(frame) => break frame,
+                    Step::Copy => return None,
+                    // Of a segment that another test has done with.
+                    Step::Tell(_) => {}
+                    step @ Step::Hand(..) => self.map(&step),
+                }
+            };
+            let Ok(Some((Said::Reference(loan, header), _))) = decode(frame.as_slice()) else { panic!("{frame:?}") };
+            assert_eq!(header, b"");
+            Some(self.borrowing.resolve(&loan, b"").unwrap())
+        }
+    }
+
+    fn block(seed: u8) -> Block {
+        pool::copy_of(&vec![seed; SIZE]).unwrap()
+    }
+
+    #[test]
+    fn a_block_is_read_where_it_lies_and_comes_back() {
+        let mut ends = Ends::new(usize::MAX);
+        for seed in 0..200 {
+            let own = block(seed);
+            let theirs = ends.lend(&own).unwrap();
+            drop(own);
+            assert_eq!(theirs.as_slice(), vec![seed; SIZE]);
+            assert_eq!(ends.lending.lent().0, 1);
+            drop(theirs);
+            assert_eq!(ends.lending.lent(), (0, 0));
+        }
+        assert_eq!(ends.lending.messages(), 200);
+    }
+
+    #[test]
+    fn a_block_is_lent_once_at_a_time_and_a_header_is_no_part_of_it() {
+        let mut ends = Ends::new(usize::MAX);
+        let own = block(1);
+        let theirs = ends.lend(&own).unwrap();
+        assert!(ends.lend(&own).is_none(), "its reader has it for itself");
+        drop(theirs);
+        let theirs = ends.lend(&own).unwrap();
+        assert!(matches!(ends.lending.step(Some(&block(2)), &[0; Frame::HEADER_MAX + 1]), Step::Copy));
+        // What came with a header in front of it is sent on as a copy.
+        let (segment, offset) = (Arc::clone(&theirs.hold().segment), theirs.place().0);
+        let hold = Hold::new(segment, offset, SIZE, crate::message::shared::Origin::Own);
+        let headed = std::mem::ManuallyDrop::new(Block::new(hold, SIZE, Header::from_slice(b"head")));
+        assert!(!headed.can_be_lent());
+    }
+
+    #[test]
+    fn what_is_not_taken_is_bounded_and_who_waits_is_told_at_half() {
+        let mut ends = Ends::new(4 * SIZE);
+        let mut theirs = VecDeque::new();
+        while !ends.lending.is_full() {
+            theirs.push_back(ends.lend(&block(3)).unwrap());
+        }
+        assert_eq!(theirs.len(), 4);
+        let told: Vec<bool> = theirs.iter().map(Block::is_taken).collect();
+        assert_eq!(told, [false, true, false, false]);
+        ends.lending.hear_taken();
+        assert!(!ends.lending.is_full());
+    }
+
+    #[test]
+    fn a_reader_cannot_give_back_what_it_was_not_lent() {
+        let mut ends = Ends::new(usize::MAX);
+        let theirs = ends.lend(&block(4)).unwrap();
+        let page = ends.lending.page.as_ref().unwrap();
+        for slot in 0..SLOTS {
+            page.word(FIRST_SLOT + slot).store(99, Ordering::Relaxed);
+        }
+        page.word(TAKEN).store(u32::MAX, Ordering::Relaxed);
+        ends.lending.hear_taken();
+        assert_eq!(ends.lending.lent().0, 1, "its number is another one");
+        drop(theirs);
+        assert_eq!(ends.lending.lent().0, 0);
+    }
+
+    #[test]
+    fn what_a_dead_reader_has_is_not_used_again() {
+        let mut ends = Ends::new(usize::MAX);
+        let own = block(5);
+        let theirs = ends.lend(&own).unwrap();
+        drop(own);
+        // It has died, and gives nothing back.
+        let theirs = std::mem::ManuallyDrop::new(theirs);
+        drop(ends);
+        // As many as there are in two segments.
+        let others: Vec<Block> = (0..50).map(|_| block(6)).collect();
+        assert_eq!(theirs.as_slice(), vec![5; SIZE]);
+        drop(others);
+    }
+
+    #[test]
+    fn what_its_reader_keeps_keeps_the_memory_after_the_connection() {
+        let mut ends = Ends::new(usize::MAX);
+        let theirs = ends.lend(&block(7)).unwrap();
+        drop(ends);
+        assert_eq!(theirs.as_slice(), vec![7; SIZE]);
+    }
+}

@@ -553,7 +553,7 @@ impl Into<'_> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use socket2::{Domain, Socket, Type};
+    use socket2::Socket;
 
     use super::super::fuzzing::certificate_and_key;
     use super::super::options::{self, Options, server_name};
@@ -569,7 +569,8 @@ mod tests {
         ] {
             Options::change(option, value).unwrap()(&mut given);
         }
-        let (near, far) = Socket::pair(Domain::UNIX, Type::STREAM, None).unwrap();
+        let (near, far) = sys::pair().unwrap();
+        let (near, far) = (Socket::from(near), Socket::from(far));
         for socket in [&near, &far] {
             socket.set_nonblocking(true).unwrap();
             socket.set_send_buffer_size(1).unwrap();

@@ -11,7 +11,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
 use rustls::server::UnbufferedServerConnection;
 use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
-use socket2::{Domain, Socket, Type};
+use socket2::Socket;
 
 use super::connection::{self, Tls};
 use super::options::{self, Options};
@@ -138,7 +138,8 @@ fn hear(peer: &mut Connection, far: &mut Socket) {
 
 /// Ours takes few bytes at a time.
 fn streams() -> (crate::sys::Stream, Socket) {
-    let (near, far) = Socket::pair(Domain::UNIX, Type::STREAM, None).expect("two streams");
+    let (near, far) = crate::sys::pair().expect("two streams");
+    let (near, far) = (Socket::from(near), Socket::from(far));
     near.set_nonblocking(true).expect("an option");
     near.set_send_buffer_size(1).expect("an option");
     (near.into(), far)

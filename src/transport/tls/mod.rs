@@ -11,7 +11,7 @@ mod certificate;
 #[cfg(tls)]
 mod connection;
 mod failure;
-#[cfg(all(tls, unix, any(test, fuzzing)))]
+#[cfg(all(tls, any(test, fuzzing)))]
 pub(crate) mod fuzzing;
 #[cfg(tls)]
 mod options;

@@ -193,7 +193,7 @@ fn descriptors_sent_along_are_not_taken() {
     });
 }
 
-fn give(peer: &Peer, gift: &OwnedFd, bytes: &[u8]) {
+pub(super) fn give(peer: &Peer, gift: &OwnedFd, bytes: &[u8]) {
     const ROOM: usize = 64;
     let mut control = [0u64; ROOM / 8];
     let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };

@@ -5,6 +5,7 @@ mod crowds;
 mod frames;
 mod greetings;
 mod messages;
+mod sharing;
 
 use crate::peers::sp::Peer;
 use crate::trial::Trial;
