@@ -668,10 +668,11 @@ mod tests {
             (133, c"NN_CONNECT_TIMEOUT", 1002),
             (143, c"NN_WS_PING", 1001),
             (145, c"NN_STAT_MESSAGES_CONFLATED", 1303),
+            (146, c"NN_SHARED_MEMORY", 1009),
             #[cfg(tls)]
-            (146, c"NN_TLS", -1002),
+            (148, c"NN_TLS", -1002),
             #[cfg(tls)]
-            (166, c"NN_ETLS_REFUSED", NN_HAUSNUMERO + 1014),
+            (168, c"NN_ETLS_REFUSED", NN_HAUSNUMERO + 1014),
         ] {
             assert_eq!(symbol(index), Some((name, value)));
         }
@@ -695,7 +696,7 @@ mod tests {
 
     #[test]
     fn outside_of_the_table_is_nothing() {
-        for index in [-1, c_int::MIN, 167, 2000, c_int::MAX] {
+        for index in [-1, c_int::MIN, 169, 2000, c_int::MAX] {
             assert!(symbol(index).is_none() && properties(index).is_none());
         }
     }
