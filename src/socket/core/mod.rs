@@ -177,6 +177,7 @@ impl<O: Outside> State<O> {
         let mut pipes = PipeTable::new(now, random);
         pipes.send_buffer = options.send_buffer() as usize;
         pipes.recv_buffer = options.recv_buffer() as usize;
+        pipes.recv_shared = options.recv_shared();
         Self {
             own,
             keeps_time: pattern.keeps_time(),
@@ -296,6 +297,7 @@ impl<O: Outside> State<O> {
         let grows = self.options.send_buffer() as usize > self.pipes.send_buffer;
         self.pipes.send_buffer = self.options.send_buffer() as usize;
         self.pipes.recv_buffer = self.options.recv_buffer() as usize;
+        self.pipes.recv_shared = self.options.recv_shared();
         self.pipes.tells_peers = self.options.recv_peer;
         let could = (self.pattern.can_send(), self.pattern.can_recv());
         self.options.tell(&mut *self.pattern, &mut self.pipes);

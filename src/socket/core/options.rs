@@ -222,6 +222,11 @@ impl Options {
         self.recv_buffer.unwrap_or(BUFFER)
     }
 
+    /// The same for what lies in memory of a peer's.
+    pub(in crate::socket) fn recv_shared(&self) -> usize {
+        self.recv_buffer.map_or(TRANSIT, |bytes| bytes as usize)
+    }
+
     /// Tells the pattern what it has to know of these options.
     pub(in crate::socket) fn tell(&self, pattern: &mut dyn Pattern, pipes: &mut dyn Pipes) {
         pattern.set_max_hops(self.max_hops());

@@ -180,6 +180,8 @@ pub(in crate::socket) struct PipeTable<O: Outside> {
     pub next_serial: u32,
     pub send_buffer: usize,
     pub recv_buffer: usize,
+    /// The same for messages that lie in memory of a peer's, whose sender counts them too.
+    pub recv_shared: usize,
     pub batching: Batching,
     /// Made when there is something to write down: most of the time there is not.
     pub after: Option<Box<After<O>>>,
@@ -215,6 +217,7 @@ impl<O: Outside> PipeTable<O> {
             next_serial: 0,
             send_buffer: 0,
             recv_buffer: 0,
+            recv_shared: 0,
             batching: Batching::new(now),
             after: None,
             first_post: None,
@@ -595,7 +598,7 @@ impl<O: Outside> PipeTable<O> {
 
     #[inline]
     fn recv_from(&mut self, id: PipeId, message: &mut Message) -> Option<bool> {
-        let resume_below = self.recv_buffer / 2;
+        let (resume_below, shared_below) = (self.recv_buffer / 2, self.recv_shared / 2);
         let pipe = self.get(id)?;
         match &mut pipe.end {
             PipeEnd::Stream(stream) => {
@@ -605,7 +608,7 @@ impl<O: Outside> PipeTable<O> {
                 stream.traffic.received(message.body.len());
                 let more = !stream.inbox.is_empty();
                 let due = matches!(&message.body, Body::Block(block) if block.is_taken());
-                if stream.paused && stream.inbox.weight() <= resume_below {
+                if stream.paused && stream.inbox.own_weight() <= resume_below && stream.inbox.weight() <= shared_below {
                     stream.paused = false;
                     let source = stream.source;
                     self.resumed.push((source, id));

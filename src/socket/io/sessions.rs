@@ -326,7 +326,8 @@ impl Driver<'_> {
         if !replies.is_empty() {
             self.reply(source, &replies);
         }
-        if !(answers.is_empty() && heard.is_empty()) && !self.share(source, &answers, &heard) {
+        let shared = !answers.is_empty() || !heard.is_empty();
+        if shared && !self.share(source, &answers, &heard) {
             return self.end(source, Cause::Violation("It does not read what it has asked for."));
         }
         match end {
@@ -466,11 +467,12 @@ impl Driver<'_> {
         let Some(Source::Session(connection)) = sources.get_mut(source) else { return };
         let Stage::Open(pipe) = connection.stage else { return };
         let mut held = super::lock(self.socket, self.awake);
-        let full = held.pipes.recv_buffer;
+        let (full, shared_full) = (held.pipes.recv_buffer, held.pipes.recv_shared);
         let Some(stream) = held.pipes.stream(pipe) else { return held.release() };
         let was_empty = stream.inbox.is_empty();
         stream.inbox.append(frames);
-        let pause = !stream.paused && stream.inbox.weight() >= full;
+        let inbox = &stream.inbox;
+        let pause = !stream.paused && (inbox.own_weight() >= full || inbox.weight() >= shared_full);
         stream.paused |= pause;
         let waits = pause && stream.lending.as_ref().is_some_and(|lending| lending.is_full());
         if was_empty {

@@ -357,6 +357,7 @@ struct Control([u8; 32]);
 /// Exactly [`AT_ONCE`]: with the padding of CMSG_SPACE there would be room for two.
 // SAFETY: both take a number and give one.
 const CONTROL: usize = unsafe { libc::CMSG_LEN((AT_ONCE * size_of::<libc::c_int>()) as u32) } as usize;
+// SAFETY: the same.
 const CONTROL_SPACE: usize = unsafe { libc::CMSG_SPACE((AT_ONCE * size_of::<libc::c_int>()) as u32) } as usize;
 const _: () = assert!(CONTROL_SPACE <= size_of::<Control>());
 
@@ -422,8 +423,8 @@ pub(crate) fn fill_with(
         while let Some(at) = head.as_ref() {
             if (at.cmsg_level, at.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
                 let data = libc::CMSG_DATA(head).cast::<libc::c_int>();
-                let count =
-                    (at.cmsg_len as usize).saturating_sub(libc::CMSG_LEN(0) as usize) / size_of::<libc::c_int>();
+                let length: usize = at.cmsg_len as _;
+                let count = length.saturating_sub(libc::CMSG_LEN(0) as usize) / size_of::<libc::c_int>();
                 for index in 0..count {
                     let number = data.add(index).read_unaligned();
                     found.push(Descriptor(OwnedFd::from_raw_fd(number).into()));
