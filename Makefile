@@ -137,13 +137,14 @@ cross-test:
 	tests/cross/run.sh test $(TARGET)
 
 ## cross-all     cross-test for every target (long)
-CROSS_CI := s390x-unknown-linux-gnu i686-unknown-linux-gnu
+CROSS_CI := s390x-unknown-linux-gnu i686-unknown-linux-gnu aarch64-apple-darwin x86_64-unknown-freebsd
 CROSS_TARGETS := $(patsubst tests/cross/targets/%.sh,%,$(wildcard tests/cross/targets/*.sh))
 cross-all:
 	@for target in $(CROSS_TARGETS); do tests/cross/run.sh test $$target || exit; done
 
-## cross-ci      cross-test for those that run each time in CI
+## cross-ci      cross-test for those that run each time in CI: another byte order, another word size, other systems' linkers
 cross-ci:
+	@$(MAKE) --no-print-directory cross-deps CROSS_TARGETS='$(CROSS_CI)'
 	@for target in $(CROSS_CI); do PROFILE=checks tests/cross/run.sh test $$target || exit; done
 
 ## cross-deps    Debian packages that cross needs (installs them if it may)
@@ -345,8 +346,9 @@ man:
 CMAKEDIR = $(LIBDIR)/cmake/nanomsg-$(VERSION)
 CMAKE_FILES := nanomsg-config.cmake nanomsg-config-version.cmake nanomsg-target.cmake
 HEADERS := $(patsubst include/%,%,$(wildcard include/nanomsg/*.h include/nanomsg-rs/*.h))
-# Bytes of a pointer, and what programs that link the static library link as well.
+# Bytes of a pointer, the shared library's name in itself, and what programs that link the static library link as well.
 POINTER_SIZE ?= $(shell expr $$(getconf LONG_BIT) / 8)
+SONAME ?= $(firstword $(NAMES))
 PRIVATE_LIBS ?= -lutil -lrt -lpthread -lm -ldl
 # Not nn.hpp, which is cppnanomsg's.
 CXX_HEADERS := nanomsg.hpp requests.hpp
@@ -355,7 +357,7 @@ relative = $(shell realpath -ms --relative-to='$(CMAKEDIR)' '$(1)')
 fill = sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|' \
 	-e 's|@TO_PREFIX@|$(call relative,$(PREFIX))|; s|@TO_BINDIR@|$(call relative,$(BINDIR))|' \
 	-e 's|@TO_INCLUDEDIR@|$(call relative,$(INCLUDEDIR))|; s|@TO_LIBDIR@|$(call relative,$(LIBDIR))|' \
-	-e 's|@REAL@|$(REAL)|; s|@SONAME@|$(firstword $(NAMES))|; s|@POINTER_SIZE@|$(POINTER_SIZE)|' \
+	-e 's|@REAL@|$(REAL)|; s|@SONAME@|$(SONAME)|; s|@POINTER_SIZE@|$(POINTER_SIZE)|' \
 	-e 's|@PRIVATE_LIBS@|$(PRIVATE_LIBS)|; s|@PRIVATE_LIST@|$(subst $(eval ) ,;,$(patsubst -l%,%,$(PRIVATE_LIBS)))|'
 
 install: build

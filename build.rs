@@ -28,6 +28,11 @@ fn main() {
         // dlclose must not take away the code that a thread of ours is running.
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
     }
+    if apple {
+        // The same numbers as ELF's soname and file name have.
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libnanomsg.6.dylib");
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-compatibility_version,6.0.0,-current_version,6.0.1");
+    }
     if env::var_os("CARGO_FEATURE_CLI").is_some() {
         let out = env::var("OUT_DIR").expect("cargo sets it");
         // Three folders up is that of the profile; the objects of this package are in its deps. Without this the linker
@@ -35,7 +40,9 @@ fn main() {
         let profile = Path::new(&out).ancestors().nth(3).expect("cargo's folders");
         println!("cargo::rustc-link-search=native={}", profile.join("deps").display());
         // Windows looks beside the program.
-        if env::var_os("CARGO_CFG_UNIX").is_some() {
+        if apple {
+            println!("cargo::rustc-link-arg-bins=-Wl,-rpath,@executable_path/../lib");
+        } else if env::var_os("CARGO_CFG_UNIX").is_some() {
             println!("cargo::rustc-link-arg-bins=-Wl,--enable-new-dtags,-rpath,$ORIGIN/../lib");
         }
     }

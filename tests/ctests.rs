@@ -15,7 +15,8 @@
 //! | `NN_SYS=portable`  | our library reaches the system in the portable way                         |
 //! | `NN_LONG=1`        | the stress programs run for a minute                                       |
 //! | `CC`, `CXX`        | the compilers, instead of `cc` and `c++`                                   |
-//! | `NN_RUNNER`        | what runs programs where `CC` is for another machine                       |
+//! | `NN_CROSS_CC`      | the C compiler for another machine                                         |
+//! | `NN_RUNNER`        | what runs programs for that machine                                        |
 //! | `NN_BITS=32`       | what `ctests/expected/32` has goes before `ctests/expected`                |
 
 #![cfg(target_os = "linux")]
@@ -285,7 +286,8 @@ fn original_is_installed() -> bool {
 }
 
 fn c_compiler() -> Command {
-    Command::new(env::var("CC").unwrap_or_else(|_| "cc".to_owned()))
+    // CC would be for what cargo builds, too.
+    Command::new(env::var("NN_CROSS_CC").or_else(|_| env::var("CC")).unwrap_or_else(|_| "cc".to_owned()))
 }
 
 fn compile(name: &str, bin: &Path, link: &[String]) {

@@ -3,6 +3,8 @@
 
 pub(crate) mod length_prefix;
 pub(crate) mod sp_header;
+#[cfg(test)]
+mod vectors;
 pub(crate) mod ws_frame;
 mod ws_text;
 pub(crate) mod ws_upgrade;

@@ -12,11 +12,8 @@ use super::tcp::connect;
 use super::{BACKLOG, Dialer, Listener, Settings, Target, Transport};
 use crate::codec::length_prefix::LengthPrefix;
 use crate::error::{Error, Result};
-use crate::sys::files::{self, FileId, Folder, let_owner_in, path_of, set_mode};
+use crate::sys::files::{self, FileId, Folder, PATH_LIMIT, let_owner_in, path_of, set_mode};
 use crate::sys::{self, Source, Stream};
-
-/// Bytes of a path in a socket address (unix(7)), its NUL included.
-const PATH_LIMIT: usize = 108;
 
 pub(super) struct Unix;
 

@@ -54,6 +54,13 @@ def test_the_package_s_own_library_comes_first_then_the_checkout_s(package, tmp_
     assert list(candidates({}, package)) == [bundled, built, *installed]
 
 
+@pytest.mark.parametrize("name", FILE_NAMES)
+def test_it_is_found_by_the_name_that_each_system_gives_it(package, name):
+    path = package / name
+    path.touch()
+    assert next(candidates({}, package)) == str(path)
+
+
 def test_a_chosen_library_that_is_missing_is_an_import_error(start_program):
     program = start_program(
         "import os; os.environ['NANOMSG_LIBRARY'] = '/nowhere/libnanomsg.so'\n"

@@ -13,6 +13,9 @@ use std::time::Duration;
 
 use super::super::now;
 
+/// Bytes of a path in a socket address, its NUL included: 108 on Linux (unix(7)), 104 on the BSDs and on macOS (unix(4)).
+pub(crate) const PATH_LIMIT: usize = size_of::<libc::sockaddr_un>() - std::mem::offset_of!(libc::sockaddr_un, sun_path);
+
 /// How long a bind waits for others that bind in the same folder. They take less than a millisecond each. A process that
 /// may read the folder can hold its lock for ever; that must not keep us from binding.
 const LOCK_TIME: Duration = Duration::from_secs(1);

@@ -106,7 +106,54 @@ fn process_of(stream: &Socket) -> Option<Process> {
     (result == 0 && found.pid > 0).then_some(Process { pid: found.pid, uid: found.uid, gid: found.gid })
 }
 
-#[cfg(all(not(simulated), not(any(target_os = "linux", target_os = "android"))))]
+/// The same on Apple's systems: the number by LOCAL_PEERPID (sys/un.h), the rest by getpeereid(3).
+#[cfg(all(not(simulated), target_vendor = "apple"))]
+fn process_of(stream: &Socket) -> Option<Process> {
+    if stream.local_addr().ok()?.domain() != Domain::UNIX {
+        return None;
+    }
+    let mut process = Process { pid: 0, uid: 0, gid: 0 };
+    let mut size = size_of::<libc::pid_t>() as libc::socklen_t;
+    // SAFETY: `size` is the size of the number, which the system fills.
+    let named = unsafe {
+        libc::getsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_LOCAL,
+            libc::LOCAL_PEERPID,
+            (&raw mut process.pid).cast(),
+            &raw mut size,
+        )
+    };
+    // SAFETY: both numbers are the system's to fill.
+    let owned = unsafe { libc::getpeereid(stream.as_raw_fd(), &raw mut process.uid, &raw mut process.gid) };
+    (named == 0 && owned == 0 && process.pid > 0).then_some(process)
+}
+
+/// The same on FreeBSD (LOCAL_PEERCRED, unix(4)), which tells the number since version 13.
+#[cfg(all(not(simulated), target_os = "freebsd"))]
+fn process_of(stream: &Socket) -> Option<Process> {
+    /// The level of options of Unix sockets (sys/un.h).
+    const SOL_LOCAL: libc::c_int = 0;
+    if stream.local_addr().ok()?.domain() != Domain::UNIX {
+        return None;
+    }
+    // SAFETY: all zeros is a valid xucred.
+    let mut found: libc::xucred = unsafe { std::mem::zeroed() };
+    let mut size = size_of::<libc::xucred>() as libc::socklen_t;
+    // SAFETY: `size` is the size of `found`, which the system fills.
+    let result = unsafe {
+        libc::getsockopt(stream.as_raw_fd(), SOL_LOCAL, libc::LOCAL_PEERCRED, (&raw mut found).cast(), &raw mut size)
+    };
+    // SAFETY: all of the union's bytes are initialised, and any are a number.
+    let pid = unsafe { found.cr_pid__c_anonymous_union.cr_pid };
+    // The effective group stands first.
+    (result == 0 && pid > 0).then_some(Process { pid, uid: found.cr_uid, gid: found.cr_groups[0] })
+}
+
+#[cfg(all(
+    not(simulated),
+    not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_vendor = "apple"))
+))]
 fn process_of(_stream: &Socket) -> Option<Process> {
     None
 }

@@ -470,6 +470,26 @@ mod tests {
         })
     }
 
+    /// Of a length above 4 GiB the lower half must not count, where usize has 32 bits.
+    #[test]
+    fn a_length_that_memory_cannot_have_is_not_cut() {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        let protocols = Protocols { own: 49, peer: 48, forwarding: None, limited: false };
+        let stream = socket2::Socket::from(std::os::fd::OwnedFd::from(near));
+        let mut session =
+            Session::start(Channel::Plain(stream.into()), Greeting::SpServer(LengthPrefix::Plain), protocols).unwrap();
+        let length = (1u64 << 32) + 5;
+        far.write_all(&[&sp_header::encode(48)[..], &length.to_be_bytes(), b"hello"].concat()).unwrap();
+        let (mut scratch, mut frames, mut message) = (vec![0; SCRATCH], Inbox::default(), Message::default());
+        // The greeting, and what is behind it.
+        let ends: Vec<_> = (0..3).map_while(|_| session.read(&mut scratch, None, &mut frames).end).collect();
+        assert!(!frames.pop(&mut message));
+        if usize::BITS == 32 {
+            assert_eq!(ends.first(), Some(&End::TOO_LARGE));
+        }
+    }
+
     /// And so a large one goes to C as it was read.
     #[test]
     fn what_is_behind_the_header_is_aligned_where_it_arrives() {
