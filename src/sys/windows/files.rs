@@ -15,6 +15,9 @@ use windows_sys::Win32::Storage::FileSystem::{
     GetFileInformationByHandle,
 };
 
+/// Bytes of a path in a socket address (UNIX_PATH_MAX), its NUL included.
+pub(crate) const PATH_LIMIT: usize = 108;
+
 /// The path that these bytes are: text, in UTF-8.
 pub(crate) fn path_of(bytes: &[u8]) -> io::Result<PathBuf> {
     std::str::from_utf8(bytes).map(PathBuf::from).map_err(|_| io::ErrorKind::InvalidInput.into())
