@@ -200,6 +200,91 @@ fn programs_in_pages_do_what_they_say() {
     assert_eq!(found, expected.map(|(page, said)| (page.to_owned(), said.to_owned())).into());
 }
 
+#[test]
+fn pages_have_their_sections() {
+    for (page, text) in pages() {
+        let found: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix(".Sh ")).collect();
+        let wanted: &[&str] = match page.rsplit_once('.').unwrap().1 {
+            "3" => &["NAME", "SYNOPSIS", "DESCRIPTION", "RETURN VALUES", "EXAMPLES", "ERRORS", "SEE ALSO"],
+            "1" => &["NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "EXAMPLES", "SEE ALSO"],
+            // There is nothing to show of what only Windows has.
+            _ if page == "nn_winpipe.7" => &["NAME", "SYNOPSIS", "DESCRIPTION", "SEE ALSO"],
+            _ => &["NAME", "DESCRIPTION", "EXAMPLES", "SEE ALSO"],
+        };
+        let there: Vec<&str> = found.into_iter().filter(|name| wanted.contains(name)).collect();
+        assert_eq!(there, wanted, "{page}");
+    }
+}
+
+/// Each errno that the header names for a function has an entry in the list of its page.
+#[test]
+fn lists_of_errors_have_what_the_header_says() {
+    let header = fs::read_to_string(root().join("include/nanomsg/nn.h")).unwrap();
+    let (pages, mut checked) = (pages(), 0);
+    let mut text = "";
+    for part in header.split("NN_EXPORT ") {
+        let declared = part.split_once('(').map_or("", |(head, _)| head.trim().rsplit([' ', '*']).next().unwrap());
+        if let Some(page) = pages.get(&format!("{declared}.3")) {
+            let errors = page.split_once("\n.Sh ERRORS\n").unwrap().1;
+            if errors.starts_with("None.") {
+                text = part;
+                continue;
+            }
+            let comment = text.rsplit_once("/*").map_or("", |(_, comment)| comment);
+            for errno in
+                comment.split(|c: char| !c.is_ascii_uppercase()).filter(|word| word.len() > 3 && word.starts_with('E'))
+            {
+                let listed = errors.lines().any(|line| line.starts_with(".It Bq Er") && line.contains(errno));
+                assert!(listed, "{declared}(3) does not list {errno}");
+                checked += 1;
+            }
+        }
+        text = part;
+    }
+    assert!(checked > 50, "{checked}");
+}
+
+/// Pieces of C in the examples are compiled as the bodies of functions, with these variables.
+#[test]
+fn pieces_of_programs_in_pages_compile() {
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    if Command::new(&compiler).arg("--version").output().is_err() {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "there is no C compiler: make deps");
+        std::io::stderr().write_all(b"skipped: there is no C compiler\n").unwrap();
+        return;
+    }
+    let mut headers: Vec<String> = ["nanomsg", "nanomsg-rs"]
+        .iter()
+        .flat_map(|folder| fs::read_dir(root().join("include").join(folder)).unwrap().map(move |file| (folder, file)))
+        .map(|(folder, file)| format!("#include <{folder}/{}>\n", file.unwrap().file_name().to_str().unwrap()))
+        .collect();
+    headers.sort();
+    let mut source = headers.concat()
+        + "#include <poll.h>\n#include <stdint.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n\
+           #include <sys/socket.h>\nint s, pub, sub, req, ends[2];\nvoid *msg;\nchar text[100], address[132];\n\
+           const char *cert, *key;\n";
+    let mut pieces = 0;
+    for (page, text) in pages() {
+        let Some((_, examples)) = text.split_once("\n.Sh EXAMPLES\n") else { continue };
+        for piece in examples.split("\n.Bd -literal").skip(1).map(literal) {
+            if piece.contains("nn_") && piece.contains("(") && piece.contains(';') && !piece.contains("int main(") {
+                pieces += 1;
+                source += &format!(
+                    "int piece_{pieces}(void); /* {page} */\nint piece_{pieces}(void)\n{{\n{piece}return 0;\n}}\n"
+                );
+            }
+        }
+    }
+    assert!(pieces > 40, "{pieces}");
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("pieces.c");
+    fs::write(&file, &source).unwrap();
+    let mut compile = Command::new(compiler);
+    compile.args(["-std=gnu99", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-Wno-unused"]);
+    let output = compile.arg(format!("-I{}", root().join("include").display())).arg(&file).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// What a reader sees of a literal block, from behind the macro that begins it.
 fn literal(text: &str) -> String {
     let (_options, text) = text.split_once('\n').unwrap();
