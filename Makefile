@@ -31,7 +31,9 @@ BUILD_STD := $(if $(filter yes,$(SMALL)),$(if $(wildcard $(STD_SOURCE)),yes))
 # The same bytes wherever they are built, and by whom: no path of this machine is in them. Crates have the same one from the network
 # and from vendor/.
 CARGO_HOME ?= $(HOME)/.cargo
-PLACES = $(foreach place,$(wildcard $(CARGO_HOME)/registry/src/*),$(place)=/usr/src/crates) \
+# Before the first build crates have no place yet: they are fetched.
+CRATES = $(or $(wildcard $(CARGO_HOME)/registry/src/*),$(shell $(CARGO) fetch -q --locked; ls -d $(CARGO_HOME)/registry/src/*))
+PLACES = $(foreach place,$(CRATES),$(place)=/usr/src/crates) \
 	$(CURDIR)=/usr/src/libnanomsg-rs $(CURDIR)/vendor=/usr/src/crates
 IN_NO_PLACE = RUSTFLAGS="$$RUSTFLAGS $(addprefix --remap-path-prefix=,$(PLACES))" \
 	CFLAGS="$$CFLAGS -fstack-protector-strong $(addprefix -ffile-prefix-map=,$(PLACES))"
