@@ -473,10 +473,10 @@ mod tests {
     /// Of a length above 4 GiB the lower half must not count, where usize has 32 bits.
     #[test]
     fn a_length_that_memory_cannot_have_is_not_cut() {
-        let (near, mut far) = UnixStream::pair().unwrap();
+        let (near, mut far) = sys::pair().unwrap();
         near.set_nonblocking(true).unwrap();
         let protocols = Protocols { own: 49, peer: 48, forwarding: None, limited: false };
-        let stream = socket2::Socket::from(std::os::fd::OwnedFd::from(near));
+        let stream = socket2::Socket::from(near);
         let mut session =
             Session::start(Channel::Plain(stream.into()), Greeting::SpServer(LengthPrefix::Plain), protocols).unwrap();
         let length = (1u64 << 32) + 5;
