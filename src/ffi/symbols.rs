@@ -668,9 +668,8 @@ mod tests {
             (133, c"NN_CONNECT_TIMEOUT", 1002),
             (143, c"NN_WS_PING", 1001),
             (145, c"NN_STAT_MESSAGES_CONFLATED", 1303),
-            (146, c"NN_SHARED_MEMORY", 1009),
             #[cfg(tls)]
-            (148, c"NN_TLS", -1002),
+            (146, c"NN_TLS", -1002),
             #[cfg(tls)]
             (166, c"NN_ETLS_REFUSED", NN_HAUSNUMERO + 1014),
             #[cfg(tls)]
