@@ -7,7 +7,7 @@ use std::io::Write;
 
 use crate::codec::length_prefix::LengthPrefix;
 use crate::codec::sp_header;
-use crate::codec::ws_frame::{self, Conversation, Event, Head, LONGEST, Role};
+use crate::codec::ws_frame::{self, Event, FrameSequence, Head, LONGEST, Role};
 use crate::codec::ws_upgrade::{self, Upgrade};
 use crate::error::Result;
 use crate::ffi;
@@ -48,7 +48,7 @@ const TARGETS: &[(&str, Target)] = &[
 /// Frame after frame, as far as they go.
 pub fn ws_frame(mut bytes: &[u8]) {
     let role = if bytes.first().is_some_and(|byte| byte & 1 == 1) { Role::Server } else { Role::Client };
-    let mut conversation = Conversation::default();
+    let mut conversation = FrameSequence::default();
     let mut message = Vec::new();
     while let Ok(Some(head)) = ws_frame::decode(bytes, role) {
         same_in_every_part(bytes, head, role);

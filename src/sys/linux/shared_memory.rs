@@ -26,8 +26,8 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use socket2::{Domain, MaybeUninitSlice, Socket};
 
-use super::super::process::Sheltered;
-use super::super::{Mutex, Uncancelled, generation};
+use super::super::process::DropUncancelled;
+use super::super::{CancelGuard, Mutex, generation};
 use super::stream::direct;
 
 /// Bytes of a page of returns, and the words in it.
@@ -44,7 +44,7 @@ const AT_ONCE: usize = 1;
 
 /// Something that can be given to another process.
 #[derive(Debug)]
-pub(crate) struct Descriptor(Sheltered<OwnedFd>);
+pub(crate) struct Descriptor(DropUncancelled<OwnedFd>);
 
 impl Descriptor {
     /// A second one of the same.
@@ -77,7 +77,7 @@ fn memory(length: u64) -> io::Result<Descriptor> {
     };
     let made = Descriptor(made.into());
     let length = libc::off64_t::try_from(length).map_err(|_| io::ErrorKind::InvalidInput)?;
-    let _whole = Uncancelled::new();
+    let _whole = CancelGuard::new();
     // SAFETY: it takes numbers.
     checked(unsafe { libc::ftruncate64(made.number(), length) })?;
     Ok(made)
@@ -201,7 +201,7 @@ impl Segment {
 
     /// Has the kernel find memory for a part of it. Touching it could not fail in any other way than by a signal.
     pub(crate) fn commit(&self, offset: usize, length: usize) -> io::Result<()> {
-        let _whole = Uncancelled::new();
+        let _whole = CancelGuard::new();
         // SAFETY: it takes numbers.
         checked(unsafe { libc::fallocate64(self.descriptor.number(), 0, offset as _, length as _) })
     }
@@ -271,7 +271,7 @@ impl Segment {
 static PAGEMAP: Mutex<Option<(u32, File)>> = Mutex::new(None);
 
 fn read_pagemap(entries: &mut [u8], at: u64) -> bool {
-    let _whole = Uncancelled::new();
+    let _whole = CancelGuard::new();
     // Not waited for: in a child of `fork` nobody may be there to let it go.
     let Some(mut known) = PAGEMAP.try_lock() else { return false };
     if known.as_ref().is_none_or(|(of, _)| *of != generation()) {
@@ -292,7 +292,7 @@ pub(crate) fn at_fork(prepare: extern "C" fn(), parent: extern "C" fn(), child: 
 
 /// Gives back what was only kept to be quick.
 pub(crate) fn forget_pagemap() {
-    let _whole = Uncancelled::new();
+    let _whole = CancelGuard::new();
     if let Some(mut known) = PAGEMAP.try_lock() {
         known.take();
     }
