@@ -185,6 +185,7 @@ impl Hub {
         let source = state.last_key;
         state.last_key = source.wrapping_add(1);
         self.system.add(&what, source, interest)?;
+        #[cfg_attr(unix, allow(clippy::clone_on_copy, reason = "on Windows it is more than a number"))]
         let watched = Watched { mailbox: id, what: what.clone(), key, interest, stage: Stage::Watched };
         state.watched.insert(source, watched);
         let State { mailboxes, watched, .. } = &mut *state;
