@@ -307,7 +307,7 @@ sanitize-thread:
 valgrind: build
 	tests/checked/run.sh valgrind $(CHECKED)
 
-## lint          formatting and clippy
+## lint          formatting, clippy, and words
 lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --profile checks --all-targets --features cli -- -D warnings
@@ -316,6 +316,7 @@ lint:
 	@$(MAKE) --no-print-directory systems
 	RUSTFLAGS="--cfg simulated" CARGO_TARGET_DIR=target/simulated \
 		$(CARGO) clippy --profile checks --lib --test simulate -- -D warnings
+	@$(MAKE) --no-print-directory words
 
 ## bench         against libnanomsg, libnng, libzmq and bare sockets; writes docs/benchmarks.md and docs/plots
 bench: build bare-tls

@@ -207,8 +207,6 @@ fn pages_have_their_sections() {
         let wanted: &[&str] = match page.rsplit_once('.').unwrap().1 {
             "3" => &["NAME", "SYNOPSIS", "DESCRIPTION", "RETURN VALUES", "EXAMPLES", "ERRORS", "SEE ALSO"],
             "1" => &["NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "EXAMPLES", "SEE ALSO"],
-            // There is nothing to show of what only Windows has.
-            _ if page == "nn_winpipe.7" => &["NAME", "SYNOPSIS", "DESCRIPTION", "SEE ALSO"],
             _ => &["NAME", "DESCRIPTION", "EXAMPLES", "SEE ALSO"],
         };
         let there: Vec<&str> = found.into_iter().filter(|name| wanted.contains(name)).collect();

@@ -61,18 +61,30 @@ impl Message {
         Self::default()
     }
 
-    /// An empty message with room for so many bytes. Fails with ENOMEM, and never ends the process.
+    /// An empty message with room for so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM: there is no memory.
     pub fn with_capacity(capacity: usize) -> Result<Self> {
         let body = if capacity <= INLINE_MAX { Body::empty() } else { Body::from(Chunk::with_capacity(capacity)?) };
         Ok(Self { inner: Inner { body, ..Inner::default() } })
     }
 
-    /// A message with a copy of these bytes. Fails with ENOMEM.
+    /// A message with a copy of these bytes.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM: there is no memory.
     pub fn copy_of(bytes: impl AsRef<[u8]>) -> Result<Self> {
         Ok(Self { inner: Inner { body: Body::copy_of(bytes.as_ref())?, ..Inner::default() } })
     }
 
-    /// Puts bytes behind those that are there. Fails with ENOMEM, and the message is then as it was.
+    /// Puts bytes behind those that are there.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM: there is no memory; the message is then as it was.
     pub fn push(&mut self, bytes: &[u8]) -> Result<()> {
         let body = &mut self.inner.body;
         if let Body::Chunk(chunk) = body {

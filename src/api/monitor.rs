@@ -83,6 +83,10 @@ impl From<&peer::Peer> for Peer {
 /// ```
 impl Socket {
     /// Where the socket publishes what happens to it, with the port that the system has chosen; empty: nowhere.
+    ///
+    /// # Errors
+    ///
+    /// EBADF: the socket is closed.
     pub fn monitor(&self) -> Result<String> {
         self.text(NN_SOL_SOCKET, NN_MONITOR)
     }
@@ -90,22 +94,38 @@ impl Socket {
     /// Publishes what happens to the socket's endpoints and connections at this address from now on, each event a message for
     /// [`SocketType::Sub`]: its name, a space, and a JSON object. The empty one ends it, and so does closing the socket. Fails as
     /// [`Socket::bind`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::bind`]; what there was stays then.
     pub fn set_monitor(&self, address: &str) -> Result<()> {
         self.set_bytes(NN_SOL_SOCKET, NN_MONITOR, c_text(address)?)
     }
 
     /// What the socket has counted, its endpoints, and its connections, each with its peer, traffic, queues and round-trip time, at
     /// one moment: a JSON document.
+    ///
+    /// # Errors
+    ///
+    /// EBADF: the socket is closed.
     pub fn report(&self) -> Result<String> {
         self.text(NN_SOL_SOCKET, NN_STATISTICS)
     }
 
     /// Whether messages have their sender in [`Message::peer`](crate::Message::peer).
+    ///
+    /// # Errors
+    ///
+    /// EBADF: the socket is closed.
     pub fn recv_peer(&self) -> Result<bool> {
         Ok(self.int(NN_SOL_SOCKET, NN_RECV_PEER)? != 0)
     }
 
     /// Sets [`Socket::recv_peer`]; off unless set.
+    ///
+    /// # Errors
+    ///
+    /// EBADF: the socket is closed.
     pub fn set_recv_peer(&self, tell: bool) -> Result<()> {
         self.set_int(NN_SOL_SOCKET, NN_RECV_PEER, tell.into())
     }

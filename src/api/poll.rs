@@ -69,6 +69,11 @@ impl<'a> PollItem<'a> {
 /// assert!(items[0].can_recv() && !items[1].can_recv());
 /// # Ok::<(), nanomsg::Error>(())
 /// ```
+///
+/// # Errors
+///
+/// EBADF: a socket was closed before the call. ENOPROTOOPT: a socket never does what its item waits for. EINTR: a signal handler ran.
+/// ENOMEM: there is no memory.
 pub fn poll(items: &mut [PollItem<'_>], timeout: Option<Duration>) -> Result<usize> {
     let mut asked = Vec::with_capacity(items.len());
     for item in &*items {

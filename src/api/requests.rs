@@ -73,7 +73,11 @@ struct Asked {
 }
 
 impl Requests {
-    /// Asks over a raw REQ. Fails with EINVAL for another socket.
+    /// Asks over a raw REQ.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL: the socket is not a raw REQ.
     pub fn new(socket: Socket) -> Result<Self> {
         let socket = raw(socket, SocketType::Req)?;
         let next = u32::from_ne_bytes(random());
@@ -81,7 +85,11 @@ impl Requests {
         Ok(Self { socket, state: Mutex::new(state) })
     }
 
-    /// Opens a raw REQ and connects it. Fails as [`Socket::new`] and [`Socket::connect`] do.
+    /// Opens a raw REQ and connects it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::new`] and [`Socket::connect`].
     pub fn connect(address: &str) -> Result<Self> {
         let socket = Socket::raw(SocketType::Req)?;
         socket.connect(address)?;
@@ -100,7 +108,11 @@ impl Requests {
         self.state().resend
     }
 
-    /// Sets [`Requests::resend_interval`], for requests to come. Fails with EINVAL for zero.
+    /// Sets [`Requests::resend_interval`], for requests to come.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL: the interval is zero.
     pub fn set_resend_interval(&self, interval: Option<Duration>) -> Result<()> {
         if interval == Some(Duration::ZERO) {
             return Err(Cause::Invalid.into());
@@ -110,12 +122,20 @@ impl Requests {
     }
 
     /// Sends a request and returns the reply to it, waiting as [`Socket::set_recv_timeout`] says; also for a peer to send
-    /// to. Fails with ETIMEDOUT, EINTR, EBADF or ENOMEM, and a reply that comes later is dropped.
+    /// to.
+    ///
+    /// # Errors
+    ///
+    /// ETIMEDOUT, EINTR, EBADF or ENOMEM, as [`Socket::recv`]; a reply that comes later is dropped.
     pub fn ask(&self, body: impl AsRef<[u8]>) -> Result<Message> {
         self.ask_within(body, self.socket.recv_timeout()?)
     }
 
     /// The same with a time limit of its own; `None` for none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Requests::ask`].
     pub fn ask_within(&self, body: impl AsRef<[u8]>, limit: Option<Duration>) -> Result<Message> {
         let body = body.as_ref();
         let deadline = after(limit);
@@ -142,7 +162,11 @@ impl Requests {
         }
     }
 
-    /// Closes the socket: those who wait get EBADF, and so does everybody later. Fails with EBADF the second time.
+    /// Closes the socket: those who wait get EBADF, and so does everybody later.
+    ///
+    /// # Errors
+    ///
+    /// EBADF: it is closed already.
     pub fn close(&self) -> Result<()> {
         self.socket.close()
     }
@@ -268,12 +292,20 @@ pub struct Replies {
 }
 
 impl Replies {
-    /// Receives from a raw REP. Fails with EINVAL for another socket.
+    /// Receives from a raw REP.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL: the socket is not a raw REP.
     pub fn new(socket: Socket) -> Result<Self> {
         Ok(Self { socket: Arc::new(raw(socket, SocketType::Rep)?) })
     }
 
-    /// Opens a raw REP and binds it. Fails as [`Socket::new`] and [`Socket::bind`] do.
+    /// Opens a raw REP and binds it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::new`] and [`Socket::bind`].
     pub fn bind(address: &str) -> Result<Self> {
         let socket = Socket::raw(SocketType::Rep)?;
         socket.bind(address)?;
@@ -286,17 +318,29 @@ impl Replies {
         &self.socket
     }
 
-    /// Receives one request, and fails as [`Socket::recv`] does.
+    /// Receives one request.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::recv`].
     pub fn recv(&self) -> Result<Request> {
         Ok(self.request(self.socket.recv()?))
     }
 
-    /// The same without waiting: EAGAIN instead.
+    /// The same without waiting.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::recv`], and EAGAIN where it would wait.
     pub fn try_recv(&self) -> Result<Request> {
         Ok(self.request(self.socket.try_recv()?))
     }
 
-    /// Closes the socket: those who wait get EBADF, and so does everybody later. Fails with EBADF the second time.
+    /// Closes the socket: those who wait get EBADF, and so does everybody later.
+    ///
+    /// # Errors
+    ///
+    /// EBADF: it is closed already.
     pub fn close(&self) -> Result<()> {
         self.socket.close()
     }
@@ -341,7 +385,10 @@ impl Request {
 
     /// Sends the reply, without waiting: it is dropped if the requester has gone, or if there is no room for it: what can be on
     /// its way to one peer is what [`Socket::set_send_buffer`] says, over inproc [`Socket::set_recv_buffer`] of the peer's.
-    /// Fails with EBADF or ENOMEM.
+    ///
+    /// # Errors
+    ///
+    /// EBADF: the socket is closed. ENOMEM: there is no memory.
     pub fn reply(self, body: impl AsRef<[u8]>) -> Result<()> {
         let mut message = Message::copy_of(body)?;
         message.set_header(self.header());

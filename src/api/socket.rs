@@ -117,13 +117,21 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Opens a socket. Fails with ETERM, EMFILE or ENOMEM.
+    /// Opens a socket.
+    ///
+    /// # Errors
+    ///
+    /// ETERM: the library was terminated. EMFILE: there are too many sockets. ENOMEM: there is no memory.
     pub fn new(kind: SocketType) -> Result<Self> {
         Self::open(symbols::AF_SP, kind)
     }
 
     /// Opens a raw socket: it keeps no state and shows the header of each message. Made for
     /// [`device`](crate::device), [`Requests`](crate::Requests) and [`Replies`](crate::Replies).
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::new`].
     pub fn raw(kind: SocketType) -> Result<Self> {
         Self::open(symbols::AF_SP_RAW, kind)
     }
@@ -152,43 +160,64 @@ impl Socket {
         self.handle
     }
 
-    /// Listens at an address: `tcp://127.0.0.1:5555`, `unix:///tmp/x`, `inproc://x`, `ws://*:80/path`. Fails with
-    /// EINVAL, ENAMETOOLONG, EPROTONOSUPPORT, EADDRINUSE, EADDRNOTAVAIL, ENODEV, or what the system says.
+    /// Listens at an address: `tcp://127.0.0.1:5555`, `unix:///tmp/x`, `inproc://x`, `ws://*:80/path`.
     ///
     /// With `fd://3` the socket becomes the owner of that descriptor, and closes it: nothing else in the program may own it
     /// (`std::os::fd::IntoRawFd` gives one away).
+    ///
+    /// # Errors
+    ///
+    /// EINVAL, ENAMETOOLONG, EPROTONOSUPPORT, EADDRINUSE, EADDRNOTAVAIL, ENODEV, EBADF, or what the system says; nn_bind(3) says when.
     pub fn bind(&self, address: &str) -> Result<Endpoint> {
         let id = self.engine()?.bind(c_text(address)?)?;
         Ok(Endpoint { id })
     }
 
-    /// Connects to an address, now or whenever there is somebody. Fails as [`Socket::bind`] does, but only for the
-    /// address as such.
+    /// Connects to an address, now or whenever there is somebody.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::bind`], but only for the address as such.
     pub fn connect(&self, address: &str) -> Result<Endpoint> {
         let id = self.engine()?.connect(c_text(address)?)?;
         Ok(Endpoint { id })
     }
 
-    /// The address of an endpoint, with the port that the system has chosen where port 0 was bound. Fails with EINVAL when the
-    /// endpoint is gone.
+    /// The address of an endpoint, with the port that the system has chosen where port 0 was bound.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL: the endpoint is gone. EBADF: the socket is closed.
     pub fn endpoint_address(&self, endpoint: Endpoint) -> Result<String> {
         self.text(NN_ENDPOINT, endpoint.id)
     }
 
-    /// Takes an endpoint away again. Fails with EINVAL when it is gone.
+    /// Takes an endpoint away again.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL: the endpoint is gone. EBADF: the socket is closed.
     pub fn shutdown(&self, endpoint: Endpoint) -> Result<()> {
         self.engine()?.shutdown(endpoint.id)?;
         Ok(())
     }
 
     /// Sends bytes as one message, straight from where they are, waiting for room as [`Socket::set_send_timeout`] says.
-    /// Fails with ETIMEDOUT, ENOTSUP, EFSM, EINTR, EBADF or ENOMEM.
+    ///
+    /// # Errors
+    ///
+    /// ETIMEDOUT: the time limit has passed. ENOTSUP: sockets of this type do not send. EFSM: not in this state. EINTR: a signal handler
+    /// ran. EBADF: the socket is closed. ENOMEM: there is no memory.
     pub fn send(&self, body: impl AsRef<[u8]>) -> Result<()> {
         self.engine()?.send(&mut Outgoing::borrowed(body.as_ref()), false)?;
         Ok(())
     }
 
-    /// Sends without waiting: EAGAIN instead.
+    /// Sends without waiting.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::send`], and EAGAIN where it would wait.
     pub fn try_send(&self, body: impl AsRef<[u8]>) -> Result<()> {
         self.engine()?.send(&mut Outgoing::borrowed(body.as_ref()), true)?;
         Ok(())
@@ -210,31 +239,51 @@ impl Socket {
     /// assert_eq!(a.recv()?.len(), 1_000_000);
     /// # Ok::<(), nanomsg::Error>(())
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::send`]; the message is then as it was.
     pub fn send_message(&self, message: &mut Message) -> Result<()> {
         let engine = self.engine()?;
         message.send_by(|outgoing| engine.send(outgoing, false))?;
         Ok(())
     }
 
-    /// The same without waiting: EAGAIN instead.
+    /// The same without waiting.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::send_message`], and EAGAIN where it would wait.
     pub fn try_send_message(&self, message: &mut Message) -> Result<()> {
         let engine = self.engine()?;
         message.send_by(|outgoing| engine.send(outgoing, true))?;
         Ok(())
     }
 
-    /// Receives one message, waiting as [`Socket::set_recv_timeout`] says. Fails with ETIMEDOUT, ENOTSUP, EFSM, EINTR
-    /// or EBADF.
+    /// Receives one message, waiting as [`Socket::set_recv_timeout`] says.
+    ///
+    /// # Errors
+    ///
+    /// ETIMEDOUT: the time limit has passed, or the survey has ended. ENOTSUP: sockets of this type do not receive. EFSM: not in this
+    /// state. EINTR: a signal handler ran. EBADF: the socket is closed.
     pub fn recv(&self) -> Result<Message> {
         self.receive(false)
     }
 
-    /// Receives without waiting: EAGAIN instead.
+    /// Receives without waiting.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::recv`], and EAGAIN where it would wait.
     pub fn try_recv(&self) -> Result<Message> {
         self.receive(true)
     }
 
     /// Receives one message into this memory and returns its length, which may be more: what does not fit is lost.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::recv`].
     pub fn recv_into(&self, memory: &mut [u8]) -> Result<usize> {
         let message = self.recv()?;
         let fits = message.len().min(memory.len());
@@ -258,20 +307,31 @@ impl Socket {
     /// assert_eq!(socket.statistic(Statistic::MessagesSent)?, 1);
     /// # Ok::<(), nanomsg::Error>(())
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// EBADF: the socket is closed.
     pub fn statistic(&self, which: Statistic) -> Result<u64> {
         Ok(self.engine()?.statistic(which.number())?)
     }
 
     /// The priority of the peers that sending goes to now; `None` while there are none, and for patterns that choose
     /// nobody.
+    ///
+    /// # Errors
+    ///
+    /// EBADF: the socket is closed.
     pub fn current_send_priority(&self) -> Result<Option<u8>> {
         let priority = self.engine()?.statistic(symbols::NN_STAT_CURRENT_SND_PRIORITY)?;
         Ok(u8::try_from(priority).ok().filter(|&priority| priority > 0))
     }
 
     /// Closes the socket for all its owners: calls that wait in other threads end with EBADF, and so do later ones.
-    /// What was accepted for sending is written first, for as long as [`Socket::set_linger`] says. Fails with EBADF
-    /// the second time.
+    /// What was accepted for sending is written first, for as long as [`Socket::set_linger`] says.
+    ///
+    /// # Errors
+    ///
+    /// EBADF: it is closed already.
     pub fn close(&self) -> Result<()> {
         let handle = self.checked_handle()?;
         Ok(table::close(handle)?)
