@@ -1,5 +1,6 @@
 //! The door for fuzz/: what reads bytes that strangers have made, and each pattern in a game of random events. Each
 //! function takes any bytes, and panics where an answer contradicts itself, or the specification.
+#![allow(clippy::missing_panics_doc, reason = "a panic is what a fuzzer looks for")]
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeSet;
