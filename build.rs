@@ -52,10 +52,10 @@ fn main() {
         // would take upstream's library where that is installed.
         let profile = Path::new(&out).ancestors().nth(3).expect("cargo's folders");
         println!("cargo::rustc-link-search=native={}", profile.join("deps").display());
+        // Windows looks beside the program.
         if apple {
             println!("cargo::rustc-link-arg-bins=-Wl,-rpath,@executable_path/../lib");
         } else if env::var_os("CARGO_CFG_UNIX").is_some() {
-            // Windows looks beside the program.
             println!("cargo::rustc-link-arg-bins=-Wl,--enable-new-dtags,-rpath,$ORIGIN/../lib");
         }
     }

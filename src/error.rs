@@ -8,7 +8,7 @@ pub(crate) enum Error {
     /// The socket is closed, closing, or never was (EBADF).
     BadSocket,
     /// A panic has left the socket in nobody knows what state (ENOTRECOVERABLE).
-    Broken,
+    Poisoned,
     /// The library was terminated (ETERM).
     Terminated,
     /// Nothing can be done right now (EAGAIN).

@@ -1,5 +1,6 @@
 //! The door for fuzz/: what reads bytes that strangers have made, and each pattern in a game of random events. Each
 //! function takes any bytes, and panics where an answer contradicts itself, or the specification.
+#![allow(clippy::missing_panics_doc, reason = "a panic is what a fuzzer looks for")]
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeSet;
@@ -7,7 +8,7 @@ use std::io::Write;
 
 use crate::codec::length_prefix::LengthPrefix;
 use crate::codec::sp_header;
-use crate::codec::ws_frame::{self, Conversation, Event, Head, LONGEST, Role};
+use crate::codec::ws_frame::{self, Event, FrameSequence, Head, LONGEST, Role};
 use crate::codec::ws_upgrade::{self, Upgrade};
 use crate::error::Result;
 use crate::ffi;
@@ -48,7 +49,7 @@ const TARGETS: &[(&str, Target)] = &[
 /// Frame after frame, as far as they go.
 pub fn ws_frame(mut bytes: &[u8]) {
     let role = if bytes.first().is_some_and(|byte| byte & 1 == 1) { Role::Server } else { Role::Client };
-    let mut conversation = Conversation::default();
+    let mut conversation = FrameSequence::default();
     let mut message = Vec::new();
     while let Ok(Some(head)) = ws_frame::decode(bytes, role) {
         same_in_every_part(bytes, head, role);

@@ -1,5 +1,5 @@
 //! What becomes of a panic. It is a mistake of this library: C programs are told in one line on stderr, and it ends nothing
-//! but the call it happened in. What it leaves of a socket is the affair of `socket/presence.rs`.
+//! but the call it happened in. What it leaves of a socket is the affair of `socket/call_guard.rs`.
 #![forbid(unsafe_code)]
 
 use std::cell::Cell;
@@ -65,7 +65,7 @@ fn report(info: &PanicHookInfo<'_>) {
 /// Where a test can have this library panic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(test), allow(dead_code, reason = "only tests tell them apart"))]
-pub(crate) enum Place {
+pub(crate) enum FailPoint {
     /// Any function of C's.
     Entry,
     /// With a handle that has no socket yet.
@@ -75,7 +75,7 @@ pub(crate) enum Place {
     Receive,
     Note,
     /// Between two holds of it.
-    LetGo,
+    RunEffects,
     WriteThrough,
     Flush,
     Wait,
@@ -85,14 +85,14 @@ pub(crate) enum Place {
     Turn,
     /// In the worker: for one socket, or for none.
     Work,
-    Rounds,
+    EventLoop,
     /// In a thread of the resolver.
     LookUp,
 }
 
 /// Panics here if a test says so. Nothing of it is in the library as it is built.
 #[inline]
-pub(crate) fn possible_at(_place: Place) {
+pub(crate) fn fail_point(_place: FailPoint) {
     #[cfg(test)]
     injected::at(_place);
 }
@@ -105,15 +105,15 @@ pub(crate) mod injected {
 
     use crate::sys::Mutex;
 
-    use super::Place;
+    use super::FailPoint;
 
-    static NEXT: Mutex<VecDeque<Place>> = Mutex::new(VecDeque::new());
+    static NEXT: Mutex<VecDeque<FailPoint>> = Mutex::new(VecDeque::new());
 
-    pub(crate) fn arm(place: Place) {
+    pub(crate) fn arm(place: FailPoint) {
         arm_all(&[place]);
     }
 
-    pub(crate) fn arm_all(places: &[Place]) {
+    pub(crate) fn arm_all(places: &[FailPoint]) {
         *NEXT.lock() = places.iter().copied().collect();
     }
 
@@ -122,7 +122,7 @@ pub(crate) mod injected {
         !NEXT.lock().is_empty()
     }
 
-    pub(super) fn at(place: Place) {
+    pub(super) fn at(place: FailPoint) {
         let mut next = NEXT.lock();
         if next.front() == Some(&place) {
             next.pop_front();

@@ -36,6 +36,8 @@ pub(crate) struct Inbox {
     head: usize,
     large: VecDeque<Body>,
     bytes: usize,
+    /// Of those, what lies in memory of the peers'.
+    referenced: usize,
     count: usize,
 }
 
@@ -43,6 +45,11 @@ impl Inbox {
     /// Bytes held, for the limit: payload, and a little for each message, so that empty ones count too.
     pub(crate) fn weight(&self) -> usize {
         self.bytes + self.count * RECORD
+    }
+
+    /// The same without what lies in memory of the peers'.
+    pub(crate) fn own_weight(&self) -> usize {
+        self.weight() - self.referenced
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -71,6 +78,9 @@ impl Inbox {
     pub(crate) fn push_large(&mut self, opcode: u8, payload: Body) {
         self.records.extend_from_slice(&[LARGE, opcode]);
         self.bytes += payload.len();
+        if matches!(payload, Body::Block(_)) {
+            self.referenced += payload.len();
+        }
         self.count += 1;
         self.large.push_back(payload);
     }
@@ -96,6 +106,9 @@ impl Inbox {
         message.opcode = opcode;
         if length == LARGE {
             let Some(body) = self.large.pop_front() else { return false };
+            if matches!(body, Body::Block(_)) {
+                self.referenced -= body.len();
+            }
             message.body = body;
         } else {
             let end = self.head + usize::from(length);
@@ -112,7 +125,7 @@ impl Inbox {
 
     /// Drops everything and keeps no more memory than an idle pipe may have.
     pub(crate) fn clear(&mut self) {
-        (self.head, self.bytes, self.count) = (0, 0, 0);
+        (self.head, self.bytes, self.referenced, self.count) = (0, 0, 0, 0);
         self.records.clear();
         if self.records.capacity() > IDLE_BUFFER || self.large.capacity() > 0 {
             self.shrink();
@@ -147,6 +160,7 @@ impl Inbox {
             self.records.extend_from_slice(&other.records[other.head..]);
             self.large.append(&mut other.large);
             self.bytes += other.bytes;
+            self.referenced += other.referenced;
             self.count += other.count;
             *other = Self::default();
         }

@@ -102,7 +102,7 @@ impl fmt::Display for Error {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.write_str(match self.cause {
             Cause::BadSocket => "the socket is closed",
-            Cause::Broken => "an internal error has broken the socket",
+            Cause::Poisoned => "an internal error has broken the socket",
             Cause::Terminated => "the library was terminated",
             Cause::WouldBlock => "it would have to wait",
             Cause::NoPeer => "no peer is there to take it",

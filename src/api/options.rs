@@ -17,7 +17,7 @@ use crate::ffi::symbols::{
     NN_TCP_KEEPALIVE_COUNT, NN_TCP_KEEPALIVE_IDLE, NN_TCP_KEEPALIVE_INTERVAL, NN_TCP_NODELAY, NN_TCP_USER_TIMEOUT,
     NN_WS, NN_WS_MSG_TYPE, NN_WS_PING,
 };
-use crate::socket::{Given, Value};
+use crate::socket::{OptionInput, Value};
 
 /// How the kernel finds out that a TCP peer has gone without a word ([`Socket::set_tcp_keepalive`]).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -700,7 +700,7 @@ impl Socket {
 
     pub(super) fn set_bytes(&self, level: i32, option: i32, bytes: &[u8]) -> Result<()> {
         // The address matters only to an option that is a pointer, and that one is not here.
-        Ok(self.engine()?.set_option(level, option, Given { bytes, address: 0 })?)
+        Ok(self.engine()?.set_option(level, option, OptionInput { bytes, address: 0 })?)
     }
 
     pub(super) fn text(&self, level: i32, option: i32) -> Result<String> {

@@ -205,7 +205,7 @@ pub(crate) enum Event {
 
 /// The order of what a peer says, from its first frame on.
 #[derive(Debug, Default)]
-pub(crate) struct Conversation {
+pub(crate) struct FrameSequence {
     /// The opcode of the message whose pieces are coming in.
     message: Option<u8>,
     /// How many of them have come.
@@ -213,7 +213,7 @@ pub(crate) struct Conversation {
     text: Text,
 }
 
-impl Conversation {
+impl FrameSequence {
     /// Whether this frame may come now; called before its payload is there.
     pub(crate) fn begins(&self, head: Head) -> Result<(), Close> {
         match (head.opcode, self.message) {
@@ -301,7 +301,7 @@ mod tests {
 
     /// Says one frame after the other; the first thing that ends it.
     fn talk(frames: &[(u8, bool, &[u8])]) -> Result<Vec<Event>, Close> {
-        let mut talk = Conversation::default();
+        let mut talk = FrameSequence::default();
         let say = |&(opcode, fin, payload): &(u8, bool, &[u8])| {
             talk.begins(head(opcode, fin))?;
             talk.takes(head(opcode, fin), payload)
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_message_has_so_many_pieces_and_no_more() {
-        let (mut talk, ping) = (Conversation::default(), head(PING, true));
+        let (mut talk, ping) = (FrameSequence::default(), head(PING, true));
         for last_piece in [PIECES_MAX, 3, PIECES_MAX] {
             for piece in 1..=last_piece {
                 let frame = head(if piece == 1 { BINARY } else { CONTINUATION }, piece == last_piece);

@@ -5,8 +5,8 @@ use std::ptr;
 
 use crate::error::{Error, Result};
 use crate::ffi::symbols::{EFSM, ETERM};
-use crate::panics::{self, Place};
-use crate::sys::{self, Uncancelled};
+use crate::panics::{self, FailPoint};
+use crate::sys::{self, CancelGuard};
 use crate::transport::tls::Failure;
 
 /// What a call that failed returns; errno says the rest.
@@ -37,7 +37,7 @@ impl Answer for () {
 /// Runs the body of an entry point. Nothing unwinds into C: a panic is ENOTRECOVERABLE, an errno that no call has another
 /// use for. And no thread is cancelled here: it would unwind through frames that are not made for that, or leave locks.
 pub(super) fn guard<A: Answer>(body: impl FnOnce() -> Result<A>) -> A {
-    let _whole = Uncancelled::new();
+    let _whole = CancelGuard::new();
     guard_quick(body)
 }
 
@@ -50,10 +50,10 @@ pub(super) fn guard_quick<A: Answer>(body: impl FnOnce() -> Result<A>) -> A {
     let before = unsafe { *place };
     panics::report_in_one_line();
     let ended = panics::contain(|| {
-        panics::possible_at(Place::Entry);
+        panics::fail_point(FailPoint::Entry);
         body()
     });
-    let (answer, after) = match ended.unwrap_or(Err(Error::Broken)) {
+    let (answer, after) = match ended.unwrap_or(Err(Error::Poisoned)) {
         // The system calls on the way may have failed and been made again: none of the caller's business.
         Ok(answer) => (answer, before),
         Err(error) => (A::FAILED, code(error)),

@@ -29,7 +29,7 @@ use self::symbols::{NN_MSG, NN_POLLIN, NN_POLLOUT};
 use crate::error::Error;
 use crate::message::{Message, Outgoing};
 use crate::socket::poll::{self, Item};
-use crate::socket::{Given, device, table};
+use crate::socket::{OptionInput, device, table};
 
 /// One socket in a call of nn_poll.
 #[allow(non_camel_case_types, reason = "the name is C's")]
@@ -200,7 +200,7 @@ pub unsafe extern "C" fn nn_setsockopt(
         let socket = table::find(s)?;
         // SAFETY: the caller of C owns optvallen bytes at optval.
         let bytes = unsafe { args::bytes(optval, optvallen) }?;
-        socket.set_option(level, option, Given { bytes, address: optval.addr() })?;
+        socket.set_option(level, option, OptionInput { bytes, address: optval.addr() })?;
         Ok(0)
     })
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::symbols::*;
 use super::*;
-use crate::panics::{Place, injected};
+use crate::panics::{FailPoint, injected};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -175,12 +175,12 @@ fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// One of two joined sockets does something, and is broken by that.
-fn breaks(place: Place, address: &str, act: impl FnOnce(c_int) -> c_int) {
+fn breaks(place: FailPoint, address: &str, act: impl FnOnce(c_int) -> c_int) {
     breaks_in(&[place], address, act);
 }
 
 /// The same, with more panics on the way out.
-fn breaks_in(places: &[Place], address: &str, act: impl FnOnce(c_int) -> c_int) {
+fn breaks_in(places: &[FailPoint], address: &str, act: impl FnOnce(c_int) -> c_int) {
     let [a, b] = joined(address);
     injected::arm_all(places);
     assert_eq!(told(act(a)), BROKEN);
@@ -238,7 +238,7 @@ alone!(every_function_contains_a_panic, 24, || {
     let names: BTreeSet<&str> = calls.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, include_str!("exports.txt").lines().collect());
     for (name, call) in calls {
-        injected::arm(Place::Entry);
+        injected::arm(FailPoint::Entry);
         errno::set(0);
         assert!(call(), "{name} fails");
         assert!(!injected::is_armed(), "{name} has a panic to contain");
@@ -269,11 +269,11 @@ alone!(
             socket
         };
         let socket = bound();
-        injected::arm(Place::Close);
+        injected::arm(FailPoint::Close);
         drop(socket);
         assert!(!injected::is_armed() && HEARD.load(Ordering::Relaxed) == 1, "one that is contained");
         let socket = bound();
-        injected::arm(Place::Send);
+        injected::arm(FailPoint::Send);
         let ended = panic::catch_unwind(AssertUnwindSafe(|| socket.send("x")));
         assert!(ended.is_err() && HEARD.load(Ordering::Relaxed) == 2, "and one that is not");
         let _ = panic::catch_unwind(|| panic!("the program's own"));
@@ -283,7 +283,7 @@ alone!(
 
 alone!(while_opening, 1, || {
     let first = socket(NN_PAIR);
-    injected::arm(Place::Open);
+    injected::arm(FailPoint::Open);
     assert_eq!(told(nn_socket(AF_SP, NN_PAIR)), BROKEN);
     let second = socket(NN_PAIR);
     assert_eq!(second, first + 1, "the handle is free again");
@@ -291,15 +291,15 @@ alone!(while_opening, 1, || {
     all_is_well(&free_address());
 });
 
-alone!(while_sending, 1, || breaks(Place::Send, &free_address(), |s| send(s, b"x", 0)));
-alone!(while_sending_inproc, 1, || breaks(Place::Send, "inproc://a", |s| send(s, b"x", 0)));
-alone!(while_receiving, 1, || breaks(Place::Receive, &free_address(), |s| recv(s, 0)));
-alone!(while_receiving_inproc, 1, || breaks(Place::Receive, "inproc://a", |s| recv(s, 0)));
-alone!(while_writing, 1, || breaks(Place::WriteThrough, &free_address(), |s| send(s, b"x", 0)));
-alone!(while_waiting, 1, || breaks(Place::Wait, &free_address(), |s| recv(s, 0)));
-alone!(while_waiting_inproc, 1, || breaks(Place::Wait, "inproc://a", |s| recv(s, 0)));
-alone!(while_driving, 1, || breaks(Place::Turn, &free_address(), |s| recv(s, 0)));
-alone!(while_polling_one, 1, || breaks(Place::Turn, &free_address(), |s| poll(&[s], 10_000)));
+alone!(while_sending, 1, || breaks(FailPoint::Send, &free_address(), |s| send(s, b"x", 0)));
+alone!(while_sending_inproc, 1, || breaks(FailPoint::Send, "inproc://a", |s| send(s, b"x", 0)));
+alone!(while_receiving, 1, || breaks(FailPoint::Receive, &free_address(), |s| recv(s, 0)));
+alone!(while_receiving_inproc, 1, || breaks(FailPoint::Receive, "inproc://a", |s| recv(s, 0)));
+alone!(while_writing, 1, || breaks(FailPoint::WriteThrough, &free_address(), |s| send(s, b"x", 0)));
+alone!(while_waiting, 1, || breaks(FailPoint::Wait, &free_address(), |s| recv(s, 0)));
+alone!(while_waiting_inproc, 1, || breaks(FailPoint::Wait, "inproc://a", |s| recv(s, 0)));
+alone!(while_driving, 1, || breaks(FailPoint::Turn, &free_address(), |s| recv(s, 0)));
+alone!(while_polling_one, 1, || breaks(FailPoint::Turn, &free_address(), |s| poll(&[s], 10_000)));
 
 alone!(
     /// In the turn that a PUB does before it sends.
@@ -313,7 +313,7 @@ alone!(
         wait_until("it is heard", || send(publisher, b"x", 0) == 1 && recv(subscriber, 0) == 1);
         // Whoever has just looked does not look again.
         thread::sleep(Duration::from_millis(20));
-        injected::arm(Place::Turn);
+        injected::arm(FailPoint::Turn);
         assert_eq!(told(send(publisher, b"x", 0)), BROKEN);
         assert!(!injected::is_armed());
         assert_eq!(told(send(publisher, b"x", 0)), BROKEN);
@@ -325,7 +325,7 @@ alone!(
 alone!(while_polling_several, 1, || {
     let address = free_address();
     let [a, b] = joined(&address);
-    injected::arm(Place::Poll);
+    injected::arm(FailPoint::Poll);
     assert_eq!(told(poll(&[a, b], 10_000)), BROKEN);
     is_broken(a);
     is_broken(b);
@@ -334,18 +334,18 @@ alone!(while_polling_several, 1, || {
 
 // As often as a thread can panic on its way out of the first.
 alone!(again_while_letting_go, 2, || {
-    breaks_in(&[Place::Send, Place::LetGo], &free_address(), |s| send(s, b"x", 0));
+    breaks_in(&[FailPoint::Send, FailPoint::RunEffects], &free_address(), |s| send(s, b"x", 0));
 });
 alone!(again_while_waiting, 3, || {
-    breaks_in(&[Place::Wait, Place::LetGo, Place::LetGo], &free_address(), |s| recv(s, 0));
+    breaks_in(&[FailPoint::Wait, FailPoint::RunEffects, FailPoint::RunEffects], &free_address(), |s| recv(s, 0));
 });
 alone!(again_while_driving, 2, || {
-    breaks_in(&[Place::Turn, Place::LetGo], &free_address(), |s| recv(s, 0));
+    breaks_in(&[FailPoint::Turn, FailPoint::RunEffects], &free_address(), |s| recv(s, 0));
 });
 alone!(again_while_polling_several, 4, || {
     let address = free_address();
     let [a, b] = joined(&address);
-    injected::arm_all(&[Place::Poll, Place::LetGo, Place::LetGo, Place::LetGo]);
+    injected::arm_all(&[FailPoint::Poll, FailPoint::RunEffects, FailPoint::RunEffects, FailPoint::RunEffects]);
     assert_eq!(told(poll(&[a, b], 10_000)), BROKEN);
     assert!(!injected::is_armed());
     is_broken(a);
@@ -356,7 +356,7 @@ alone!(again_while_polling_several, 4, || {
 alone!(while_writing_what_was_gathered, 1, || {
     let address = free_address();
     let [a, b] = joined(&address);
-    injected::arm(Place::Flush);
+    injected::arm(FailPoint::Flush);
     // Sooner or later a sender is fast enough, and it or the worker writes what was gathered.
     wait_until("something is gathered", || {
         for _ in 0..1000 {
@@ -378,7 +378,7 @@ alone!(while_writing_what_was_gathered, 1, || {
 alone!(while_closing, 1, || {
     let address = free_address();
     let [a, b] = joined(&address);
-    injected::arm(Place::Close);
+    injected::arm(FailPoint::Close);
     assert_eq!(told(nn_close(a)), BROKEN);
     assert_eq!(told(nn_close(a)), (-1, libc::EBADF), "it is closed all the same");
     assert_eq!(nn_close(b), 0);
@@ -387,7 +387,7 @@ alone!(while_closing, 1, || {
 
 alone!(while_closing_in_nn_term, 1, || {
     let [a, b] = joined(&free_address());
-    injected::arm(Place::Close);
+    injected::arm(FailPoint::Close);
     nn_term();
     assert!(!injected::is_armed());
     for closed in [a, b] {
@@ -413,7 +413,7 @@ fn waiters_are_told(address: &str) {
         })
         .collect();
     (0..3).for_each(|_| waiting.recv().unwrap());
-    injected::arm(Place::Send);
+    injected::arm(FailPoint::Send);
     let start = Instant::now();
     assert_eq!(told(send(a, b"x", 0)), BROKEN);
     for waiter in waiters {
@@ -427,7 +427,7 @@ fn waiters_are_told(address: &str) {
 
 alone!(a_neighbour_is_broken_where_its_note_is_read, 1, || {
     let [a, b] = joined("inproc://a");
-    injected::arm(Place::Note);
+    injected::arm(FailPoint::Note);
     // The note is read by the sender, who is not to blame.
     assert_eq!(told(send(a, b"x", 0)), BROKEN);
     is_broken(b);
@@ -444,7 +444,7 @@ alone!(in_the_worker_at_work_for_a_socket, 1, || {
     let address = free_address();
     let [a, b] = joined(&address);
     // Nobody waits in `a`: its messages are the worker's.
-    injected::arm(Place::Work);
+    injected::arm(FailPoint::Work);
     assert_eq!(send(b, b"x", 0), 1);
     wait_until("the worker comes by", || !injected::is_armed());
     let broken = |&s: &c_int| told(set(s, NN_LINGER, 1000)) == BROKEN;
@@ -465,7 +465,7 @@ alone!(in_the_worker_between_two_sockets, 1, || {
     assert_eq!(got, 0);
     for round in 0..20 {
         if round == 10 {
-            injected::arm(Place::Rounds);
+            injected::arm(FailPoint::EventLoop);
         }
         assert_eq!(send(b, b"x", 0), 1);
         // Only the worker can make it readable.
@@ -487,10 +487,10 @@ alone!(in_the_worker_between_two_sockets, 1, || {
     all_is_well(&address);
 });
 
-alone!(in_a_device, 1, || breaks_a_device(&[Place::Poll]));
-alone!(again_in_a_device, 3, || breaks_a_device(&[Place::Poll, Place::LetGo, Place::LetGo]));
+alone!(in_a_device, 1, || breaks_a_device(&[FailPoint::Poll]));
+alone!(again_in_a_device, 3, || breaks_a_device(&[FailPoint::Poll, FailPoint::RunEffects, FailPoint::RunEffects]));
 
-fn breaks_a_device(places: &[Place]) {
+fn breaks_a_device(places: &[FailPoint]) {
     let addresses = [free_address(), free_address()];
     let front = nn_socket(AF_SP_RAW, NN_PULL);
     let back = nn_socket(AF_SP_RAW, NN_PUSH);
@@ -519,7 +519,7 @@ alone!(in_a_lookup, 1, || {
     let (a, b) = (socket(NN_PAIR), socket(NN_PAIR));
     assert_eq!(set(b, NN_RECONNECT_IVL, 10), 0);
     assert!(bind(a, &address) > 0);
-    injected::arm(Place::LookUp);
+    injected::arm(FailPoint::LookUp);
     assert!(connect(b, &format!("tcp://localhost:{port}")) > 0);
     assert_eq!((send(b, b"x", 0), recv(a, 0)), (1, 1), "the dialer has asked again");
     assert!(!injected::is_armed());
@@ -528,7 +528,7 @@ alone!(in_a_lookup, 1, || {
 
 alone!(at_the_end_of_the_process, 1, || {
     let [a, _b] = joined(&free_address());
-    injected::arm(Place::Turn);
+    injected::arm(FailPoint::Turn);
     assert_eq!(told(recv(a, 0)), BROKEN);
     // Not closed: exit passes over it.
 });

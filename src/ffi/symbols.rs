@@ -596,8 +596,6 @@ static SYMBOLS: &[Symbol] = &[
     symbol!(NN_WS_PING, NN_NS_TRANSPORT_OPTION, NN_TYPE_INT, NN_UNIT_MILLISECONDS),
     symbol!(NN_STAT_MESSAGES_OVERFLOWED, NN_NS_STATISTIC, NN_TYPE_INT, NN_UNIT_MESSAGES),
     symbol!(NN_STAT_MESSAGES_CONFLATED, NN_NS_STATISTIC, NN_TYPE_INT, NN_UNIT_MESSAGES),
-    symbol!(NN_SHARED_MEMORY, NN_NS_SOCKET_OPTION, NN_TYPE_INT, NN_UNIT_NONE),
-    symbol!(NN_SHARED_MEMORY_MIN, NN_NS_SOCKET_OPTION, NN_TYPE_INT, NN_UNIT_BYTES),
     #[cfg(tls)]
     symbol!(NN_TLS, NN_NS_OPTION_LEVEL, NN_TYPE_NONE, NN_UNIT_NONE),
     #[cfg(tls)]
@@ -640,6 +638,8 @@ static SYMBOLS: &[Symbol] = &[
     symbol!(NN_ETLS_NAME_UNKNOWN, NN_NS_ERROR),
     #[cfg(tls)]
     symbol!(NN_ETLS_REFUSED, NN_NS_ERROR),
+    symbol!(NN_SHARED_MEMORY, NN_NS_SOCKET_OPTION, NN_TYPE_INT, NN_UNIT_NONE),
+    symbol!(NN_SHARED_MEMORY_MIN, NN_NS_SOCKET_OPTION, NN_TYPE_INT, NN_UNIT_BYTES),
 ];
 
 #[cfg(test)]
@@ -672,6 +672,8 @@ mod tests {
             (146, c"NN_TLS", -1002),
             #[cfg(tls)]
             (166, c"NN_ETLS_REFUSED", NN_HAUSNUMERO + 1014),
+            #[cfg(tls)]
+            (168, c"NN_SHARED_MEMORY_MIN", 1010),
         ] {
             assert_eq!(symbol(index), Some((name, value)));
         }
@@ -695,7 +697,7 @@ mod tests {
 
     #[test]
     fn outside_of_the_table_is_nothing() {
-        for index in [-1, c_int::MIN, 167, 2000, c_int::MAX] {
+        for index in [-1, c_int::MIN, 169, 2000, c_int::MAX] {
             assert!(symbol(index).is_none() && properties(index).is_none());
         }
     }

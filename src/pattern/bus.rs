@@ -118,11 +118,11 @@ impl Pattern for Bus {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stage::{A, B, C, Stage};
+    use super::super::harness::{A, B, C, Harness};
     use super::*;
 
-    fn connected(bus: Bus) -> Stage<Bus> {
-        let mut stage = Stage::of(bus);
+    fn connected(bus: Bus) -> Harness<Bus> {
+        let mut stage = Harness::of(bus);
         stage.connect_all(&[A, B, C]);
         stage
     }
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn nobody_there_is_no_error() {
-        let mut bus = Stage::of(Bus::cooked());
+        let mut bus = Harness::of(Bus::cooked());
         assert!(bus.pattern.can_send());
         assert_eq!(bus.send(b"hello"), Ok(()));
         assert_eq!(bus.recv(), Err(Error::WouldBlock));
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_only_neighbour_left_out_means_nobody() {
-        let mut bus = Stage::of(Bus::raw(1));
+        let mut bus = Harness::of(Bus::raw(1));
         bus.connect(A);
         bus.send_with(&name(A, 1), b"x").unwrap();
         assert!(bus.desk.sent.is_empty());

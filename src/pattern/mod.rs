@@ -4,6 +4,8 @@
 pub(crate) mod backtrace;
 mod bus;
 #[cfg(any(test, fuzzing))]
+mod harness;
+#[cfg(any(test, fuzzing))]
 pub(crate) mod model;
 mod pair;
 mod pipeline;
@@ -13,8 +15,6 @@ mod pubsub;
 mod replying;
 mod reqrep;
 mod routing;
-#[cfg(any(test, fuzzing))]
-mod stage;
 mod survey;
 
 use std::time::{Duration, Instant};
@@ -109,7 +109,7 @@ pub(crate) trait Pattern: Send {
     }
 
     /// Whether what peers have said decides where the next message goes.
-    fn heeds_peers(&self) -> bool {
+    fn needs_read_before_send(&self) -> bool {
         false
     }
     /// `now` counts only where [`Pattern::keeps_time`].
@@ -300,7 +300,7 @@ fn duration_option(millis: i32) -> Option<Duration> {
 mod tests {
     use std::time::Instant;
 
-    use super::stage::{A, Desk, with_priority};
+    use super::harness::{A, FakePipes, with_priority};
     use super::*;
     use crate::message::{Body, Chunk, Outgoing};
 
@@ -313,8 +313,8 @@ mod tests {
         busy: bool,
         policy: Policy,
         now: Instant,
-    ) -> (Box<dyn Pattern>, Desk, Vec<u8>) {
-        let (mut pattern, mut desk) = (open(protocol, raw, 7, false).unwrap(), Desk::default());
+    ) -> (Box<dyn Pattern>, FakePipes, Vec<u8>) {
+        let (mut pattern, mut desk) = (open(protocol, raw, 7, false).unwrap(), FakePipes::default());
         pattern.set_overflow(policy, 100);
         pattern.add(A, with_priority(8)).unwrap();
         pattern.writable(A, &mut desk, now);

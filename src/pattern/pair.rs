@@ -95,18 +95,18 @@ impl Pattern for Pair {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stage::{A, B, Stage};
+    use super::super::harness::{A, B, Harness};
     use super::*;
 
-    fn connected() -> Stage<Pair> {
-        let mut pair = Stage::of(Pair::default());
+    fn connected() -> Harness<Pair> {
+        let mut pair = Harness::of(Pair::default());
         pair.connect(A);
         pair
     }
 
     #[test]
     fn nothing_goes_without_a_peer() {
-        let mut pair = Stage::of(Pair::default());
+        let mut pair = Harness::of(Pair::default());
         assert_eq!(pair.send(b"x"), Err(Error::WouldBlock));
         assert_eq!(pair.recv(), Err(Error::WouldBlock));
         assert!(!pair.pattern.can_send() && !pair.pattern.can_recv());
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_pipe_is_usable_when_it_says_so() {
-        let mut pair = Stage::of(Pair::default());
+        let mut pair = Harness::of(Pair::default());
         pair.add(A).unwrap();
         assert_eq!(pair.send(b"x"), Err(Error::WouldBlock));
         pair.writable(A);

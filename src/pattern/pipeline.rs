@@ -124,12 +124,12 @@ impl Pattern for Pull {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stage::{A, B, C, Stage, with_priority};
+    use super::super::harness::{A, B, C, Harness, with_priority};
     use super::*;
 
     #[test]
     fn a_push_without_peers_waits() {
-        let mut push = Stage::of(Push::default());
+        let mut push = Harness::of(Push::default());
         assert_eq!(push.send(b"x"), Err(Error::WouldBlock));
         assert!(!push.pattern.can_send());
         assert_eq!(push.pattern.send_priority(), 0);
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn work_goes_round_in_the_order_of_connection() {
-        let mut push = Stage::of(Push::default());
+        let mut push = Harness::of(Push::default());
         push.connect_all(&[A, B, C]);
         for work in 0..7 {
             push.send(&[work]).unwrap();
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_full_pipe_is_passed_over_and_comes_back_at_the_end() {
-        let mut push = Stage::of(Push::default());
+        let mut push = Harness::of(Push::default());
         push.connect_all(&[A, B]);
         push.desk.room.insert(A, 1);
         for work in 0..4 {
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn all_full_is_not_now() {
-        let mut push = Stage::of(Push::default());
+        let mut push = Harness::of(Push::default());
         push.connect_all(&[A, B]);
         push.desk.room = [(A, 1), (B, 1)].into();
         push.send(b"1").unwrap();
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_worse_priority_works_only_while_the_better_cannot() {
-        let mut push = Stage::of(Push::default());
+        let mut push = Harness::of(Push::default());
         push.connect_as(A, with_priority(2));
         push.connect_as(B, with_priority(1));
         assert_eq!(push.pattern.send_priority(), 1);
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn what_a_pull_says_is_dropped() {
-        let mut push = Stage::of(Push::default());
+        let mut push = Harness::of(Push::default());
         push.connect(A);
         push.arrive(A, b"noise");
         assert!(push.desk.incoming[&A].is_empty() && !push.pattern.can_recv());
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_pull_takes_from_all_in_turn() {
-        let mut pull = Stage::of(Pull::default());
+        let mut pull = Harness::of(Pull::default());
         for (pipe, messages) in [(A, [b"A0", b"A1"]), (B, [b"B0", b"B1"]), (C, [b"C0", b"C1"])] {
             pull.connect(pipe);
             for message in messages {
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_pull_hears_the_better_priority_first() {
-        let mut pull = Stage::of(Pull::default());
+        let mut pull = Harness::of(Pull::default());
         pull.connect_as(A, with_priority(5));
         pull.connect_as(B, with_priority(4));
         for message in [b"a1", b"a2"] {
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_pull_does_not_send() {
-        let mut pull = Stage::of(Pull::default());
+        let mut pull = Harness::of(Pull::default());
         pull.connect(A);
         assert_eq!(pull.send(b"x"), Err(Error::NotSupported));
         assert!(!pull.pattern.can_send());
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn what_was_read_ahead_goes_with_its_pipe() {
-        let mut pull = Stage::of(Pull::default());
+        let mut pull = Harness::of(Pull::default());
         pull.connect(A);
         pull.arrive(A, b"late");
         pull.remove(A);
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_pull_that_conflates_reads_all_its_peers() {
-        let mut pull = Stage::of(Pull::default());
+        let mut pull = Harness::of(Pull::default());
         pull.connect_all(&[A, B]);
         pull.arrive(A, b"x1");
         pull.arrive(B, b"x2");
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn what_finds_no_room_stays_with_its_peer_until_there_is() {
-        let mut pull = Stage::of(Pull::default());
+        let mut pull = Harness::of(Pull::default());
         pull.connect(A);
         pull.pattern.set_conflation(Some(2), 300, &mut pull.desk);
         for number in 10..20 {
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_pull_that_has_much_to_read_says_so() {
-        let mut pull = Stage::of(Pull::default());
+        let mut pull = Harness::of(Pull::default());
         pull.connect(A);
         (0..1500).for_each(|_| pull.arrive(A, b"x"));
         pull.pattern.set_conflation(Some(0), 4096, &mut pull.desk);

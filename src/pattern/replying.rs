@@ -163,11 +163,11 @@ impl Pattern for XReplier {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stage::{A, B, C, Stage, with_priority};
+    use super::super::harness::{A, B, C, Harness, with_priority};
     use super::*;
 
-    fn replier() -> Stage<Replier> {
-        let mut rep = Stage::of(Replier::default());
+    fn replier() -> Harness<Replier> {
+        let mut rep = Harness::of(Replier::default());
         rep.pattern.set_max_hops(8);
         rep.connect_all(&[A, B]);
         rep
@@ -283,8 +283,8 @@ mod tests {
         assert_eq!(rep.send(b"a"), Ok(()), "and the question stays");
     }
 
-    fn raw() -> Stage<XReplier> {
-        let mut rep = Stage::of(XReplier::new(0xFFFF_FFFF));
+    fn raw() -> Harness<XReplier> {
+        let mut rep = Harness::of(XReplier::new(0xFFFF_FFFF));
         rep.pattern.set_max_hops(8);
         rep.connect_all(&[A, B]);
         rep

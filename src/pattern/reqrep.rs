@@ -261,11 +261,11 @@ impl Pattern for XReq {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stage::{A, B, Stage, with_priority};
+    use super::super::harness::{A, B, Harness, with_priority};
     use super::*;
 
-    fn req() -> Stage<Req> {
-        let mut req = Stage::of(Req::new(6));
+    fn req() -> Harness<Req> {
+        let mut req = Harness::of(Req::new(6));
         req.connect(A);
         req
     }
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_request_without_a_peer_waits_for_one() {
-        let mut req = Stage::of(Req::new(6));
+        let mut req = Harness::of(Req::new(6));
         assert_eq!(req.send(b"first"), Ok(()));
         assert_eq!(req.send(b"second"), Ok(()), "and takes the place of another");
         assert_eq!((req.recv(), req.left()), (Err(Error::WouldBlock), None));
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_request_without_a_peer_fails_where_that_is_asked_for() {
-        let mut req = Stage::of(Req::new(6));
+        let mut req = Harness::of(Req::new(6));
         assert_eq!(req.pattern.option(FAIL_FAST), Ok(0));
         for value in [&2i32.to_ne_bytes()[..], b"", &[1]] {
             assert_eq!(req.pattern.set_option(FAIL_FAST, value), Err(Error::Invalid));
@@ -489,14 +489,14 @@ mod tests {
 
     #[test]
     fn ids_wrap_around() {
-        let mut req = Stage::of(Req::new(u32::MAX));
+        let mut req = Harness::of(Req::new(u32::MAX));
         req.connect(A);
         req.send(b"q").unwrap();
         assert_eq!(req.last().1, numbered(0, b"q"));
     }
 
-    fn raw() -> Stage<XReq> {
-        let mut req = Stage::of(XReq::default());
+    fn raw() -> Harness<XReq> {
+        let mut req = Harness::of(XReq::default());
         req.connect(A);
         req
     }

@@ -235,11 +235,11 @@ impl Pattern for XSurveyor {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stage::{A, B, Stage};
+    use super::super::harness::{A, B, Harness};
     use super::*;
 
-    fn surveyor() -> Stage<Surveyor> {
-        let mut surveyor = Stage::of(Surveyor::new(6));
+    fn surveyor() -> Harness<Surveyor> {
+        let mut surveyor = Harness::of(Surveyor::new(6));
         surveyor.connect_all(&[A, B]);
         surveyor
     }
@@ -348,7 +348,7 @@ mod tests {
 
     #[test]
     fn a_survey_among_nobody_ends_in_time() {
-        let mut surveyor = Stage::of(Surveyor::new(6));
+        let mut surveyor = Harness::of(Surveyor::new(6));
         surveyor.send(b"q").unwrap();
         surveyor.connect(A);
         assert!(surveyor.desk.sent.is_empty(), "who comes later is not asked");
@@ -387,7 +387,7 @@ mod tests {
 
     #[test]
     fn a_raw_one_asks_all_and_receives_the_first_word_as_header() {
-        let mut surveyor = Stage::of(XSurveyor::default());
+        let mut surveyor = Harness::of(XSurveyor::default());
         assert_eq!(surveyor.send(b"to nobody"), Ok(()));
         surveyor.connect_all(&[A, B]);
         surveyor.send_with(b"\x80\0\0\x01", b"q").unwrap();

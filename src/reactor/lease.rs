@@ -196,7 +196,7 @@ impl Lease {
 
     /// The worker was told of an event by its watch, which is spent. True: the lease is the worker's. Otherwise a caller has
     /// it, and the socket belongs on the tick list.
-    pub(crate) fn fired(&mut self) -> bool {
+    pub(crate) fn on_ready(&mut self) -> bool {
         let free = self.is_free();
         // A caller that has come and gone since may be on its way back, and a tick finds that out.
         if free && !matches!(self.watch, Watch::Ticking { used: true, .. }) {
@@ -208,7 +208,7 @@ impl Lease {
     }
 
     /// The worker's deadline for this socket has come. True: the lease is the worker's.
-    pub(crate) fn due(&mut self) -> bool {
+    pub(crate) fn on_deadline(&mut self) -> bool {
         let free = self.is_free();
         if free {
             self.holder = Holder::Worker;
@@ -216,7 +216,7 @@ impl Lease {
         free
     }
 
-    pub(crate) fn tick(&mut self) -> Tick {
+    pub(crate) fn on_tick(&mut self) -> Tick {
         if self.is_programs() && self.watch != Watch::Armed {
             self.watch = Watch::Off;
         }
@@ -271,7 +271,7 @@ mod tests {
         let mut lease = Lease::new();
         assert!(lease.take());
         assert!(!lease.take());
-        assert!(!lease.due());
+        assert!(!lease.on_deadline());
     }
 
     #[test]
@@ -280,7 +280,7 @@ mod tests {
         assert!(lease.take());
         assert_eq!(lease.leave(false), Leave::Nothing);
         assert!(lease.take());
-        assert!(!lease.fired(), "the caller keeps it");
+        assert!(!lease.on_ready(), "the caller keeps it");
         assert_eq!(lease.leave(false), Leave::Nothing);
         assert!(lease.take());
         assert_eq!(lease.leave(false), Leave::Nothing);
@@ -290,12 +290,12 @@ mod tests {
     fn the_worker_takes_back_what_no_caller_uses() {
         let mut lease = Lease::new();
         lease.take();
-        lease.fired();
+        lease.on_ready();
         lease.leave(false);
-        assert_eq!(lease.tick(), Tick::Stay);
-        assert_eq!(lease.tick(), Tick::Taken);
+        assert_eq!(lease.on_tick(), Tick::Stay);
+        assert_eq!(lease.on_tick(), Tick::Taken);
         assert!(lease.leave_armed());
-        assert!(lease.fired());
+        assert!(lease.on_ready());
     }
 
     #[test]
@@ -303,28 +303,28 @@ mod tests {
         let mut lease = Lease::new();
         lease.take();
         lease.leave(false);
-        assert!(lease.fired(), "no tick is coming that would find the caller gone");
+        assert!(lease.on_ready(), "no tick is coming that would find the caller gone");
     }
 
     #[test]
     fn a_caller_that_left_just_now_keeps_the_lease_for_a_tick() {
         let mut lease = Lease::new();
         lease.take();
-        assert!(!lease.fired());
+        assert!(!lease.on_ready());
         lease.leave(false);
-        assert_eq!(lease.tick(), Tick::Stay);
-        assert_eq!(lease.tick(), Tick::Taken);
+        assert_eq!(lease.on_tick(), Tick::Stay);
+        assert_eq!(lease.on_tick(), Tick::Taken);
     }
 
     #[test]
     fn a_long_sleeper_is_off_the_tick_list_and_reports_when_it_leaves() {
         let mut lease = Lease::new();
         lease.take();
-        lease.fired();
+        lease.on_ready();
         for _ in 0..=ASLEEP_TICKS {
-            assert_eq!(lease.tick(), Tick::Stay);
+            assert_eq!(lease.on_tick(), Tick::Stay);
         }
-        assert_eq!(lease.tick(), Tick::Drop);
+        assert_eq!(lease.on_tick(), Tick::Drop);
         assert_eq!(lease.leave(false), Leave::Report);
     }
 
@@ -334,10 +334,10 @@ mod tests {
         for round in 0..100 {
             lease.take();
             if round == 0 {
-                lease.fired();
+                lease.on_ready();
             }
             for _ in 0..=ASLEEP_TICKS {
-                assert_eq!(lease.tick(), Tick::Stay);
+                assert_eq!(lease.on_tick(), Tick::Stay);
             }
             assert_eq!(lease.leave(false), Leave::Nothing);
         }
@@ -347,19 +347,19 @@ mod tests {
     fn an_urgent_leave_arms_at_once() {
         let mut lease = Lease::new();
         lease.take();
-        lease.fired();
+        lease.on_ready();
         assert_eq!(lease.leave(true), Leave::Arm);
-        assert!(lease.fired(), "the caller does not keep it");
+        assert!(lease.on_ready(), "the caller does not keep it");
         assert!(lease.leave_armed());
-        assert_eq!(lease.tick(), Tick::Drop);
+        assert_eq!(lease.on_tick(), Tick::Drop);
     }
 
     #[test]
     fn a_watch_that_cannot_be_armed_is_made_up_for_by_ticks() {
         let mut lease = Lease::new();
-        assert!(lease.fired() && lease.leave_armed());
+        assert!(lease.on_ready() && lease.leave_armed());
         lease.could_not_arm();
-        assert_eq!(lease.tick(), Tick::Taken);
+        assert_eq!(lease.on_tick(), Tick::Taken);
         assert!(lease.leave_armed(), "it is tried again");
     }
 
@@ -367,11 +367,11 @@ mod tests {
     fn no_caller_drives_what_is_the_workers() {
         let mut lease = Lease::new();
         assert!(lease.take());
-        assert!(!lease.fired());
+        assert!(!lease.on_ready());
         lease.give_to_worker();
         assert_eq!(lease.leave(false), Leave::Arm, "the one that drove has left");
         assert!(!lease.take());
-        assert!(lease.fired() && lease.leave_armed() && !lease.take());
+        assert!(lease.on_ready() && lease.leave_armed() && !lease.take());
         assert!(lease.take_to_end());
     }
 
@@ -385,13 +385,13 @@ mod tests {
             assert!(lease.take() && lease.shows_when_left(), "callers drive");
             assert_eq!(lease.leave(false), Leave::Nothing);
         }
-        assert!(lease.due() && !lease.shows_when_left(), "the worker keeps the time");
+        assert!(lease.on_deadline() && !lease.shows_when_left(), "the worker keeps the time");
         assert_eq!(lease.leave(false), Leave::Nothing);
         lease.start_ticking();
-        assert_eq!(lease.tick(), Tick::Drop);
+        assert_eq!(lease.on_tick(), Tick::Drop);
         assert!(lease.take());
         assert_eq!(lease.leave(true), Leave::Arm, "something is owed");
-        assert!(lease.fired());
+        assert!(lease.on_ready());
         assert_eq!(lease.leave(false), Leave::Nothing);
     }
 

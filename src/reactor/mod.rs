@@ -10,12 +10,12 @@ use std::time::Instant;
 /// When the worker comes back to a socket, apart from its poller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Next {
-    pub pace: Option<Pace>,
+    pub pace: Option<TickRate>,
     pub deadline: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Pace {
+pub(crate) enum TickRate {
     /// A caller has the lease.
     Slow,
     /// Gathered output waits to be flushed.

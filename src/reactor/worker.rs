@@ -14,18 +14,18 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 
 use super::timers::Timers;
-use super::{Next, Pace};
-use crate::panics::{self, Place};
-use crate::sys::{self, Hub, JoinHandle, Poller, Tripwire, Uncancelled, nap};
+use super::{Next, TickRate};
+use crate::panics::{self, FailPoint};
+use crate::sys::{self, CancelGuard, Hub, JoinHandle, Poller, Tripwire, nap};
 
 /// A socket, as the worker sees it.
 pub(crate) trait Driven: Send + Sync {
     /// The watch on the socket's poller has fired, and is spent.
-    fn fired(&self) -> Next;
+    fn on_ready(&self) -> Next;
     /// The deadline that the worker was given has come.
-    fn due(&self) -> Next;
+    fn on_deadline(&self) -> Next;
     /// The tick came by.
-    fn tick(&self) -> Next;
+    fn on_tick(&self) -> Next;
 }
 
 /// Bytes of the thread's stack: a turn reads through a buffer of 64 KiB.
@@ -75,8 +75,8 @@ impl Worker {
         let (requests, inbox) = crossbeam_channel::unbounded();
         let shared =
             Arc::new(Shared { hub: Hub::new()?, requests, next_key: AtomicU64::new(0), fast: AtomicBool::new(false) });
-        let mut rounds = Rounds::new(Arc::clone(&shared), inbox);
-        let thread = sys::spawn("nn-worker", STACK, move || rounds.run())?;
+        let mut event_loop = EventLoop::new(Arc::clone(&shared), inbox);
+        let thread = sys::spawn("nn-worker", STACK, move || event_loop.run())?;
         let id = thread.thread().id();
         Ok(Arc::new(Self { shared, thread: Some(thread), id }))
     }
@@ -111,7 +111,7 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         // Any call may be the last to leave a socket, and joining a thread is a cancellation point.
-        let _whole = Uncancelled::new();
+        let _whole = CancelGuard::new();
         self.shared.request(Request::Stop);
         self.shared.hub.notify();
         // A thread that cannot be woken is left where it sleeps.
@@ -148,7 +148,7 @@ impl Registration {
         let shared = &self.worker.shared;
         shared.request(Request::Watch(self.key, next));
         fence(Ordering::SeqCst);
-        let on_its_way = next.pace == Some(Pace::Fast) && shared.fast.load(Ordering::SeqCst);
+        let on_its_way = next.pace == Some(TickRate::Fast) && shared.fast.load(Ordering::SeqCst);
         if !on_its_way {
             shared.hub.notify();
         }
@@ -160,17 +160,17 @@ impl Registration {
     }
 }
 
-struct Care {
+struct Entry {
     socket: Weak<dyn Driven>,
     deadline: Option<Instant>,
-    pace: Option<Pace>,
+    pace: Option<TickRate>,
 }
 
 /// The thread's own state.
-struct Rounds {
+struct EventLoop {
     shared: Arc<Shared>,
     inbox: Receiver<Request>,
-    sockets: HashMap<u64, Care>,
+    sockets: HashMap<u64, Entry>,
     deadlines: Timers<u64>,
     ticking: Vec<u64>,
     fast_tick: Duration,
@@ -178,7 +178,7 @@ struct Rounds {
     next_tick: Option<Instant>,
 }
 
-impl Rounds {
+impl EventLoop {
     fn new(shared: Arc<Shared>, inbox: Receiver<Request>) -> Self {
         Self {
             shared,
@@ -200,7 +200,7 @@ impl Rounds {
             nap(SLOWEST_TICK);
             let keys: Vec<u64> = self.sockets.keys().copied().collect();
             for key in keys {
-                self.serve(key, |socket| socket.fired());
+                self.serve(key, |socket| socket.on_ready());
             }
         }
     }
@@ -221,9 +221,9 @@ impl Rounds {
             if !self.read_requests() {
                 return;
             }
-            panics::possible_at(Place::Rounds);
+            panics::fail_point(FailPoint::EventLoop);
             for key in found.drain(..) {
-                self.serve(key, |socket| socket.fired());
+                self.serve(key, |socket| socket.on_ready());
             }
             let now = sys::now();
             self.serve_deadlines(now);
@@ -242,10 +242,10 @@ impl Rounds {
         while let Ok(request) = self.inbox.try_recv() {
             match request {
                 Request::Register(key, socket) => {
-                    self.sockets.insert(key, Care { socket, deadline: None, pace: None });
+                    self.sockets.insert(key, Entry { socket, deadline: None, pace: None });
                 }
                 Request::Watch(key, next) => {
-                    if next.pace == Some(Pace::Fast) {
+                    if next.pace == Some(TickRate::Fast) {
                         self.fast_tick = FIRST_TICK;
                     }
                     let known = self.sockets.get(&key).and_then(|care| care.deadline);
@@ -289,7 +289,7 @@ impl Rounds {
             self.ticking.push(key);
         }
         care.pace = care.pace.max(Some(pace));
-        if pace == Pace::Fast {
+        if pace == TickRate::Fast {
             self.shared.fast.store(true, Ordering::SeqCst);
         } else {
             self.slow_tick = SLOW_TICK;
@@ -297,11 +297,11 @@ impl Rounds {
         self.tick_within(pace, now);
     }
 
-    fn tick_within(&mut self, pace: Pace, now: Instant) {
+    fn tick_within(&mut self, pace: TickRate, now: Instant) {
         let at = now
             + match pace {
-                Pace::Fast => self.fast_tick,
-                Pace::Slow => self.slow_tick,
+                TickRate::Fast => self.fast_tick,
+                TickRate::Slow => self.slow_tick,
             };
         self.next_tick = Some(self.next_tick.map_or(at, |known| known.min(at)));
     }
@@ -311,7 +311,7 @@ impl Rounds {
             if let Some(care) = self.sockets.get_mut(&key) {
                 care.deadline = None;
             }
-            self.serve(key, |socket| socket.due());
+            self.serve(key, |socket| socket.on_deadline());
         }
     }
 
@@ -326,13 +326,13 @@ impl Rounds {
             if let Some(care) = self.sockets.get_mut(&key) {
                 care.pace = None;
             }
-            self.serve(key, |socket| socket.tick());
+            self.serve(key, |socket| socket.on_tick());
         }
         // The sockets that stayed are old acquaintances: the pace goes on slowing down.
         self.slow_tick = if self.ticking.is_empty() { SLOW_TICK } else { slow_tick };
         if !self.shared.fast.load(Ordering::SeqCst) && !self.ticking.is_empty() {
             self.next_tick = None;
-            self.tick_within(Pace::Slow, sys::now());
+            self.tick_within(TickRate::Slow, sys::now());
         }
     }
 }
@@ -358,13 +358,13 @@ mod tests {
     }
 
     impl Driven for Probe {
-        fn fired(&self) -> Next {
+        fn on_ready(&self) -> Next {
             self.say("fired")
         }
-        fn due(&self) -> Next {
+        fn on_deadline(&self) -> Next {
             self.say("due")
         }
-        fn tick(&self) -> Next {
+        fn on_tick(&self) -> Next {
             self.say("tick")
         }
     }
@@ -378,7 +378,7 @@ mod tests {
             next_key: AtomicU64::new(0),
             fast: AtomicBool::new(false),
         });
-        let mut rounds = Rounds::new(Arc::clone(&shared), inbox);
+        let mut event_loop = EventLoop::new(Arc::clone(&shared), inbox);
         let (calls, heard) = mpsc::channel();
         let probe: Arc<Probe> = Arc::new(Probe { calls: Mutex::new(calls), answer: Mutex::default() });
         let now = Instant::now();
@@ -387,19 +387,19 @@ mod tests {
         shared.request(Request::Register(0, weak));
         for deadline in [later, soon, later] {
             shared.request(Request::Watch(0, Next { pace: None, deadline: Some(deadline) }));
-            assert!(rounds.read_requests());
+            assert!(event_loop.read_requests());
         }
-        assert_eq!(rounds.next_wakeup(), Some(soon), "who watches knows of no other");
+        assert_eq!(event_loop.next_wakeup(), Some(soon), "who watches knows of no other");
 
         for deadline in [Some(later), None] {
             *probe.answer.lock() = Next { pace: None, deadline };
-            rounds.serve(0, |socket| socket.fired());
-            assert_eq!(rounds.next_wakeup(), deadline);
+            event_loop.serve(0, |socket| socket.on_ready());
+            assert_eq!(event_loop.next_wakeup(), deadline);
         }
         shared.request(Request::Watch(0, Next { pace: None, deadline: Some(soon) }));
         shared.request(Request::Forget(0));
-        assert!(rounds.read_requests());
-        assert_eq!(rounds.next_wakeup(), None);
+        assert!(event_loop.read_requests());
+        assert_eq!(event_loop.next_wakeup(), None);
         assert_eq!(heard.try_iter().collect::<Vec<_>>(), ["fired", "fired"]);
     }
 
@@ -416,8 +416,8 @@ mod tests {
         assert_eq!(heard.recv_timeout(limit), Ok("fired"));
         registration.watch(Next { pace: None, deadline: Some(Instant::now()) });
         assert_eq!(heard.recv_timeout(limit), Ok("due"));
-        *probe.answer.lock() = Next { pace: Some(Pace::Slow), deadline: None };
-        registration.watch(Next { pace: Some(Pace::Fast), deadline: None });
+        *probe.answer.lock() = Next { pace: Some(TickRate::Slow), deadline: None };
+        registration.watch(Next { pace: Some(TickRate::Fast), deadline: None });
         assert_eq!(heard.recv_timeout(limit), Ok("tick"));
         assert_eq!(heard.recv_timeout(limit), Ok("tick"));
 

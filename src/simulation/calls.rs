@@ -9,7 +9,7 @@ use super::events::Chronicle;
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::socket::poll::{self, Item};
-use crate::socket::{Given, Socket, Value, device, table};
+use crate::socket::{OptionInput, Socket, Value, device, table};
 use crate::sys::simulated::{Rng, elapsed, fail, me, nap, note, unseen};
 
 /// Says nothing.
@@ -131,7 +131,7 @@ pub(super) fn set(handle: i32, level: i32, option: i32, value: i32) {
 
 pub(super) fn set_bytes(handle: i32, level: i32, option: i32, bytes: &[u8]) {
     let Ok(found) = table::find(handle) else { return };
-    match found.set_option(level, option, Given { bytes, address: 0 }) {
+    match found.set_option(level, option, OptionInput { bytes, address: 0 }) {
         Ok(()) | Err(Error::BadSocket) => {}
         Err(error) => fail(&format!("option {option} at level {level} cannot be set: {error:?}")),
     }

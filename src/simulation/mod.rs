@@ -6,8 +6,8 @@
 
 mod book;
 mod calls;
-mod cells;
 mod events;
+mod groups;
 mod run;
 
 use std::io::Read;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::calls;
-use super::cells::{self, Caller, Cell};
+use super::groups::{self, Caller, Cell};
 use crate::socket::table;
 use crate::sys::simulated::{
     Given, JoinHandle, Leftovers, Rng, Weather, begin, digest, elapsed, exit, fail, leftovers, most, nap, spawn, steps,
@@ -82,12 +82,12 @@ pub(super) fn run(seed: u64, steps: u64) {
         quiet: calls::quiet,
     });
     let mut free = 2 + rng.below(MOST_CALLERS as u64 - 1) as usize;
-    let mut cells = Vec::new();
+    let mut groups = Vec::new();
     let mut callers = Vec::new();
     while free >= 2 {
         let threads = (2 + rng.below(3) as usize).min(free);
-        let (cell, mut its) = cells::make(cells.len() as u16, threads, steps / 3, rng);
-        cells.push(cell);
+        let (cell, mut its) = groups::make(groups.len() as u16, threads, steps / 3, rng);
+        groups.push(cell);
         callers.append(&mut its);
         free -= threads;
         if rng.per_mille(300) {
@@ -102,19 +102,19 @@ pub(super) fn run(seed: u64, steps: u64) {
             fail(&format!("{} callers do not come to an end", ACTIVE.load(Ordering::SeqCst)));
         }
     }
-    for cell in &cells {
+    for cell in &groups {
         await_delivery(cell);
     }
-    close(&cells, rng);
+    close(&groups, rng);
     for thread in threads {
         let _ = thread.join();
     }
-    for cell in &cells {
+    for cell in &groups {
         if let Err(problem) = cell.book().check(cell.once() && !cell.has_lost()) {
             fail(&format!("{}: {problem}", cell.name));
         }
     }
-    drop(cells);
+    drop(groups);
     calls::finish_events();
     // What ends by itself has some time for it.
     nap(Duration::from_secs(5));
@@ -173,8 +173,8 @@ fn await_delivery(cell: &Arc<Cell>) {
 }
 
 /// Closes everything, one after the other, at once from two threads, or by nn_term.
-fn close(cells: &[Arc<Cell>], rng: &mut Rng) {
-    let mut handles: Vec<i32> = cells.iter().flat_map(|cell| cell.take_handles()).collect();
+fn close(groups: &[Arc<Cell>], rng: &mut Rng) {
+    let mut handles: Vec<i32> = groups.iter().flat_map(|cell| cell.take_handles()).collect();
     for at in (1..handles.len()).rev() {
         handles.swap(at, rng.below(at as u64 + 1) as usize);
     }

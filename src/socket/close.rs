@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Held, Socket, State};
+use super::{Socket, State, StateGuard};
 use crate::error::{Error, Result};
-use crate::panics::{self, Place};
+use crate::panics::{self, FailPoint};
 use crate::pipe::PipeId;
 use crate::sys::{self, Parker, current_parker};
 
@@ -23,7 +23,7 @@ impl Socket {
     /// Closes the socket: wakes its callers, writes what was accepted for at most NN_LINGER from `since` on, and frees
     /// everything.
     pub(crate) fn close(&self, since: Instant) -> Result<()> {
-        let _whole = sys::Uncancelled::new();
+        let _whole = sys::CancelGuard::new();
         if let Some(monitor) = self.close_unheard(since)? {
             let _ = monitor.close(sys::now());
         }
@@ -33,7 +33,7 @@ impl Socket {
     /// The same, but for the publisher of its events, if it has one: a caller that closes several sockets gives all their
     /// watchers the same time to take the last ones.
     pub(super) fn close_unheard(&self, since: Instant) -> Result<Option<Arc<Self>>> {
-        let _whole = sys::Uncancelled::new();
+        let _whole = sys::CancelGuard::new();
         let mut held = self.lock();
         if held.life.closed_since().is_some() {
             return held.finish(|_| Err(Error::BadSocket));
@@ -43,7 +43,7 @@ impl Socket {
         let claim = Claim(self);
         let mut held = self.lock();
         let state = &mut *held;
-        state.waiters.wake_all(&mut state.pipes.after().wakes);
+        state.waiters.wake_all(&mut state.pipes.effects().wakes);
         state.interrupt();
         state.pipes.flush_gathered(None);
         held = self.wait_alone(held);
@@ -66,7 +66,7 @@ impl Socket {
     }
 
     /// Removes all endpoints, and turns until their connections have ended.
-    fn end_all<'a>(&'a self, mut held: Held<'a>) -> Held<'a> {
+    fn end_all<'a>(&'a self, mut held: StateGuard<'a>) -> StateGuard<'a> {
         let endpoints: Vec<i32> = held.endpoints.keys().copied().collect();
         for endpoint in endpoints {
             // Present: the list was just made, under the same lock.
@@ -75,8 +75,8 @@ impl Socket {
         let Some(reactor) = self.reactor.get() else { return held };
         let taken = held.lease.take_to_end();
         debug_assert!(taken, "nobody else is inside");
-        let (presence, mut held) = held.stay(true);
-        panics::possible_at(Place::Close);
+        let (presence, mut held) = held.begin_call(true);
+        panics::fail_point(FailPoint::Close);
         loop {
             let turned;
             (held, turned) = self.turn(held, Some(Duration::ZERO));
@@ -93,14 +93,14 @@ impl Socket {
     }
 
     /// Waits until no other thread is between two holds of the lock and nobody drives.
-    fn wait_alone<'a>(&'a self, mut held: Held<'a>) -> Held<'a> {
+    fn wait_alone<'a>(&'a self, mut held: StateGuard<'a>) -> StateGuard<'a> {
         let parker = current_parker();
         loop {
             parker.prepare();
             held.closer = Some(Arc::clone(&parker));
             // Letting the lock go does what was noted so far; it may need the lease for it.
             held = held.carry_out();
-            if held.inside == 0 && held.lease.is_free() {
+            if held.active_calls == 0 && held.lease.is_free() {
                 held.closer = None;
                 return held;
             }
@@ -129,7 +129,7 @@ impl Socket {
             }
             if held.lease.take_to_end() {
                 let presence;
-                (presence, held) = held.stay(true);
+                (presence, held) = held.begin_call(true);
                 (held, _) = self.turn(held, Some(pause));
                 presence.end(&mut held);
                 held.leave_lease(false);

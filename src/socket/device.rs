@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Socket;
 use super::poll::{Entry, Watches};
 use super::table;
-use super::wait::Limit;
+use super::wait::Timeout;
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::panics;
@@ -22,7 +22,7 @@ pub(crate) fn device(first: i32, second: i32) -> Result<()> {
     }
     if first < 0 || second < 0 {
         let socket = find_raw(first.max(second))?;
-        return Err(run(&mut [Way::new(&socket, &socket)], true));
+        return Err(run(&mut [Direction::new(&socket, &socket)], true));
     }
     let (first, second) = (table::find(first)?, table::find(second)?);
     let (first, second) = (raw(&first)?, raw(&second)?);
@@ -31,8 +31,8 @@ pub(crate) fn device(first: i32, second: i32) -> Result<()> {
     if !matching {
         return Err(Error::Invalid);
     }
-    let there = Way::new(&first, &second);
-    let back = Way::new(&second, &first);
+    let there = Direction::new(&first, &second);
+    let back = Direction::new(&second, &first);
     match (first.receives, second.receives) {
         (true, true) => Err(run(&mut [there, back], false)),
         (true, false) => Err(run(&mut [there], true)),
@@ -56,24 +56,24 @@ static DEVICES: AtomicU64 = AtomicU64::new(0);
 const TURN: usize = 32;
 
 /// One direction. Upstream it asks for what those want to whom it goes on.
-struct Way {
+struct Direction {
     from: Arc<Socket>,
     to: Arc<Socket>,
     /// Received, and not taken by the other side yet.
     pending: Option<Outgoing<'static>>,
     /// There was nothing more to receive at the last look, and this is how long one waits for it.
-    next: Option<Limit>,
+    next: Option<Timeout>,
     /// Until when the present step may take: NN_RCVTIMEO or NN_SNDTIMEO, counted from its start.
-    limit: Option<Limit>,
+    limit: Option<Timeout>,
     ended: Option<Error>,
     /// Under this name, where what is wanted may be less than all.
-    follows: Option<DeviceId>,
+    demand_id: Option<DeviceId>,
 }
 
-impl Way {
+impl Direction {
     fn new(from: &Arc<Socket>, to: &Arc<Socket>) -> Self {
-        let follows = pattern::forwarding(from.protocol).map(|_| DEVICES.fetch_add(1, Ordering::Relaxed));
-        if let Some(device) = follows {
+        let demand_id = pattern::forwarding(from.protocol).map(|_| DEVICES.fetch_add(1, Ordering::Relaxed));
+        if let Some(device) = demand_id {
             to.with(|state| state.pattern.watch_demand(device, true));
         }
         Self {
@@ -83,7 +83,7 @@ impl Way {
             next: None,
             limit: None,
             ended: None,
-            follows,
+            demand_id,
         }
     }
 
@@ -102,7 +102,7 @@ impl Way {
     }
 
     fn stop_following(&mut self) {
-        if let Some(device) = self.follows.take() {
+        if let Some(device) = self.demand_id.take() {
             self.to.with(|state| state.pattern.watch_demand(device, false));
             self.demand(device, None);
         }
@@ -124,7 +124,7 @@ impl Way {
     /// Moves messages until one has to wait, the direction ends, or the other one shall have its turn. True: there may
     /// be more.
     fn go(&mut self) -> bool {
-        if let Some(device) = self.follows {
+        if let Some(device) = self.demand_id {
             self.follow(device);
         }
         for _ in 0..TURN {
@@ -183,11 +183,11 @@ impl Way {
             Some(_) => Entry::sendable(&self.to),
             None => Entry::receivable(&self.from),
         };
-        [Some(entry), self.follows.map(|device| Entry::changing(&self.to, device))].into_iter().flatten()
+        [Some(entry), self.demand_id.map(|device| Entry::changing(&self.to, device))].into_iter().flatten()
     }
 }
 
-impl Drop for Way {
+impl Drop for Direction {
     fn drop(&mut self) {
         panics::in_destructor(|| self.stop_following());
     }
@@ -195,7 +195,7 @@ impl Drop for Way {
 
 /// Drives all directions until the last has ended; the answer is the first one's error. `interruptible`: a signal ends
 /// it, as it does a device with one direction.
-fn run(ways: &mut [Way], interruptible: bool) -> Error {
+fn run(ways: &mut [Direction], interruptible: bool) -> Error {
     let mut watches = None;
     // Both sockets are held from one wait to the next until one of them closes; the other goes on alone.
     let mut together = true;
@@ -207,11 +207,11 @@ fn run(ways: &mut [Way], interruptible: bool) -> Error {
         if more {
             continue;
         }
-        let going: Vec<&Way> = ways.iter().filter(|way| way.ended.is_none()).collect();
+        let going: Vec<&Direction> = ways.iter().filter(|way| way.ended.is_none()).collect();
         if going.is_empty() {
             return ways.first().and_then(|way| way.ended).unwrap_or(Error::BadSocket);
         }
-        let limit = going.iter().filter_map(|way| way.limit).min().unwrap_or(Limit::Never);
+        let limit = going.iter().filter_map(|way| way.limit).min().unwrap_or(Timeout::Infinite);
         let mut entries: Vec<Entry> = going.iter().flat_map(|way| way.entries()).collect();
         let mut waiting = match watches.take() {
             Some(waiting) => waiting,

@@ -13,7 +13,7 @@ use crate::transport::address::{split_scheme, with_chosen_port};
 #[cfg(all(unix, not(simulated)))]
 use crate::transport::adopted::{self, Adoption};
 use crate::transport::backoff::Backoff;
-use crate::transport::inproc::{Party, Post};
+use crate::transport::inproc::{EndpointRef, Post};
 use crate::transport::{Scheme, by_scheme};
 #[cfg(all(unix, not(simulated)))]
 use crate::transport::{Settings, Side};
@@ -21,7 +21,7 @@ use crate::transport::{Settings, Side};
 impl Socket {
     /// Binds an address of the form `scheme://…` and returns the endpoint's id.
     pub(crate) fn bind(&self, address: &[u8]) -> Result<i32> {
-        let _whole = sys::Uncancelled::new();
+        let _whole = sys::CancelGuard::new();
         let bound = self.try_bind(address);
         if let Err(error) = bound {
             self.with(|state| {
@@ -51,7 +51,7 @@ impl Socket {
     /// Starts to connect to an address of the form `scheme://…` and returns the endpoint's id. The connection is made,
     /// and made again after every loss, in the background.
     pub(crate) fn connect(&self, address: &[u8]) -> Result<i32> {
-        let _whole = sys::Uncancelled::new();
+        let _whole = sys::CancelGuard::new();
         let (settings, tls, backoff) = self.enter()?.finish(|state| {
             let millis = |value: i32| std::time::Duration::from_millis(value as u64);
             let backoff = Backoff::new(millis(state.options.reconnect), millis(state.options.reconnect_max));
@@ -95,7 +95,7 @@ impl Socket {
             let id = state.add_endpoint(scheme, address, Kind::Network, binds);
             state.network += 1;
             // Callers that slept on their own have something to drive now.
-            state.waiters.wake_all(&mut state.pipes.after().wakes);
+            state.waiters.wake_all(&mut state.pipes.effects().wakes);
             state.commands.push(Command::Begin(id, beginning));
             Ok(id)
         })
@@ -106,7 +106,7 @@ impl Socket {
         self.enter()?.finish(|state| {
             let id = state.last_endpoint + 1;
             let names = &self.library.names;
-            let party = Party { forwards: state.pattern.offers_forwarding(), ..state.own.party(id) };
+            let party = EndpointRef { forwards: state.pattern.offers_forwarding(), ..state.own.party(id) };
             let posts: Vec<Post> = match kind {
                 Kind::InprocBind => names.bind(name, party)?,
                 _ => names.connect(name, party),
@@ -123,7 +123,7 @@ impl Socket {
     /// Removes an endpoint. What its pipes have accepted is still written, in the background, for as long as NN_LINGER
     /// allows.
     pub(crate) fn shutdown(&self, id: i32) -> Result<()> {
-        let _whole = sys::Uncancelled::new();
+        let _whole = sys::CancelGuard::new();
         self.enter()?.finish(|state| state.remove_endpoint(sys::now(), id))
     }
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
-use super::core::{Direct, Want, Wrote};
-use super::turn::HEARING_TIME;
-use super::wait::Limit;
-use super::{Held, Socket};
+use super::core::{Direct, WaitFor, Wrote};
+use super::turn::READ_INTERVAL;
+use super::wait::Timeout;
+use super::{Socket, StateGuard};
 use crate::codec::Prefix;
 use crate::error::{Error, Result};
 use crate::message::Outgoing;
-use crate::panics::{self, Place};
+use crate::panics::{self, FailPoint};
 use crate::pipe::{Outbox, PipeId};
 use crate::sys;
 use crate::transport::channel::Channel;
@@ -60,16 +60,21 @@ const STAMINA: Duration = Duration::from_millis(50);
 impl Socket {
     /// Ends a send: writes the message from its sender's memory to the pipes that were idle.
     /// `NoMemory`: a connection had to be broken off in the middle of the message.
-    pub(super) fn write_through(&self, mut held: Held<'_>, message: &mut Outgoing<'_>, dont_wait: bool) -> Result<()> {
+    pub(super) fn write_through(
+        &self,
+        mut held: StateGuard<'_>,
+        message: &mut Outgoing<'_>,
+        dont_wait: bool,
+    ) -> Result<()> {
         if held.pipes.direct.is_empty() {
             return held.finish(|_| Ok(()));
         }
         let mut outcome = Ok(());
         let mut direct = std::mem::take(&mut held.pipes.direct);
         let patient = !dont_wait && direct.len() == 1 && message.size() >= PATIENT;
-        let (presence, held) = held.stay(false);
+        let (presence, held) = held.begin_call(false);
         held.release();
-        panics::possible_at(Place::WriteThrough);
+        panics::fail_point(FailPoint::WriteThrough);
         for target in &mut direct {
             target.write(message);
         }
@@ -102,20 +107,25 @@ impl Socket {
     }
 
     /// Goes on writing a large message as the kernel makes room.
-    fn write_on<'a>(&'a self, mut held: Held<'a>, target: &mut Direct<Channel>, message: &Outgoing<'_>) -> Held<'a> {
+    fn write_on<'a>(
+        &'a self,
+        mut held: StateGuard<'a>,
+        target: &mut Direct<Channel>,
+        message: &Outgoing<'_>,
+    ) -> StateGuard<'a> {
         let start = sys::now();
-        let stop = Limit::Until(start + STAMINA).min(Limit::of(held.options.send_timeout));
+        let stop = Timeout::Until(start + STAMINA).min(Timeout::of(held.options.send_timeout));
         while target.wrote == Wrote::Part {
             // A connection that is gone gets no more of it.
             if stop.is_over() || held.pipes.stream(target.pipe).is_none() {
                 break;
             }
             held.wrote_part(target.pipe, Outbox::default());
-            let limit = Limit::Until(sys::now() + PATIENCE).min(stop);
+            let limit = Timeout::Until(sys::now() + PATIENCE).min(stop);
             let waited;
-            (held, waited) = self.wait_until(held, Want::Room(target.pipe), limit, |state| {
-                let stuck = state.pipes.stream(target.pipe).is_some_and(|stream| stream.is_blocked());
-                if stuck { Err(Error::WouldBlock) } else { Ok(()) }
+            (held, waited) = self.wait_until(held, WaitFor::Room(target.pipe), limit, |state| {
+                let write_blocked = state.pipes.stream(target.pipe).is_some_and(|stream| stream.is_blocked());
+                if write_blocked { Err(Error::WouldBlock) } else { Ok(()) }
             });
             if waited.is_err() {
                 break;
@@ -132,7 +142,7 @@ impl Socket {
         let mut until = None;
         while self.with(|state| state.pipes.are_written_to()) {
             let now = sys::now();
-            if now > *until.get_or_insert(now + HEARING_TIME) {
+            if now > *until.get_or_insert(now + READ_INTERVAL) {
                 return;
             }
             sys::yield_now();
@@ -159,9 +169,9 @@ impl Socket {
             let mut batch = stream.outbox.take();
             let target = std::sync::Arc::clone(&stream.channel);
             let presence;
-            (presence, held) = held.stay(false);
+            (presence, held) = held.begin_call(false);
             held.release();
-            panics::possible_at(Place::Flush);
+            panics::fail_point(FailPoint::Flush);
             let wrote = write_all(&target, &mut batch);
             held = self.lock();
             presence.end(&mut held);
@@ -267,14 +277,14 @@ mod tests {
 
     use super::*;
     use crate::pattern::{PUB, SUB};
-    use crate::socket::Given;
+    use crate::socket::OptionInput;
     use crate::socket::core::Writing;
     use crate::socket::library::Library;
 
     const PATIENCE: Duration = Duration::from_secs(30);
 
     fn subscribe(socket: &Socket, topic: &[u8]) {
-        socket.set_option(i32::from(SUB), 1, Given { bytes: topic, address: 0 }).unwrap();
+        socket.set_option(i32::from(SUB), 1, OptionInput { bytes: topic, address: 0 }).unwrap();
     }
 
     /// Another thread writes what was held, and has not seen a new topic yet: the call that queues it returns once it is out.
@@ -304,7 +314,7 @@ mod tests {
         };
         let start = Instant::now();
         subscribe(&subscriber, b"given up");
-        assert!(start.elapsed() >= HEARING_TIME, "not for ever, if that thread does not go on");
+        assert!(start.elapsed() >= READ_INTERVAL, "not for ever, if that thread does not go on");
         std::thread::scope(|scope| {
             let call = scope.spawn(|| {
                 subscribe(&subscriber, b"seen");

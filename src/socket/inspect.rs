@@ -56,7 +56,7 @@ impl Socket {
                         }
                     }
                     PipeEnd::Inproc { taken, .. } => held += taken.weight(),
-                    PipeEnd::Remains(inbox) => held += inbox.weight(),
+                    PipeEnd::Orphaned(inbox) => held += inbox.weight(),
                 }
             }
             Inspection {

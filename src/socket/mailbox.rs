@@ -38,26 +38,26 @@ impl<N> Mail<N> {
 /// What notes are for, behind a lock.
 pub(super) trait Owner<N> {
     /// The lock, held.
-    type Held<'a>
+    type StateGuard<'a>
     where
         Self: 'a;
 
     /// Locks if that is possible at once.
-    fn try_lock(&self) -> Option<Self::Held<'_>>;
+    fn try_lock(&self) -> Option<Self::StateGuard<'_>>;
 
-    fn lock(&self) -> Self::Held<'_>;
+    fn lock(&self) -> Self::StateGuard<'_>;
 
     /// Unlocks, and carries out what the notes have led to. Unlike any other end of the lock it is not followed by
     /// [`Mailbox::look`].
-    fn release(held: Self::Held<'_>);
+    fn release(held: Self::StateGuard<'_>);
 
-    fn take_note(&self, held: &mut Self::Held<'_>, note: N);
+    fn take_note(&self, held: &mut Self::StateGuard<'_>, note: N);
 
     /// Whether what the notes have led to are notes for others, which may answer them before the release returns.
-    fn posts(held: &Self::Held<'_>) -> bool;
+    fn posts(held: &Self::StateGuard<'_>) -> bool;
 
     /// A thread is at such a release, and looks into the mailbox when it is done. False at first.
-    fn answering<'a>(held: &'a mut Self::Held<'_>) -> &'a mut bool;
+    fn answering<'a>(held: &'a mut Self::StateGuard<'_>) -> &'a mut bool;
 }
 
 impl<N> Mailbox<N> {

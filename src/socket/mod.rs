@@ -1,6 +1,7 @@
 //! What a socket is: one lock over pattern, pipes, endpoints and options, and the calls that go through it.
 #![forbid(unsafe_code)]
 
+mod call_guard;
 mod close;
 mod core;
 pub(crate) mod device;
@@ -15,7 +16,6 @@ mod mailbox;
 mod monitor;
 mod neighbours;
 pub(crate) mod poll;
-mod presence;
 mod ready;
 mod spin;
 pub(crate) mod table;
@@ -31,14 +31,14 @@ use crate::sys::{Mutex, MutexGuard};
 
 #[cfg(simulated)]
 pub(crate) use self::core::{Event, Happening};
-pub(crate) use self::core::{Given, Value};
+pub(crate) use self::core::{OptionInput, Value};
 #[cfg(simulated)]
 pub(crate) use inspect::Inspection;
 
-use self::core::{After, Options, Outside, Own, Report, TLS, Want};
+use self::core::{Effects, Options, Outside, Own, Report, TLS, WaitFor};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
-use crate::panics::{self, Place};
+use crate::panics::{self, FailPoint};
 use crate::pattern::{self, Protocol};
 use crate::sys;
 use crate::transport::channel::Channel;
@@ -49,7 +49,7 @@ use mailbox::Mailbox;
 use monitor::Monitor;
 use spin::Spin;
 use turn::Reactor;
-use wait::Limit;
+use wait::Timeout;
 
 /// The level of options that are read of an endpoint, far from upstream's (0 to -4).
 const NN_ENDPOINT: i32 = -1001;
@@ -101,10 +101,10 @@ pub(crate) struct Socket {
     observer: OnceLock<inspect::Observer>,
 }
 
-/// The socket's lock, held. It ends by [`Held::release`], which carries out what was noted meanwhile: a function that has it
+/// The socket's lock, held. It ends by [`StateGuard::release`], which carries out what was noted meanwhile: a function that has it
 /// passes it on or releases it. Only a panic ends it otherwise.
 #[must_use = "what was noted is carried out by `release`"]
-struct Held<'a> {
+struct StateGuard<'a> {
     socket: &'a Socket,
     guard: Option<MutexGuard<'a, State>>,
     /// Its end looks into the mailbox.
@@ -113,7 +113,7 @@ struct Held<'a> {
     unwinding: bool,
 }
 
-impl Deref for Held<'_> {
+impl Deref for StateGuard<'_> {
     type Target = State;
 
     fn deref(&self) -> &State {
@@ -121,19 +121,19 @@ impl Deref for Held<'_> {
     }
 }
 
-impl DerefMut for Held<'_> {
+impl DerefMut for StateGuard<'_> {
     fn deref_mut(&mut self) -> &mut State {
         self.guard.as_mut().expect("the guard is taken only at its end")
     }
 }
 
-impl<'a> Held<'a> {
+impl<'a> StateGuard<'a> {
     /// Unlocks, and carries out what was noted.
     #[inline]
     fn release(mut self) {
         let Some(state) = self.guard.take() else { return };
         if state.has_effects() {
-            self.socket.let_go(state);
+            self.socket.unlock_and_run(state);
         } else {
             drop(state);
         }
@@ -158,7 +158,7 @@ impl<'a> Held<'a> {
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for StateGuard<'_> {
     #[inline]
     fn drop(&mut self) {
         if let Some(state) = self.guard.take() {
@@ -221,16 +221,16 @@ impl Socket {
         self.generation
     }
 
-    fn lock(&self) -> Held<'_> {
+    fn lock(&self) -> StateGuard<'_> {
         self.held(self.state.lock())
     }
 
-    fn try_lock(&self) -> Option<Held<'_>> {
+    fn try_lock(&self) -> Option<StateGuard<'_>> {
         self.state.try_lock().map(|guard| self.held(guard))
     }
 
-    fn held<'a>(&'a self, guard: MutexGuard<'a, State>) -> Held<'a> {
-        Held { socket: self, guard: Some(guard), reads_mail: true, unwinding: std::thread::panicking() }
+    fn held<'a>(&'a self, guard: MutexGuard<'a, State>) -> StateGuard<'a> {
+        StateGuard { socket: self, guard: Some(guard), reads_mail: true, unwinding: std::thread::panicking() }
     }
 
     /// One look at the state, or one change of it.
@@ -240,21 +240,21 @@ impl Socket {
     }
 
     /// Locks for a caller: a socket that is closing has none.
-    fn enter(&self) -> Result<Held<'_>> {
+    fn enter(&self) -> Result<StateGuard<'_>> {
         let held = self.lock();
-        if held.is_closing() { Err(held.finish(|state| state.farewell())) } else { Ok(held) }
+        if held.is_closing() { Err(held.finish(|state| state.close_error())) } else { Ok(held) }
     }
 
     /// A panic has ended what a thread did under the lock.
     #[cold]
     fn broke_off(&self, mut state: MutexGuard<'_, State>, reads_mail: bool, unwinding: bool) {
-        let panics = presence::panics_since(unwinding);
+        let panics = call_guard::panics_since(unwinding);
         debug_assert!(panics || std::thread::panicking(), "a lock that nobody has released");
         panics::in_destructor(|| {
             if panics {
-                state.break_off();
+                state.poison();
             }
-            self.let_go(state);
+            self.unlock_and_run(state);
             if reads_mail {
                 self.mailbox.look(self);
             }
@@ -263,25 +263,25 @@ impl Socket {
 
     /// Unlocks, and does what was noted.
     #[inline(never)]
-    fn let_go(&self, mut state: MutexGuard<'_, State>) {
-        let kick = state.needs_turn() && state.needs_driver();
+    fn unlock_and_run(&self, mut state: MutexGuard<'_, State>) {
+        let run_commands = state.needs_turn() && state.needs_driver();
         if state.needs_turn() {
             state.interrupt();
         }
-        let (post, after) = (state.pipes.first_post.take(), state.pipes.after.take());
+        let (post, after) = (state.pipes.first_post.take(), state.pipes.effects.take());
         drop(state);
         if let Some((neighbour, note)) = post {
             neighbour.post(note);
         }
         if let Some(after) = after {
-            self.perform(*after);
+            self.run_effects(*after);
         }
-        if kick {
-            self.kick();
+        if run_commands {
+            self.run_commands();
         }
     }
 
-    fn perform(&self, mut after: After<World>) {
+    fn run_effects(&self, mut after: Effects<World>) {
         for report in &after.reports {
             print(report);
         }
@@ -293,7 +293,7 @@ impl Socket {
         for parker in after.wakes {
             parker.wake();
         }
-        panics::possible_at(Place::LetGo);
+        panics::fail_point(FailPoint::RunEffects);
         for (neighbour, note) in after.posts {
             neighbour.post(note);
         }
@@ -314,12 +314,12 @@ impl Socket {
         }
     }
 
-    fn send_limit(&self) -> Limit {
-        Limit::of(self.with(|state| state.options.send_timeout))
+    fn send_limit(&self) -> Timeout {
+        Timeout::of(self.with(|state| state.options.send_timeout))
     }
 
-    fn recv_limit(&self) -> Limit {
-        Limit::of(self.with(|state| state.options.recv_timeout))
+    fn recv_limit(&self) -> Timeout {
+        Timeout::of(self.with(|state| state.options.recv_timeout))
     }
 
     /// Sends one message, waiting as NN_SNDTIMEO says. Returns the length of the body. On an error the message still has
@@ -333,10 +333,10 @@ impl Socket {
         if length >= self.shares_from.load(Ordering::Relaxed) {
             held = self.place(held, message, dont_wait)?;
         }
-        if held.pattern.heeds_peers() {
-            held = self.hear_peers(held);
+        if held.pattern.needs_read_before_send() {
+            held = self.read_before_send(held);
             if held.is_closing() {
-                return held.finish(|state| Err(state.farewell()));
+                return held.finish(|state| Err(state.close_error()));
             }
         }
         // A reading of the clock is a fortieth of a short message's way.
@@ -347,8 +347,8 @@ impl Socket {
         if matches!(result, Err(Error::WouldBlock | Error::NoPeer)) {
             // A caller that does not want to wait for a peer looks once whether one is there.
             let no_peer = result == Err(Error::NoPeer);
-            let limit = if dont_wait || no_peer { Limit::Once } else { Limit::of(held.options.send_timeout) };
-            (held, result) = self.wait_until(held, Want::Send, limit, |state| {
+            let limit = if dont_wait || no_peer { Timeout::Poll } else { Timeout::of(held.options.send_timeout) };
+            (held, result) = self.wait_until(held, WaitFor::Send, limit, |state| {
                 let now = sys::now();
                 state.pipes.batching.send_resumes(now);
                 let sent = self.try_send(state, message, now);
@@ -371,7 +371,12 @@ impl Socket {
 
     /// Puts a large message where its receivers find it, without the lock. Not one that would not be sent.
     #[cold]
-    fn place<'a>(&'a self, held: Held<'a>, message: &mut Outgoing<'_>, dont_wait: bool) -> Result<Held<'a>> {
+    fn place<'a>(
+        &'a self,
+        held: StateGuard<'a>,
+        message: &mut Outgoing<'_>,
+        dont_wait: bool,
+    ) -> Result<StateGuard<'a>> {
         if dont_wait && !held.pattern.can_send() {
             return Ok(held);
         }
@@ -382,14 +387,14 @@ impl Socket {
 
     #[inline]
     fn try_send(&self, state: &mut State, message: &mut Outgoing<'_>, now: Instant) -> Result<()> {
-        panics::possible_at(Place::Send);
+        panics::fail_point(FailPoint::Send);
         state.pipes.direct_allowed = true;
         let result = state.pattern.send(message, &mut state.pipes, now);
         state.pipes.direct_allowed = false;
         if state.journal.is_some() {
             state.look_for_overflow(sys::now());
         }
-        state.settle(now);
+        state.after_pattern_call(now);
         result
     }
 
@@ -408,15 +413,15 @@ impl Socket {
             result = self.try_recv(&mut held, message);
         }
         if result == Err(Error::WouldBlock) {
-            let limit = if dont_wait { Limit::Once } else { Limit::of(held.options.recv_timeout) };
-            (held, result) = self.wait_until(held, Want::Recv, limit, |state| self.try_recv(state, message));
+            let limit = if dont_wait { Timeout::Poll } else { Timeout::of(held.options.recv_timeout) };
+            (held, result) = self.wait_until(held, WaitFor::Recv, limit, |state| self.try_recv(state, message));
         }
         held.finish(|state| result.map(|()| state.note_received(message)))
     }
 
     /// Receives what has come in already, without looking for more. If nothing is left of that, says how long a caller
     /// would wait for the next message.
-    fn take(&self, message: &mut Message) -> Result<Option<Limit>> {
+    fn take(&self, message: &mut Message) -> Result<Option<Timeout>> {
         self.enter()?.finish(|state| {
             if !self.receives {
                 return Err(Error::NotSupported);
@@ -424,27 +429,27 @@ impl Socket {
             self.try_recv(state, message)?;
             state.note_received(message);
             let more = state.pattern.can_recv();
-            Ok((!more).then(|| Limit::of(state.options.recv_timeout)))
+            Ok((!more).then(|| Timeout::of(state.options.recv_timeout)))
         })
     }
 
     fn try_recv(&self, state: &mut State, message: &mut Message) -> Result<()> {
-        panics::possible_at(Place::Receive);
+        panics::fail_point(FailPoint::Receive);
         // What has come due meanwhile is found by whoever waits.
         let now = state.pipes.batching.now();
         let result = state.pattern.recv(message, &mut state.pipes, now);
-        state.settle(now);
+        state.after_pattern_call(now);
         result
     }
 
-    pub(crate) fn set_option(&self, level: i32, option: i32, given: Given<'_>) -> Result<()> {
+    pub(crate) fn set_option(&self, level: i32, option: i32, given: OptionInput<'_>) -> Result<()> {
         if level == i32::from(self.protocol) {
             self.enter()?.finish(|state| {
                 let could_send = state.pattern.can_send();
                 state.pattern.set_option(option, given.bytes)?;
                 state.forward(sys::now());
                 if state.pattern.can_send() != could_send {
-                    state.changed();
+                    state.notify_waiters();
                 }
                 Ok::<(), Error>(())
             })?;
@@ -483,8 +488,8 @@ impl Socket {
         }
         let held = self.enter()?;
         match (level, option) {
-            (0, 10) => self.event_fd(held, Want::Send).map(|source| Value::Source(source as u64)),
-            (0, 11) => self.event_fd(held, Want::Recv).map(|source| Value::Source(source as u64)),
+            (0, 10) => self.event_fd(held, WaitFor::Send).map(|source| Value::Source(source as u64)),
+            (0, 11) => self.event_fd(held, WaitFor::Recv).map(|source| Value::Source(source as u64)),
             _ => held.finish(|state| match (level, option) {
                 (0, 12) => Ok(Value::Int(if self.raw { 2 } else { 1 })),
                 (0, 13) => Ok(Value::Int(i32::from(self.protocol))),

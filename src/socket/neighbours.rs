@@ -3,8 +3,8 @@
 
 use super::State;
 use super::mailbox::Owner;
-use super::{Held, Socket};
-use crate::panics::{self, Place};
+use super::{Socket, StateGuard};
+use crate::panics::{self, FailPoint};
 use crate::sys;
 use crate::transport::inproc::{Note, PipeEvents};
 
@@ -15,42 +15,42 @@ impl PipeEvents for Socket {
 }
 
 impl Owner<Note> for Socket {
-    type Held<'a> = Held<'a>;
+    type StateGuard<'a> = StateGuard<'a>;
 
-    fn try_lock(&self) -> Option<Held<'_>> {
+    fn try_lock(&self) -> Option<StateGuard<'_>> {
         Self::try_lock(self).map(without_look)
     }
 
-    fn lock(&self) -> Held<'_> {
+    fn lock(&self) -> StateGuard<'_> {
         without_look(Self::lock(self))
     }
 
-    fn release(held: Held<'_>) {
+    fn release(held: StateGuard<'_>) {
         held.release();
     }
 
-    fn take_note(&self, held: &mut Held<'_>, note: Note) {
+    fn take_note(&self, held: &mut StateGuard<'_>, note: Note) {
         take(held, note);
     }
 
-    fn posts(held: &Held<'_>) -> bool {
+    fn posts(held: &StateGuard<'_>) -> bool {
         held.pipes.has_posts()
     }
 
-    fn answering<'a>(held: &'a mut Held<'_>) -> &'a mut bool {
+    fn answering<'a>(held: &'a mut StateGuard<'_>) -> &'a mut bool {
         &mut held.answering
     }
 }
 
 fn take(state: &mut State, note: Note) {
-    panics::possible_at(Place::Note);
+    panics::fail_point(FailPoint::Note);
     // That a message has come needs no new look at the clock: it may be the hundred thousandth in this millisecond.
     let now = if matches!(note, Note::Readable(_)) { state.pipes.batching.now() } else { sys::now() };
     state.take_note(now, note);
 }
 
 /// The mailbox looks again by itself.
-fn without_look(mut held: Held<'_>) -> Held<'_> {
+fn without_look(mut held: StateGuard<'_>) -> StateGuard<'_> {
     held.reads_mail = false;
     held
 }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
     use crate::pattern::PULL;
     use crate::pipe::PipeId;
-    use crate::socket::Given;
+    use crate::socket::OptionInput;
     use crate::socket::library::Library;
 
     /// Without inproc a socket has no neighbours. One that conflates leaves itself notes, and finds its lock taken at times.
@@ -84,7 +84,7 @@ mod tests {
     fn the_holder_of_the_lock_reads_the_notes_of_a_socket_that_conflates() {
         let library = Arc::new(Library::new(sys::generation(), Arc::default()));
         let pull = Socket::new(library, sys::generation(), PULL, false, "conflates".to_owned()).unwrap();
-        pull.set_option(0, 1003, Given { bytes: &1_i32.to_ne_bytes(), address: 0 }).unwrap();
+        pull.set_option(0, 1003, OptionInput { bytes: &1_i32.to_ne_bytes(), address: 0 }).unwrap();
         let held = pull.lock();
         std::thread::scope(|scope| {
             scope.spawn(|| pull.post(Note::Readable(PipeId { slot: 0, serial: 0 })));

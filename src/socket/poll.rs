@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use super::State;
-use super::core::Want;
-use super::presence::panics_since;
-use super::spin::Outlook;
-use super::turn::{HEARING_TIME, wait_failed};
-use super::wait::Limit;
+use super::call_guard::panics_since;
+use super::core::WaitFor;
+use super::spin::SpinPolicy;
+use super::turn::{READ_INTERVAL, wait_failed};
+use super::wait::Timeout;
 use super::{Socket, gathered, table};
 use crate::error::{Error, Result};
-use crate::panics::{self, Place};
+use crate::panics::{self, FailPoint};
 use crate::pattern::DeviceId;
 use crate::sys::{self, HashMap, Parker, Tripwire, WaitSet, current_parker, forget_parker};
 
@@ -32,13 +32,9 @@ pub(crate) struct Item {
 /// Waits until an entry is ready (or the time is over, `None` for no limit) and returns how many are. An entry that wants
 /// nothing is not looked at.
 pub(crate) fn poll(items: &mut [Item], timeout: Option<Duration>) -> Result<usize> {
-    let limit =
-        timeout.map_or(
-            Limit::Never,
-            |timeout| {
-                if timeout.is_zero() { Limit::Once } else { Limit::Until(sys::now() + timeout) }
-            },
-        );
+    let limit = timeout.map_or(Timeout::Infinite, |timeout| {
+        if timeout.is_zero() { Timeout::Poll } else { Timeout::Until(sys::now() + timeout) }
+    });
     let mut entries = Vec::new();
     for item in &mut *items {
         (item.can_recv, item.can_send) = (false, false);
@@ -108,7 +104,7 @@ impl Entry {
 }
 
 /// Waits until an entry is ready, the time is over, or one of the sockets is closed.
-fn wait(entries: &mut [Entry], limit: Limit) -> Result<()> {
+fn wait(entries: &mut [Entry], limit: Timeout) -> Result<()> {
     if gathered::is_left() {
         gathered::write();
     }
@@ -129,18 +125,18 @@ fn wait(entries: &mut [Entry], limit: Limit) -> Result<()> {
 }
 
 /// What all entries together want: a wakeup for anything else would be taken from somebody who can use it.
-fn wanted<'a>(entries: impl Iterator<Item = &'a Entry>) -> Option<Want> {
+fn wanted<'a>(entries: impl Iterator<Item = &'a Entry>) -> Option<WaitFor> {
     let (recv, send) = entries.fold((false, false), |(recv, send), entry| (recv | entry.want.0, send | entry.want.1));
     match (recv, send) {
-        (true, false) => Some(Want::Recv),
-        (false, true) => Some(Want::Send),
-        (true, true) => Some(Want::Both),
+        (true, false) => Some(WaitFor::Recv),
+        (false, true) => Some(WaitFor::Send),
+        (true, true) => Some(WaitFor::Both),
         (false, false) => None,
     }
 }
 
-fn wait_one(socket: &Socket, entries: &mut [Entry], limit: Limit) -> Result<()> {
-    let want = wanted(entries.iter()).unwrap_or(Want::Both);
+fn wait_one(socket: &Socket, entries: &mut [Entry], limit: Timeout) -> Result<()> {
+    let want = wanted(entries.iter()).unwrap_or(WaitFor::Both);
     let mut look = |state: &mut State| {
         entries.iter_mut().for_each(|entry| entry.look(state));
         if entries.iter().any(Entry::is_ready) { Ok(()) } else { Err(Error::WouldBlock) }
@@ -170,7 +166,7 @@ pub(super) struct Kept {
     parker: Arc<Parker>,
     /// The sockets whose pollers are in the set, by their ids.
     members: HashMap<u64, Weak<Socket>>,
-    outlook: Outlook,
+    outlook: SpinPolicy,
 }
 
 impl Kept {
@@ -182,7 +178,7 @@ impl Kept {
             set,
             parker,
             members: HashMap::default(),
-            outlook: Outlook::default(),
+            outlook: SpinPolicy::default(),
         })
     }
 
@@ -267,7 +263,7 @@ impl Watches {
         kept.retain(&known);
         for watch in &mut list {
             watch.member = kept.members.contains_key(&watch.socket.id);
-            watch.socket.with(|state| state.inside += 1);
+            watch.socket.with(|state| state.active_calls += 1);
         }
         let parker = Arc::clone(&kept.parker);
         Ok(Self { list, known, kept: Some(kept), parker, came: false, unwinding: std::thread::panicking() })
@@ -291,7 +287,7 @@ impl Watches {
     }
 
     /// Waits until an entry is ready or the time is over. False: one of the sockets is closing, and has to be let go.
-    pub(super) fn wait(&mut self, entries: &mut [Entry], limit: Limit) -> Result<bool> {
+    pub(super) fn wait(&mut self, entries: &mut [Entry], limit: Timeout) -> Result<bool> {
         for watch in &mut self.list {
             watch.entries.clear();
             watch.visit = true;
@@ -311,7 +307,7 @@ impl Watches {
         waited
     }
 
-    fn wait_for(&mut self, entries: &mut [Entry], limit: Limit) -> Result<bool> {
+    fn wait_for(&mut self, entries: &mut [Entry], limit: Timeout) -> Result<bool> {
         let Self { list, known, kept, parker, .. } = self;
         let Some(kept) = kept else { return Err(Error::BadSocket) };
         let mut found: Vec<u64> = Vec::new();
@@ -332,7 +328,7 @@ impl Watches {
                     return Ok(false);
                 }
             }
-            if limit == Limit::Once || limit.is_over() || list.iter().any(|watch| watch.ready) {
+            if limit == Timeout::Poll || limit.is_over() || list.iter().any(|watch| watch.ready) {
                 return Ok(true);
             }
             let next = list.iter().filter_map(|watch| watch.deadline).chain(limit.deadline()).min();
@@ -341,7 +337,7 @@ impl Watches {
             let Kept { set, outlook, .. } = kept;
             let mut look = || parker.is_woken() || (set.look(parker, &mut found).is_ok() && !found.is_empty());
             if !(timeout != Some(Duration::ZERO)
-                && (outlook.comes_at_once(&mut look) || outlook.comes_soon(timeout, many_cpus, look)))
+                && (outlook.comes_after_yield(&mut look) || outlook.comes_within_spin(timeout, many_cpus, look)))
             {
                 set.wait(parker, &mut found, timeout).map_err(|error| wait_failed(&error))?;
             }
@@ -368,16 +364,16 @@ impl Watch {
     }
 
     /// Does what there is to do, looks at the entries, and goes to sleep. False: the socket is closing.
-    fn visit(&mut self, entries: &mut [Entry], limit: Limit, kept: &mut Kept, parker: &Arc<Parker>) -> Result<bool> {
+    fn visit(&mut self, entries: &mut [Entry], limit: Timeout, kept: &mut Kept, parker: &Arc<Parker>) -> Result<bool> {
         let socket = &self.socket;
         let mut held = socket.lock();
         held.waiters.remove(parker);
         if held.is_closing() {
             return held.finish(|state| watched_ends(state));
         }
-        panics::possible_at(Place::Poll);
-        if limit == Limit::Once && held.lease.is_workers() && !held.lease.is_owned() {
-            held = socket.wait_for_turns(held, sys::now() + HEARING_TIME);
+        panics::fail_point(FailPoint::Poll);
+        if limit == Timeout::Poll && held.lease.is_workers() && !held.lease.is_owned() {
+            held = socket.wait_for_turns(held, sys::now() + READ_INTERVAL);
         }
         self.leading |= held.drives() && held.lease.take();
         if self.leading {
@@ -403,9 +399,9 @@ impl Watch {
             self.ready |= entries[at].is_ready();
         }
         let own = || self.entries.iter().map(|&at| &entries[at]);
-        held.waiters.add(parker, wanted(own()).unwrap_or(Want::End));
+        held.waiters.add(parker, wanted(own()).unwrap_or(WaitFor::End));
         for device in own().filter_map(|entry| entry.want_changes) {
-            held.waiters.add(parker, Want::Demand(device));
+            held.waiters.add(parker, WaitFor::Demand(device));
         }
         self.deadline = held.pattern_deadline();
         if self.leading {
@@ -427,7 +423,7 @@ impl Watch {
 
 /// That a socket is closed is for the next call to say.
 fn watched_ends(state: &State) -> Result<bool> {
-    if state.is_broken() { Err(Error::Broken) } else { Ok(false) }
+    if state.is_broken() { Err(Error::Poisoned) } else { Ok(false) }
 }
 
 impl Drop for Watches {
@@ -437,16 +433,16 @@ impl Drop for Watches {
                 watch.socket.with(|state| {
                     if panics_since(self.unwinding) {
                         // In which of them, nobody knows.
-                        state.break_off();
+                        state.poison();
                     }
                     state.waiters.remove(&self.parker);
-                    state.inside -= 1;
+                    state.active_calls -= 1;
                     if watch.leading {
                         state.led_by_waits = false;
                         // Whoever polls most likely comes again at once, whichever of them was ready.
                         state.leave_lease(self.came);
                     }
-                    state.pass_on();
+                    state.hand_over_driver();
                 });
             });
         }

@@ -3,8 +3,8 @@
 
 use crate::sys::Mutex;
 
-use super::core::Want;
-use super::{Held, Socket};
+use super::core::WaitFor;
+use super::{Socket, StateGuard};
 use crate::error::{Error, Result};
 use crate::sys::{RawSource, Readiness};
 
@@ -48,8 +48,8 @@ impl EventFds {
 
 impl Socket {
     /// The descriptor that shows readiness in one direction; made at the first request.
-    pub(super) fn event_fd(&self, held: Held<'_>, want: Want) -> Result<RawSource> {
-        let exists = if want == Want::Send { self.sends } else { self.receives };
+    pub(super) fn event_fd(&self, held: StateGuard<'_>, want: WaitFor) -> Result<RawSource> {
+        let exists = if want == WaitFor::Send { self.sends } else { self.receives };
         // A program that only sends would have to do so in order to drive. The first descriptor decides for both.
         let direct = self.receives && !held.lease.is_owned() && (held.lease.is_programs() || held.options.direct_fd);
         held.release();
@@ -61,7 +61,7 @@ impl Socket {
         }
         let poller = self.reactor.get().filter(|_| direct).map(|reactor| &reactor.poller);
         let mut pair = self.events.pair.lock();
-        let slot = if want == Want::Send { &mut pair.send } else { &mut pair.recv };
+        let slot = if want == WaitFor::Send { &mut pair.send } else { &mut pair.recv };
         let fd = match slot {
             Some(shown) => shown.event.raw(),
             None => {
@@ -76,7 +76,7 @@ impl Socket {
         drop(pair);
         self.enter()?.finish(|state| {
             state.shows_readiness = true;
-            state.pipes.after().readiness = true;
+            state.pipes.effects().readiness = true;
             let free = state.lease.take();
             match poller {
                 // From now on the program does what callers do.

@@ -5,14 +5,14 @@ use crate::sys;
 use std::time::{Duration, Instant};
 
 /// Who lets others run on the only processor and gets it back later than that had better slept.
-pub(super) const SPIN: Duration = Duration::from_micros(20);
+pub(super) const YIELD_LIMIT: Duration = Duration::from_micros(20);
 
 /// Longest look-out for what comes from another processor: a little more than it takes to wake a thread there, or a peer
 /// that has just gone to sleep could never be waited for awake.
-pub(super) const LOOK_OUT: Duration = Duration::from_micros(50);
+pub(super) const SPIN_LIMIT: Duration = Duration::from_micros(50);
 
 /// When others have had the processor for so long, they need it more than we do.
-pub(super) const TAKEN: Duration = Duration::from_micros(500);
+pub(super) const PREEMPTED: Duration = Duration::from_micros(500);
 
 /// How a wait that began awake has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,14 +20,14 @@ pub(super) enum Spun {
     Hit,
     Miss,
     /// The processor was somebody else's for longer than that was worth: who sleeps gets it back at once.
-    Late,
+    Preempted,
 }
 
 impl Spun {
     pub(super) fn of(found: bool, in_time: bool) -> Self {
         match (found, in_time) {
             (true, true) => Self::Hit,
-            (true, false) => Self::Late,
+            (true, false) => Self::Preempted,
             (false, _) => Self::Miss,
         }
     }
@@ -46,27 +46,27 @@ pub(super) struct Spin {
 
 /// Whether a thread that waits for descriptors need not sleep.
 #[derive(Debug, Default)]
-pub(super) struct Outlook {
+pub(super) struct SpinPolicy {
     /// What is awaited usually comes as soon as others have run on this processor,
     here: Spin,
     /// or is on its way from another one.
     elsewhere: Spin,
 }
 
-impl Outlook {
+impl SpinPolicy {
     /// Whether what `look` looks for has come as soon as others have run.
-    pub(super) fn comes_at_once(&mut self, look: impl FnOnce() -> bool) -> bool {
+    pub(super) fn comes_after_yield(&mut self, look: impl FnOnce() -> bool) -> bool {
         self.here.let_others_run(look)
     }
 
     /// Whether it comes within a part of `timeout`. Looking must not disturb those who bring it.
-    pub(super) fn comes_soon(
+    pub(super) fn comes_within_spin(
         &mut self,
         timeout: Option<Duration>,
         many_cpus: bool,
         look: impl FnMut() -> bool,
     ) -> bool {
-        let limit = timeout.map_or(LOOK_OUT, |timeout| timeout.min(LOOK_OUT));
+        let limit = timeout.map_or(SPIN_LIMIT, |timeout| timeout.min(SPIN_LIMIT));
         many_cpus && self.elsewhere.keep_looking(limit, look)
     }
 }
@@ -105,12 +105,12 @@ impl Spin {
         let start = last.unwrap_or_else(sys::now);
         sys::yield_now();
         let end = sys::now();
-        let in_time = end.saturating_duration_since(start) < SPIN;
+        let in_time = end.saturating_duration_since(start) < YIELD_LIMIT;
         self.quick_since = in_time.then_some(end);
         let found = look();
         match found {
             _ if !in_time && last.is_some() => {} // Who has taken the time is not known.
-            _ if !in_time => self.learn(Spun::Late),
+            _ if !in_time => self.learn(Spun::Preempted),
             true => self.learn(Spun::Hit),
             false => self.learn(Spun::Miss),
         }
@@ -129,7 +129,7 @@ impl Spin {
             sys::yield_now();
             let found = look();
             let now = sys::now();
-            let in_time = now.saturating_duration_since(last) < TAKEN;
+            let in_time = now.saturating_duration_since(last) < PREEMPTED;
             last = now;
             if found || !in_time || now.saturating_duration_since(start) >= limit {
                 self.learn(Spun::of(found, in_time));
@@ -144,7 +144,7 @@ impl Spin {
             Spun::Hit => (self.misses, self.pause) = (0, SHORTEST_PAUSE),
             Spun::Miss => self.misses = self.misses.saturating_add(1),
             // To be late is much dearer than to miss.
-            Spun::Late => (self.misses, self.pause) = (u32::MAX, (self.pause * 8).min(LONGEST_PAUSE)),
+            Spun::Preempted => (self.misses, self.pause) = (u32::MAX, (self.pause * 8).min(LONGEST_PAUSE)),
         }
     }
 }
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn who_comes_late_is_asked_more_and_more_seldom() {
         let mut spin = Spin::default();
-        assert_eq!(awake(&mut spin, 100_000, Spun::Late), 4);
-        assert_eq!(awake(&mut spin, 4 * LONGEST_PAUSE, Spun::Late), 4);
+        assert_eq!(awake(&mut spin, 100_000, Spun::Preempted), 4);
+        assert_eq!(awake(&mut spin, 4 * LONGEST_PAUSE, Spun::Preempted), 4);
     }
 }

@@ -9,7 +9,7 @@ use arc_swap::{ArcSwapOption, Guard};
 use super::Socket;
 use super::library::{Library, MAX_SOCKETS};
 use crate::error::{Error, Result};
-use crate::panics::{self, Place};
+use crate::panics::{self, FailPoint};
 use crate::sys;
 
 const BLOCK: usize = 512;
@@ -70,7 +70,7 @@ pub(crate) fn open(domain: i32, protocol: i32) -> Result<i32> {
     };
     let reserved = Reserved { library: &library, handle: library.allocate(is_vacant)? };
     let handle = reserved.handle;
-    panics::possible_at(Place::Open);
+    panics::fail_point(FailPoint::Open);
     let protocol = u16::try_from(protocol).map_err(|_| Error::Invalid)?;
     let socket = Socket::new(Arc::clone(&library), library.generation, protocol, raw, handle.to_string())?;
     sys::at_exit(at_exit);
@@ -128,7 +128,7 @@ fn close_as(handle: i32, mut close: impl FnMut(&Socket) -> Result<()>) -> Result
     // A panic on the way has broken the socket off; such a one is closed without anything that could go wrong again.
     let closed = panics::contain(|| close(&socket)).unwrap_or_else(|| {
         close(&socket)?;
-        Err(Error::Broken)
+        Err(Error::Poisoned)
     });
     if let Err(Error::BadSocket) = closed {
         return closed;
@@ -142,7 +142,7 @@ fn close_as(handle: i32, mut close: impl FnMut(&Socket) -> Result<()>) -> Result
 
 /// The process ends: what was accepted is written.
 extern "C" fn at_exit() {
-    let _whole = sys::Uncancelled::new();
+    let _whole = sys::CancelGuard::new();
     let since = sys::now();
     for slot in BLOCKS.iter().map_while(OnceLock::get).flatten() {
         panics::contain(|| {

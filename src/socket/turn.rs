@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::sys::{self, Mutex, MutexGuard};
 
-use super::core::ForWorker;
-use super::io::{Io, Orders};
-use super::{Held, Socket};
+use super::core::WorkerRequests;
+use super::io::{Commands, Io};
+use super::{Socket, StateGuard};
 use crate::error::{Error, Result};
-use crate::panics::{self, Place};
+use crate::panics::{self, FailPoint};
 use crate::reactor::lease::Tick;
 use crate::reactor::worker::{Driven, Registration};
-use crate::reactor::{Next, Pace};
+use crate::reactor::{Next, TickRate};
 use crate::sys::{Poller, current_parker};
 
 /// What a socket has once it has descriptors.
@@ -31,10 +31,10 @@ impl Drop for Reactor {
 }
 
 impl Reactor {
-    fn report(&self, what: &ForWorker) {
+    fn report(&self, what: &WorkerRequests) {
         let pace = match (what.gathering, what.report) {
-            (true, _) => Some(Pace::Fast),
-            (false, true) => Some(Pace::Slow),
+            (true, _) => Some(TickRate::Fast),
+            (false, true) => Some(TickRate::Slow),
             (false, false) => None,
         };
         if pace.is_some() || what.deadline.is_some() {
@@ -49,7 +49,7 @@ const HEARING_PAUSE: Duration = Duration::from_micros(10);
 
 /// How long a call that does not wait otherwise waits at most for another thread that reads what has come, or writes what it has
 /// queued. A look or a write of either takes microseconds; this is for a thread that has lost its processor.
-pub(super) const HEARING_TIME: Duration = Duration::from_millis(10);
+pub(super) const READ_INTERVAL: Duration = Duration::from_millis(10);
 
 impl Socket {
     /// Makes poller and worker, if this is the first time they are needed.
@@ -64,7 +64,7 @@ impl Socket {
         Ok(())
     }
 
-    pub(super) fn tell_worker(&self, what: &mut ForWorker) {
+    pub(super) fn tell_worker(&self, what: &mut WorkerRequests) {
         let Some(reactor) = self.reactor.get() else { return };
         if what.arm && reactor.registration.arm(&reactor.poller).is_err() {
             // The worker will not hear of events: it has to come and look for them.
@@ -75,19 +75,19 @@ impl Socket {
     }
 
     /// Moves everything that can be moved, waiting for at most `timeout` if that is nothing. The caller has the lease.
-    pub(super) fn turn<'a>(&'a self, held: Held<'a>, timeout: Option<Duration>) -> (Held<'a>, Result<()>) {
+    pub(super) fn turn<'a>(&'a self, held: StateGuard<'a>, timeout: Option<Duration>) -> (StateGuard<'a>, Result<()>) {
         let Some(reactor) = self.reactor.get() else { return (held, Err(Error::BadSocket)) };
         let (orders, timeout) = begin_turn(held, timeout);
         let mut io = reactor.io.lock();
-        panics::possible_at(Place::Turn);
+        panics::fail_point(FailPoint::Turn);
         let waited = io.run(self, &reactor.poller, orders, timeout);
         let held = self.end_turn(io);
         (held, waited.map_err(|error| wait_failed(&error)))
     }
 
     /// Takes note of what a turn has left for later.
-    pub(super) fn end_turn(&self, io: MutexGuard<'_, Io>) -> Held<'_> {
-        let (deadline, unsettled) = (io.next_deadline(), io.unsettled());
+    pub(super) fn end_turn(&self, io: MutexGuard<'_, Io>) -> StateGuard<'_> {
+        let (deadline, in_transition) = (io.next_deadline(), io.in_transition());
         drop(io);
         let mut held = self.lock();
         held.turns = held.turns.wrapping_add(1);
@@ -96,7 +96,7 @@ impl Socket {
         }
         held.lease.wake();
         held.io_deadline = deadline;
-        held.unsettled = unsettled;
+        held.in_transition = in_transition;
         held.expire(sys::now);
         held
     }
@@ -105,7 +105,7 @@ impl Socket {
     /// reads it, or waits until the thread that drives has. It does not look again if it has just looked and no socket of
     /// this process has subscribed to anything since.
     #[cold]
-    pub(super) fn hear_peers<'a>(&'a self, mut held: Held<'a>) -> Held<'a> {
+    pub(super) fn read_before_send<'a>(&'a self, mut held: StateGuard<'a>) -> StateGuard<'a> {
         if !held.drives() || held.led_by_waits {
             return held;
         }
@@ -121,16 +121,16 @@ impl Socket {
         if held.lease.take() {
             return self.turn_once(held);
         }
-        self.wait_for_turns(held, now + HEARING_TIME)
+        self.wait_for_turns(held, now + READ_INTERVAL)
     }
 
     /// Another thread has the lease. The turn that it is in may have passed what has come since, so the next one has to end
     /// as well.
-    pub(super) fn wait_for_turns<'a>(&'a self, mut held: Held<'a>, until: Instant) -> Held<'a> {
+    pub(super) fn wait_for_turns<'a>(&'a self, mut held: StateGuard<'a>, until: Instant) -> StateGuard<'a> {
         let parker = current_parker();
         let start = held.turns;
         let presence;
-        (presence, held) = held.stay(false);
+        (presence, held) = held.begin_call(false);
         while !held.is_closing() && !held.lease.is_free() && held.turns.wrapping_sub(start) < 2 && sys::now() < until {
             parker.prepare();
             held.turn_waiters.push(std::sync::Arc::clone(&parker));
@@ -141,27 +141,27 @@ impl Socket {
         }
         held.turn_waiters.retain(|waiter| !std::sync::Arc::ptr_eq(waiter, &parker));
         presence.end(&mut held);
-        held.pass_on();
+        held.hand_over_driver();
         if !held.is_closing() && held.lease.take() { self.turn_once(held) } else { held }
     }
 
     /// Moves what can be moved now. The caller has just taken the lease, and gives it back here.
-    fn turn_once<'a>(&'a self, held: Held<'a>) -> Held<'a> {
-        let (presence, held) = held.stay(true);
+    fn turn_once<'a>(&'a self, held: StateGuard<'a>) -> StateGuard<'a> {
+        let (presence, held) = held.begin_call(true);
         let (mut held, _) = self.turn(held, Some(Duration::ZERO));
         presence.end(&mut held);
         held.leave_lease(false);
-        held.pass_on();
+        held.hand_over_driver();
         held
     }
 
     /// Runs the commands that a caller without the lease has left.
-    pub(super) fn kick(&self) {
+    pub(super) fn run_commands(&self) {
         let mut held = self.lock();
         if !held.needs_turn() || self.reactor.get().is_none() || !held.lease.take() {
             return held.release();
         }
-        let (presence, mut held) = held.stay(true);
+        let (presence, mut held) = held.begin_call(true);
         while held.needs_turn() {
             let turned;
             (held, turned) = self.turn(held, Some(Duration::ZERO));
@@ -173,15 +173,15 @@ impl Socket {
         held.leave_lease(false);
         held.wake_ready();
         if held.lease.is_free() {
-            held.wake_leader();
+            held.wake_next_driver();
         }
         held.release();
     }
 
     /// A turn of the worker, who has just got the lease.
-    fn work<'a>(&'a self, held: Held<'a>) -> Held<'a> {
-        let (presence, mut held) = held.stay(true);
-        panics::possible_at(Place::Work);
+    fn work<'a>(&'a self, held: StateGuard<'a>) -> StateGuard<'a> {
+        let (presence, mut held) = held.begin_call(true);
+        panics::fail_point(FailPoint::Work);
         loop {
             let turned;
             (held, turned) = self.turn(held, Some(Duration::ZERO));
@@ -191,14 +191,14 @@ impl Socket {
         }
         presence.end(&mut held);
         held.leave_worker();
-        held.wake_leader();
+        held.wake_next_driver();
         held
     }
 }
 
 /// What a turn has to do, and how long it may wait. The holder of the lease is taken for asleep from here on.
-fn begin_turn(mut held: Held<'_>, mut timeout: Option<Duration>) -> (Option<Orders>, Option<Duration>) {
-    let orders = held.needs_turn().then(|| Orders {
+fn begin_turn(mut held: StateGuard<'_>, mut timeout: Option<Duration>) -> (Option<Commands>, Option<Duration>) {
+    let orders = held.needs_turn().then(|| Commands {
         commands: std::mem::take(&mut held.commands),
         resumed: std::mem::take(&mut held.pipes.resumed),
     });
@@ -207,7 +207,7 @@ fn begin_turn(mut held: Held<'_>, mut timeout: Option<Duration>) -> (Option<Orde
         let left = deadline.saturating_duration_since(sys::now());
         timeout = Some(timeout.map_or(left, |timeout| timeout.min(left)));
     }
-    if orders.as_ref().is_some_and(Orders::change_the_wait) {
+    if orders.as_ref().is_some_and(Commands::change_the_wait) {
         timeout = Some(Duration::ZERO);
     }
     if timeout != Some(Duration::ZERO) {
@@ -226,29 +226,29 @@ pub(super) fn wait_failed(error: &std::io::Error) -> Error {
 }
 
 impl Driven for Socket {
-    fn fired(&self) -> Next {
+    fn on_ready(&self) -> Next {
         let mut held = self.lock();
-        if held.is_closing() || !held.lease.fired() {
+        if held.is_closing() || !held.lease.on_ready() {
             if let Some(reactor) = self.reactor.get() {
                 // Under the lock: whoever arms does so later.
                 reactor.poller.disarm();
             }
-            let pace = (!held.is_closing()).then_some(Pace::Slow);
+            let pace = (!held.is_closing()).then_some(TickRate::Slow);
             return held.finish(|state| Next { pace, deadline: state.known_deadline });
         }
         self.work(held).finish(|state| state.next(None))
     }
 
-    fn due(&self) -> Next {
+    fn on_deadline(&self) -> Next {
         let mut held = self.lock();
         held.known_deadline = None;
-        if held.is_closing() || !held.lease.due() {
+        if held.is_closing() || !held.lease.on_deadline() {
             return held.finish(|_| Next::default());
         }
         self.work(held).finish(|state| state.next(None))
     }
 
-    fn tick(&self) -> Next {
+    fn on_tick(&self) -> Next {
         let mut held = self.lock();
         if held.is_closing() {
             return held.finish(|_| Next::default());
@@ -259,14 +259,14 @@ impl Driven for Socket {
             let before = now.checked_sub(held.pipes.gather_age(now));
             held.pipes.batching.overtake();
             held.gather_watched = !held.pipes.flush_gathered(before) || held.pipes.batching.batches_since(before);
-            pace = held.gather_watched.then_some(Pace::Fast);
+            pace = held.gather_watched.then_some(TickRate::Fast);
             if pace.is_none() {
                 held.pipes.rest();
             }
         }
-        match held.lease.tick() {
+        match held.lease.on_tick() {
             Tick::Drop => {}
-            Tick::Stay => pace = pace.max(Some(Pace::Slow)),
+            Tick::Stay => pace = pace.max(Some(TickRate::Slow)),
             Tick::Taken => held = self.work(held),
         }
         if pace.is_some() {
@@ -307,7 +307,7 @@ mod tests {
         let reactor = binder.reactor.get().unwrap();
         reactor.registration.refused.store(true, std::sync::atomic::Ordering::Relaxed);
         reactor.poller.disarm();
-        binder.with(|state| state.pipes.after().worker.arm = true);
+        binder.with(|state| state.pipes.effects().worker.arm = true);
         connector.connect(address.as_bytes()).unwrap();
         let until = Instant::now() + PATIENCE;
         while connector.with(|state| state.stats.current_connections) == 0 {

@@ -5,35 +5,35 @@
 use std::time::{Duration, Instant};
 
 use super::State;
-use super::core::Want;
+use super::core::WaitFor;
 use super::core::timeout;
-use super::spin::{LOOK_OUT, SPIN, Spun, TAKEN};
-use super::turn::HEARING_TIME;
-use super::{Held, Socket};
+use super::spin::{PREEMPTED, SPIN_LIMIT, Spun, YIELD_LIMIT};
+use super::turn::READ_INTERVAL;
+use super::{Socket, StateGuard};
 use crate::error::{Error, Result};
-use crate::panics::{self, Place};
+use crate::panics::{self, FailPoint};
 use crate::sys::{self, Parker, Unparked, current_parker};
 
 /// How long a caller waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Limit {
+pub(super) enum Timeout {
     /// Not at all, but what the kernel has is looked at once.
-    Once,
+    Poll,
     Until(Instant),
-    Never,
+    Infinite,
 }
 
-impl Limit {
+impl Timeout {
     /// From an option in milliseconds.
     pub(super) fn of(millis: i32) -> Self {
-        timeout(millis).map_or(Self::Never, |limit| Self::Until(sys::now() + limit))
+        timeout(millis).map_or(Self::Infinite, |limit| Self::Until(sys::now() + limit))
     }
 
     pub(super) fn remaining(self) -> Option<Duration> {
         match self {
-            Self::Once => Some(Duration::ZERO),
+            Self::Poll => Some(Duration::ZERO),
             Self::Until(at) => Some(at.saturating_duration_since(sys::now())),
-            Self::Never => None,
+            Self::Infinite => None,
         }
     }
 
@@ -44,7 +44,7 @@ impl Limit {
     pub(super) fn deadline(self) -> Option<Instant> {
         match self {
             Self::Until(at) => Some(at),
-            Self::Once | Self::Never => None,
+            Self::Poll | Self::Infinite => None,
         }
     }
 }
@@ -53,17 +53,17 @@ impl Socket {
     /// Repeats `attempt` until it says anything but "not now", or the time is over.
     pub(super) fn wait_until<'a>(
         &'a self,
-        held: Held<'a>,
-        want: Want,
-        limit: Limit,
+        held: StateGuard<'a>,
+        want: WaitFor,
+        limit: Timeout,
         mut attempt: impl FnMut(&mut State) -> Result<()>,
-    ) -> (Held<'a>, Result<()>) {
-        let (mut presence, mut held) = held.stay(false);
+    ) -> (StateGuard<'a>, Result<()>) {
+        let (mut presence, mut held) = held.begin_call(false);
         let result = loop {
             if held.is_closing() {
-                break Err(held.farewell());
+                break Err(held.close_error());
             }
-            panics::possible_at(Place::Wait);
+            panics::fail_point(FailPoint::Wait);
             // Nothing that was gathered waits while its sender does.
             if !held.pipes.gathered.is_empty() {
                 held.pipes.flush_gathered(None);
@@ -75,15 +75,15 @@ impl Socket {
                 }
             }
             let ended;
-            if presence.leads || (held.drives() && held.lease.take()) {
-                presence.leads = true;
+            if presence.is_driver || (held.drives() && held.lease.take()) {
+                presence.is_driver = true;
                 let waited;
                 (held, waited) = self.turn(held, limit.remaining());
                 ended = waited.err();
-            } else if limit == Limit::Once {
+            } else if limit == Timeout::Poll {
                 if held.lease.is_workers() && !held.lease.is_owned() {
                     // It may be on its way to us with what we look for.
-                    held = self.wait_for_turns(held, sys::now() + HEARING_TIME);
+                    held = self.wait_for_turns(held, sys::now() + READ_INTERVAL);
                 }
                 // What a neighbour has sent is there, even if the thread that was woken to read the note has not run yet.
                 self.take_mail(&mut held);
@@ -95,7 +95,7 @@ impl Socket {
                 ended = (slept == Unparked::Interrupted).then_some(Error::Interrupted);
             }
             if held.is_closing() {
-                break Err(held.farewell());
+                break Err(held.close_error());
             }
             match attempt(&mut held) {
                 Err(Error::WouldBlock) => {}
@@ -105,28 +105,33 @@ impl Socket {
                 break Err(error);
             }
             match limit {
-                Limit::Once => break Err(Error::WouldBlock),
-                Limit::Until(at) if sys::now() >= at => break Err(Error::TimedOut),
+                Timeout::Poll => break Err(Error::WouldBlock),
+                Timeout::Until(at) if sys::now() >= at => break Err(Error::TimedOut),
                 _ => {}
             }
         };
-        let leads = presence.leads;
+        let is_driver = presence.is_driver;
         presence.end(&mut held);
-        if leads {
+        if is_driver {
             held.leave_lease(result.is_ok());
         }
-        held.pass_on();
+        held.hand_over_driver();
         (held, result)
     }
 
     /// Tells whether it is done, and whether that was no waste of the processor's time.
     fn spin(&self, parker: &Parker, done: impl Fn() -> bool) -> (bool, bool) {
         let many_cpus = self.library.has_many_cpus();
-        parker.spin(LOOK_OUT, if many_cpus { TAKEN } else { SPIN }, many_cpus, done)
+        parker.spin(SPIN_LIMIT, if many_cpus { PREEMPTED } else { YIELD_LIMIT }, many_cpus, done)
     }
 
     /// Sleeps until woken, for a caller that does not drive.
-    fn park<'a>(&'a self, mut held: Held<'a>, want: Want, deadline: Option<Instant>) -> (Held<'a>, Unparked) {
+    fn park<'a>(
+        &'a self,
+        mut held: StateGuard<'a>,
+        want: WaitFor,
+        deadline: Option<Instant>,
+    ) -> (StateGuard<'a>, Unparked) {
         let parker = current_parker();
         parker.prepare();
         let alone = !held.drives();

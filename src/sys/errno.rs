@@ -20,7 +20,7 @@ impl From<io::Error> for Error {
 pub(crate) fn number_of(error: Error) -> i32 {
     match error {
         Error::BadSocket | Error::Terminated => libc::EBADF,
-        Error::Broken => libc::ENOTRECOVERABLE,
+        Error::Poisoned => libc::ENOTRECOVERABLE,
         Error::WouldBlock | Error::NoPeer | Error::WrongState => libc::EAGAIN,
         Error::TimedOut => libc::ETIMEDOUT,
         Error::Interrupted => libc::EINTR,

@@ -18,7 +18,7 @@
 //! | [`files`] | files that name sockets: whose they are, and a lock on their folder |
 //! | [`Readiness`] | a descriptor that a program can wait for; where the system can, also one in which a poller is |
 //! | [`Tripwire`] | ends the waits of a process that has closed our descriptors |
-//! | [`generation`], [`at_exit`], [`Uncancelled`] | fork, exit and pthread_cancel |
+//! | [`generation`], [`at_exit`], [`CancelGuard`] | fork, exit and pthread_cancel |
 //!
 //! There are two implementations, and a third for the simulator, where one thread runs at a time, in an order that a seed
 //! decides (`simulated`). `linux` makes its own system calls. `portable` (the feature `portable-sys`, and every
@@ -105,7 +105,7 @@ pub(crate) use os::system::{interface_index, tell};
 pub(crate) use os::{Adopted, Claim, Facts};
 #[cfg(not(simulated))]
 pub(crate) use os::{RawSource, Source};
-pub(crate) use process::{Uncancelled, generation, on_fork};
+pub(crate) use process::{CancelGuard, generation, on_fork};
 #[cfg(not(simulated))]
 pub(crate) use process::{at_exit, nap, spawn};
 #[cfg(not(simulated))]

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
 
-use super::process::{Uncancelled, generation, on_fork};
+use super::process::{CancelGuard, generation, on_fork};
 
 /// Taken from the system at once: a system call for each few bytes would cost more than what they are for.
 const POOL: usize = 1024;
@@ -49,7 +49,7 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
 
 fn fill(bytes: &mut [u8]) {
     // getrandom(2) is a cancellation point in libc, and any call may be the one that needs it.
-    let _whole = Uncancelled::new();
+    let _whole = CancelGuard::new();
     if getrandom::fill(bytes).is_err() {
         // A system without its random source still has what std keys its hash maps with.
         for (at, byte) in bytes.iter_mut().enumerate() {

@@ -41,7 +41,7 @@ pub(crate) type Post = (Arc<dyn PipeEvents>, Note);
 
 /// One endpoint of one socket.
 #[derive(Clone)]
-pub(crate) struct Party {
+pub(crate) struct EndpointRef {
     pub socket: Weak<dyn PipeEvents>,
     /// Distinguishes sockets of the process.
     pub owner: u64,
@@ -51,7 +51,7 @@ pub(crate) struct Party {
     pub forwards: bool,
 }
 
-impl Party {
+impl EndpointRef {
     fn is(&self, other: &Self) -> bool {
         (self.owner, self.endpoint) == (other.owner, other.endpoint)
     }
@@ -79,7 +79,7 @@ pub(crate) struct Link {
 }
 
 struct End {
-    party: Party,
+    party: EndpointRef,
     pipe: OnceLock<PipeId>,
     incoming: Incoming,
 }
@@ -88,7 +88,7 @@ struct End {
 #[derive(Default)]
 struct Incoming {
     queue: Mutex<Queue>,
-    account: Account,
+    counts: ConsumerCounts,
 }
 
 /// What this side is to receive and has not taken over yet.
@@ -112,7 +112,7 @@ struct Queue {
 /// The receiver's account, on a line of its own: it counts each message it hands out without the queue's lock.
 #[derive(Default)]
 #[repr(align(128))]
-struct Account {
+struct ConsumerCounts {
     received_bytes: AtomicUsize,
     received: AtomicUsize,
     /// The slot is taken: the receiver has to look into it after each message.
@@ -133,8 +133,8 @@ impl Incoming {
         if fits(queue) {
             return true;
         }
-        queue.received = self.account.received.load(Ordering::SeqCst);
-        queue.received_bytes = self.account.received_bytes.load(Ordering::SeqCst);
+        queue.received = self.counts.received.load(Ordering::SeqCst);
+        queue.received_bytes = self.counts.received_bytes.load(Ordering::SeqCst);
         fits(queue)
     }
 
@@ -145,7 +145,7 @@ impl Incoming {
             queue.slot = Some(waiting);
             return false;
         }
-        self.account.blocked.store(false, Ordering::SeqCst);
+        self.counts.blocked.store(false, Ordering::SeqCst);
         queue.push(*waiting);
         true
     }
@@ -177,8 +177,9 @@ pub(crate) struct Received {
 }
 
 impl Link {
-    fn new(binder: &Party, connector: &Party) -> Arc<Self> {
-        let end = |party: &Party| End { party: party.clone(), pipe: OnceLock::new(), incoming: Incoming::default() };
+    fn new(binder: &EndpointRef, connector: &EndpointRef) -> Arc<Self> {
+        let end =
+            |party: &EndpointRef| End { party: party.clone(), pipe: OnceLock::new(), incoming: Incoming::default() };
         Arc::new(Self { sides: [end(binder), end(connector)] })
     }
 
@@ -231,8 +232,8 @@ impl Link {
     /// How many messages a side has sent, with how many bytes, and how many it has received.
     pub(crate) fn traffic(&self, side: Side) -> [usize; 4] {
         let queue = self.end(side.other()).incoming.queue.lock();
-        let account = &self.end(side).incoming.account;
-        let received = (account.received.load(Ordering::SeqCst), account.received_bytes.load(Ordering::SeqCst));
+        let counts = &self.end(side).incoming.counts;
+        let received = (counts.received.load(Ordering::SeqCst), counts.received_bytes.load(Ordering::SeqCst));
         [queue.sent, queue.sent_bytes, received.0, received.1]
     }
 
@@ -246,7 +247,7 @@ impl Link {
         let incoming = &self.end(from.other()).incoming;
         let mut queue = incoming.queue.lock();
         if limitless && let Some(waiting) = queue.slot.take() {
-            incoming.account.blocked.store(false, Ordering::SeqCst);
+            incoming.counts.blocked.store(false, Ordering::SeqCst);
             queue.push(*waiting);
         }
         if queue.slot.is_some() || queue.closed {
@@ -263,7 +264,7 @@ impl Link {
                 queue.push(body);
             } else {
                 queue.slot = Some(Box::new(body));
-                incoming.account.blocked.store(true, Ordering::SeqCst);
+                incoming.counts.blocked.store(true, Ordering::SeqCst);
                 // The receiver may have made room before it could see that.
                 incoming.empty_slot(&mut queue);
             }
@@ -275,7 +276,7 @@ impl Link {
     /// Takes the oldest message. `taken` belongs to the receiver alone: what it has taken over with one lock.
     pub(crate) fn recv(&self, side: Side, taken: &mut Inbox, message: &mut Message) -> Option<Received> {
         let incoming = &self.end(side).incoming;
-        let account = &incoming.account;
+        let counts = &incoming.counts;
         if taken.is_empty() {
             taken.append(&mut incoming.queue.lock().messages);
         }
@@ -283,11 +284,11 @@ impl Link {
             return None;
         }
         // Only this side writes the account.
-        let bytes = account.received_bytes.load(Ordering::Relaxed) + message.body.len();
+        let bytes = counts.received_bytes.load(Ordering::Relaxed) + message.body.len();
         // Seen by whoever sees the next line.
-        account.received_bytes.store(bytes, Ordering::Release);
-        account.received.store(account.received.load(Ordering::Relaxed) + 1, Ordering::SeqCst);
-        let wake_sender = account.blocked.load(Ordering::SeqCst) && incoming.empty_slot(&mut incoming.queue.lock());
+        counts.received_bytes.store(bytes, Ordering::Release);
+        counts.received.store(counts.received.load(Ordering::Relaxed) + 1, Ordering::SeqCst);
+        let wake_sender = counts.blocked.load(Ordering::SeqCst) && incoming.empty_slot(&mut incoming.queue.lock());
         if taken.is_empty() {
             let mut queue = incoming.queue.lock();
             taken.append(&mut queue.messages);
@@ -306,7 +307,7 @@ impl Link {
         let receiver = &self.end(side.other()).incoming;
         let mut outgoing = receiver.queue.lock();
         outgoing.closed = true;
-        receiver.account.blocked.store(false, Ordering::SeqCst);
+        receiver.counts.blocked.store(false, Ordering::SeqCst);
         if let Some(waiting) = outgoing.slot.take() {
             outgoing.push(*waiting);
         }
@@ -327,17 +328,17 @@ pub(crate) struct Registry {
 
 #[derive(Default)]
 struct Name {
-    binder: Option<Party>,
+    binder: Option<EndpointRef>,
     connectors: Vec<Connector>,
 }
 
 struct Connector {
-    party: Party,
-    state: Standing,
+    party: EndpointRef,
+    state: ConnectorState,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum ConnectorState {
     Waiting,
     Linked,
     /// It would not take the link it was given (it has another peer); it asks again when that changes.
@@ -351,8 +352,8 @@ impl Name {
         let Some(socket) = binder.socket.upgrade() else { return Vec::new() };
         let mut posts: Vec<Post> = Vec::new();
         for connector in &mut self.connectors {
-            if connector.state == Standing::Waiting && compatible(binder.protocol, connector.party.protocol) {
-                connector.state = Standing::Linked;
+            if connector.state == ConnectorState::Waiting && compatible(binder.protocol, connector.party.protocol) {
+                connector.state = ConnectorState::Linked;
                 let link = Link::new(binder, &connector.party);
                 posts.push((Arc::clone(&socket), Note::Offer { link, waited }));
             }
@@ -367,7 +368,7 @@ impl Registry {
     }
 
     /// Takes a name. The posts are for the caller to deliver once it holds no lock.
-    pub(crate) fn bind(&self, name: &[u8], party: Party) -> Result<Vec<Post>> {
+    pub(crate) fn bind(&self, name: &[u8], party: EndpointRef) -> Result<Vec<Post>> {
         let mut names = self.names.lock();
         let entry = names.entry(name.to_vec()).or_default();
         if entry.binder.is_some() {
@@ -377,15 +378,15 @@ impl Registry {
         Ok(entry.offers(self.compatible, true))
     }
 
-    pub(crate) fn connect(&self, name: &[u8], party: Party) -> Vec<Post> {
+    pub(crate) fn connect(&self, name: &[u8], party: EndpointRef) -> Vec<Post> {
         let mut names = self.names.lock();
         let entry = names.entry(name.to_vec()).or_default();
-        entry.connectors.push(Connector { party, state: Standing::Waiting });
+        entry.connectors.push(Connector { party, state: ConnectorState::Waiting });
         entry.offers(self.compatible, false)
     }
 
     /// An endpoint goes away.
-    pub(crate) fn leave(&self, name: &[u8], party: &Party) {
+    pub(crate) fn leave(&self, name: &[u8], party: &EndpointRef) {
         let mut names = self.names.lock();
         let Some(entry) = names.get_mut(name) else { return };
         if entry.binder.as_ref().is_some_and(|binder| binder.is(party)) {
@@ -398,23 +399,23 @@ impl Registry {
     }
 
     /// A connector has lost its link: it is offered to whoever has the name now.
-    pub(crate) fn unlink(&self, name: &[u8], party: &Party) -> Vec<Post> {
-        self.set_standing(name, party, Standing::Waiting);
+    pub(crate) fn unlink(&self, name: &[u8], party: &EndpointRef) -> Vec<Post> {
+        self.set_state(name, party, ConnectorState::Waiting);
         self.offer(name)
     }
 
     /// The binder cannot take the connector of this link now. Called under the binder's lock, so that no pipe of its goes
     /// away between the refusal and this.
     pub(crate) fn refuse(&self, name: &[u8], link: &Link) {
-        self.set_standing(name, &link.end(Side::Connector).party, Standing::Waiting);
+        self.set_state(name, &link.end(Side::Connector).party, ConnectorState::Waiting);
     }
 
     /// A connector cannot take a link now.
-    pub(crate) fn decline(&self, name: &[u8], party: &Party) {
-        self.set_standing(name, party, Standing::Declined);
+    pub(crate) fn decline(&self, name: &[u8], party: &EndpointRef) {
+        self.set_state(name, party, ConnectorState::Declined);
     }
 
-    fn set_standing(&self, name: &[u8], party: &Party, state: Standing) {
+    fn set_state(&self, name: &[u8], party: &EndpointRef, state: ConnectorState) {
         let mut names = self.names.lock();
         let connectors = names.get_mut(name).map(|entry| &mut entry.connectors);
         for connector in connectors.into_iter().flatten().filter(|connector| connector.party.is(party)) {
@@ -429,12 +430,12 @@ impl Registry {
     }
 
     /// A socket with an endpoint of this name has a pipe less: its connector, or those that wait for it, may try again.
-    pub(crate) fn retry(&self, name: &[u8], party: &Party) -> Vec<Post> {
+    pub(crate) fn retry(&self, name: &[u8], party: &EndpointRef) -> Vec<Post> {
         let mut names = self.names.lock();
         let Some(entry) = names.get_mut(name) else { return Vec::new() };
         for connector in &mut entry.connectors {
-            if connector.state == Standing::Declined && connector.party.is(party) {
-                connector.state = Standing::Waiting;
+            if connector.state == ConnectorState::Declined && connector.party.is(party) {
+                connector.state = ConnectorState::Waiting;
             }
         }
         entry.offers(self.compatible, false)
@@ -450,9 +451,9 @@ mod tests {
         fn post(&self, _note: Note) {}
     }
 
-    fn party(socket: &Arc<Nobody>, owner: u64, protocol: u16) -> Party {
+    fn party(socket: &Arc<Nobody>, owner: u64, protocol: u16) -> EndpointRef {
         let weak: Weak<Nobody> = Arc::downgrade(socket);
-        Party { socket: weak, owner, endpoint: 1, protocol, forwards: false }
+        EndpointRef { socket: weak, owner, endpoint: 1, protocol, forwards: false }
     }
 
     fn link(limit: usize) -> Arc<Link> {

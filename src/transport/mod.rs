@@ -40,7 +40,7 @@ use session::Greeting;
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(simulated, allow(dead_code, reason = "simulated streams have buffers of their own"))]
 #[cfg_attr(
-    not(all(ipc, ws)),
+    not(any(simulated, all(ipc, ws))),
     allow(dead_code, reason = "options are kept whether or not there is a transport for them")
 )]
 pub(crate) struct Settings {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::sys::{self, Mutex};
 
-use crate::panics::{self, Place};
+use crate::panics::{self, FailPoint};
 
 /// Bytes of a thread's stack: what std gives one. The system's resolver may load modules of any kind.
 const STACK: usize = 2 * 1024 * 1024;
@@ -92,7 +92,7 @@ impl Resolver {
             drop(work);
             // A thread that panics would leave everybody waiting who has asked for the name, or will.
             let addresses = panics::contain(|| {
-                panics::possible_at(Place::LookUp);
+                panics::fail_point(FailPoint::LookUp);
                 (self.find)(&name.0, name.1)
             });
             let addresses = addresses.unwrap_or_default();

@@ -10,7 +10,7 @@ use loom::thread::{self, JoinHandle};
 use super::check;
 use super::mailbox::{Mailbox, Owner};
 use super::sys::{Mutex, MutexGuard, Parker};
-use super::waiters::{Waiters, Wakes, Want};
+use super::waiters::{WaitFor, Waiters, Wakes};
 
 /// Each note is a message, and so many answers follow, one after the other: the neighbour's, our own to that, and so on.
 type Note = usize;
@@ -32,13 +32,13 @@ struct State {
     posts: Vec<Note>,
 }
 
-struct Held<'a> {
+struct StateGuard<'a> {
     socket: &'a Socket,
     guard: MutexGuard<'a, State>,
     looks: bool,
 }
 
-impl Deref for Held<'_> {
+impl Deref for StateGuard<'_> {
     type Target = State;
 
     fn deref(&self) -> &State {
@@ -46,7 +46,7 @@ impl Deref for Held<'_> {
     }
 }
 
-impl DerefMut for Held<'_> {
+impl DerefMut for StateGuard<'_> {
     fn deref_mut(&mut self) -> &mut State {
         &mut self.guard
     }
@@ -60,9 +60,9 @@ loom::thread_local! {
 /// A thread posts, its neighbour answers in that call, and the answer to that is left to the first.
 const DEEPEST: u32 = 3;
 
-impl Held<'_> {
+impl StateGuard<'_> {
     fn release(self) {
-        let Held { socket, mut guard, looks } = self;
+        let StateGuard { socket, mut guard, looks } = self;
         let (wakes, posts) = (std::mem::take(&mut guard.wakes), std::mem::take(&mut guard.posts));
         drop(guard);
         wakes.iter().for_each(|parker| parker.wake());
@@ -85,38 +85,38 @@ impl State {
 }
 
 impl Owner<Note> for Socket {
-    type Held<'a> = Held<'a>;
+    type StateGuard<'a> = StateGuard<'a>;
 
-    fn try_lock(&self) -> Option<Held<'_>> {
-        Some(Held { socket: self, guard: self.state.try_lock()?, looks: false })
+    fn try_lock(&self) -> Option<StateGuard<'_>> {
+        Some(StateGuard { socket: self, guard: self.state.try_lock()?, looks: false })
     }
 
-    fn lock(&self) -> Held<'_> {
-        Held { socket: self, guard: self.state.lock(), looks: false }
+    fn lock(&self) -> StateGuard<'_> {
+        StateGuard { socket: self, guard: self.state.lock(), looks: false }
     }
 
-    fn release(held: Held<'_>) {
+    fn release(held: StateGuard<'_>) {
         held.release();
     }
 
-    fn take_note(&self, held: &mut Held<'_>, answers: Note) {
+    fn take_note(&self, held: &mut StateGuard<'_>, answers: Note) {
         held.inbox += 1;
         held.wake_ready();
         held.posts.extend(answers.checked_sub(1));
     }
 
-    fn posts(held: &Held<'_>) -> bool {
+    fn posts(held: &StateGuard<'_>) -> bool {
         !held.posts.is_empty()
     }
 
-    fn answering<'a>(held: &'a mut Held<'_>) -> &'a mut bool {
+    fn answering<'a>(held: &'a mut StateGuard<'_>) -> &'a mut bool {
         &mut held.answering
     }
 }
 
 impl Socket {
-    fn visit(&self) -> Held<'_> {
-        Held { socket: self, guard: self.state.lock(), looks: true }
+    fn visit(&self) -> StateGuard<'_> {
+        StateGuard { socket: self, guard: self.state.lock(), looks: true }
     }
 
     fn post(&self, note: Note) {
@@ -149,9 +149,9 @@ impl Socket {
         came
     }
 
-    fn sleep<'a>(&'a self, mut held: Held<'a>, deadline: Option<Instant>) -> Held<'a> {
+    fn sleep<'a>(&'a self, mut held: StateGuard<'a>, deadline: Option<Instant>) -> StateGuard<'a> {
         let parker = Arc::default();
-        held.waiters.add(&parker, Want::Recv);
+        held.waiters.add(&parker, WaitFor::Recv);
         held.release();
         parker.park(deadline);
         let mut held = self.visit();

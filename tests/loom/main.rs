@@ -12,7 +12,7 @@
 //! | model | has | stands for |
 //! | --- | --- | --- |
 //! | `parker` | both parkers | their threads and those that wake them |
-//! | `mail` | mailbox, waiters, parker | sockets of one process: the notes are numbers, `Held::release` is short |
+//! | `mail` | mailbox, waiters, parker | sockets of one process: the notes are numbers, `StateGuard::release` is short |
 //! | `socket` | lease, waiters, parker | `src/socket/{wait,turn,poll,close}.rs` in the same order of steps, with a poller that is a flag; and the worker |
 //!
 //! What is wrong in those loops and right in the third model is not found here; the simulator runs them as they are.
@@ -35,7 +35,7 @@ mod sys;
 #[allow(dead_code, reason = "the models have no device and no kernel that is full")]
 mod waiters;
 
-/// What a [`waiters::Want`] names.
+/// What a [`waiters::WaitFor`] names.
 mod pattern {
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub(crate) struct DeviceId;

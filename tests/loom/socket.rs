@@ -11,7 +11,7 @@ use loom::thread::{self, JoinHandle};
 use super::check;
 use super::lease::{Lease, Leave, Tick};
 use super::sys::{Parker, linux};
-use super::waiters::{Waiters, Wakes, Want};
+use super::waiters::{WaitFor, Waiters, Wakes};
 
 // The kernel: what sys::Poller, sys::Hub and the worker's channel offer.
 
@@ -61,7 +61,7 @@ impl Inner {
 
 impl Kernel {
     /// Obeys, waits for the poller, and reads what is there.
-    fn wait(&self, commands: usize, limit: Limit<'_>) -> usize {
+    fn wait(&self, commands: usize, limit: Timeout<'_>) -> usize {
         let mut inner = self.inner.lock().unwrap();
         inner.obeyed += commands;
         while !inner.is_ready() && !limit.is_over() {
@@ -134,19 +134,19 @@ impl Kernel {
 
 /// How long a caller waits.
 #[derive(Clone, Copy)]
-enum Limit<'a> {
-    Once,
+enum Timeout<'a> {
+    Poll,
     /// In the poller until the flag is raised, which also notifies; elsewhere not at all.
     Until(&'a AtomicBool),
-    Never,
+    Infinite,
 }
 
-impl Limit<'_> {
+impl Timeout<'_> {
     fn is_over(self) -> bool {
         match self {
-            Self::Once => true,
+            Self::Poll => true,
             Self::Until(over) => over.load(Ordering::SeqCst),
-            Self::Never => false,
+            Self::Infinite => false,
         }
     }
 }
@@ -173,13 +173,13 @@ struct State {
     closing: bool,
     inside: usize,
     closer: Option<Arc<Parker>>,
-    after: After,
+    after: Effects,
     /// Waiters that were woken and have not come back to the lock.
     coming: Vec<Arc<Parker>>,
 }
 
 #[derive(Default)]
-struct After {
+struct Effects {
     wakes: Wakes<Parker>,
     notify: bool,
     arm: bool,
@@ -193,12 +193,12 @@ enum Failure {
     WouldBlock,
 }
 
-struct Held<'a> {
+struct StateGuard<'a> {
     socket: &'a Socket,
     guard: MutexGuard<'a, State>,
 }
 
-impl Deref for Held<'_> {
+impl Deref for StateGuard<'_> {
     type Target = State;
 
     fn deref(&self) -> &State {
@@ -206,13 +206,13 @@ impl Deref for Held<'_> {
     }
 }
 
-impl DerefMut for Held<'_> {
+impl DerefMut for StateGuard<'_> {
     fn deref_mut(&mut self) -> &mut State {
         &mut self.guard
     }
 }
 
-impl Held<'_> {
+impl StateGuard<'_> {
     fn release(self) {
         let Self { socket, guard: mut state } = self;
         let kick = state.needs_turn() && state.needs_driver();
@@ -263,7 +263,7 @@ impl State {
         }
     }
 
-    fn wake_leader(&mut self) {
+    fn wake_next_driver(&mut self) {
         if !self.waiters.is_empty() && !self.lease.is_owned() {
             self.waiters.wake_first(&mut self.after.wakes);
         }
@@ -287,7 +287,7 @@ impl State {
         self.wake_closer();
     }
 
-    fn pass_on(&mut self) {
+    fn hand_over_driver(&mut self) {
         self.wake_ready();
         if self.needs_driver() && !self.waiters.is_empty() {
             self.waiters.wake_first(&mut self.after.wakes);
@@ -311,11 +311,11 @@ impl Socket {
         Arc::new(socket)
     }
 
-    fn lock(&self) -> Held<'_> {
-        Held { socket: self, guard: self.state.lock().unwrap() }
+    fn lock(&self) -> StateGuard<'_> {
+        StateGuard { socket: self, guard: self.state.lock().unwrap() }
     }
 
-    fn perform(&self, mut after: After) {
+    fn perform(&self, mut after: Effects) {
         if after.notify {
             self.kernel.change(|inner| inner.notified = true);
         }
@@ -333,12 +333,12 @@ impl Socket {
         }
     }
 
-    fn turn<'a>(&'a self, mut held: Held<'a>, mut limit: Limit<'_>) -> Held<'a> {
+    fn turn<'a>(&'a self, mut held: StateGuard<'a>, mut limit: Timeout<'_>) -> StateGuard<'a> {
         let commands = std::mem::take(&mut held.commands);
         if commands > 0 {
-            limit = Limit::Once;
+            limit = Timeout::Poll;
         }
-        if !matches!(limit, Limit::Once) {
+        if !matches!(limit, Timeout::Poll) {
             held.lease.sleep();
         }
         held.release();
@@ -366,20 +366,20 @@ impl Socket {
         }
         held.inside += 1;
         while held.needs_turn() {
-            held = self.turn(held, Limit::Once);
+            held = self.turn(held, Timeout::Poll);
         }
         held.inside -= 1;
         held.leave_lease(false);
         held.wake_ready();
         if held.lease.is_free() {
-            held.wake_leader();
+            held.wake_next_driver();
         }
         held.release();
     }
 
     // Callers.
 
-    fn recv(&self, limit: Limit<'_>) -> Result<(), Failure> {
+    fn recv(&self, limit: Timeout<'_>) -> Result<(), Failure> {
         let mut held = self.lock();
         if held.closing {
             held.release();
@@ -399,8 +399,8 @@ impl Socket {
             if leads || held.lease.take() {
                 leads = true;
                 held = self.turn(held, limit);
-            } else if !matches!(limit, Limit::Once) {
-                over = matches!(limit, Limit::Until(_));
+            } else if !matches!(limit, Timeout::Poll) {
+                over = matches!(limit, Timeout::Until(_));
                 held = self.park(held, over.then(Instant::now));
             }
             if held.closing {
@@ -410,7 +410,7 @@ impl Socket {
                 break Ok(());
             }
             match limit {
-                Limit::Once => break Err(Failure::WouldBlock),
+                Timeout::Poll => break Err(Failure::WouldBlock),
                 _ if over || limit.is_over() => break Err(Failure::TimedOut),
                 _ => {}
             }
@@ -419,15 +419,15 @@ impl Socket {
         if leads {
             held.leave_lease(result.is_ok());
         }
-        held.pass_on();
+        held.hand_over_driver();
         held.release();
         result
     }
 
-    fn park<'a>(&'a self, mut held: Held<'a>, deadline: Option<Instant>) -> Held<'a> {
+    fn park<'a>(&'a self, mut held: StateGuard<'a>, deadline: Option<Instant>) -> StateGuard<'a> {
         let parker = Arc::new(Parker::default());
         parker.prepare();
-        held.waiters.add(&parker, Want::Recv);
+        held.waiters.add(&parker, WaitFor::Recv);
         held.release();
         parker.park(deadline);
         let mut held = self.lock();
@@ -453,7 +453,7 @@ impl Socket {
             if leads {
                 held.lease.wake();
                 while std::mem::take(&mut turns) || held.needs_turn() {
-                    held = self.turn(held, Limit::Once);
+                    held = self.turn(held, Timeout::Poll);
                 }
                 // It may have come during the turn, when this thread was no waiter.
                 if held.closing {
@@ -463,7 +463,7 @@ impl Socket {
             if held.inbox > 0 {
                 break (held, true);
             }
-            held.waiters.add(&parker, Want::Both);
+            held.waiters.add(&parker, WaitFor::Both);
             if leads {
                 held.lease.sleep();
             }
@@ -474,7 +474,7 @@ impl Socket {
         if leads {
             held.leave_lease(ready);
         }
-        held.pass_on();
+        held.hand_over_driver();
         held.release();
         ready
     }
@@ -517,10 +517,10 @@ impl Socket {
         state.interrupt();
         held = self.wait_alone(held);
         assert!(held.lease.take_to_end(), "nobody else is inside");
-        self.turn(held, Limit::Once).release();
+        self.turn(held, Timeout::Poll).release();
     }
 
-    fn wait_alone<'a>(&'a self, mut held: Held<'a>) -> Held<'a> {
+    fn wait_alone<'a>(&'a self, mut held: StateGuard<'a>) -> StateGuard<'a> {
         let parker = Arc::new(Parker::default());
         loop {
             parker.prepare();
@@ -549,21 +549,21 @@ impl Socket {
             }
             ticking |= round.request;
             if round.fired {
-                ticking |= self.fired();
+                ticking |= self.on_ready();
             }
             if round.due {
-                self.due();
+                self.on_deadline();
             }
             if ticking {
-                ticking = self.tick();
+                ticking = self.on_tick();
             }
         }
     }
 
-    fn drive<'a>(&'a self, mut held: Held<'a>) {
+    fn drive<'a>(&'a self, mut held: StateGuard<'a>) {
         held.inside += 1;
         loop {
-            held = self.turn(held, Limit::Once);
+            held = self.turn(held, Timeout::Poll);
             if !held.needs_turn() {
                 break;
             }
@@ -571,13 +571,13 @@ impl Socket {
         held.inside -= 1;
         held.after.arm |= held.lease.leave_armed();
         held.wake_closer();
-        held.wake_leader();
+        held.wake_next_driver();
         held.release();
     }
 
-    fn fired(&self) -> bool {
+    fn on_ready(&self) -> bool {
         let mut held = self.lock();
-        if held.closing || !held.lease.fired() {
+        if held.closing || !held.lease.on_ready() {
             let ticks = !held.closing;
             held.release();
             return ticks;
@@ -586,21 +586,21 @@ impl Socket {
         false
     }
 
-    fn due(&self) {
+    fn on_deadline(&self) {
         let mut held = self.lock();
-        if held.closing || !held.lease.due() {
+        if held.closing || !held.lease.on_deadline() {
             return held.release();
         }
         self.drive(held);
     }
 
-    fn tick(&self) -> bool {
+    fn on_tick(&self) -> bool {
         let mut held = self.lock();
         if held.closing {
             held.release();
             return false;
         }
-        let tick = held.lease.tick();
+        let tick = held.lease.on_tick();
         if tick == Tick::Taken {
             self.drive(held)
         } else {
@@ -634,7 +634,7 @@ impl Scene {
         let socket = Arc::clone(&self.socket);
         thread::spawn(move || {
             for _ in 0..messages {
-                assert_eq!(socket.recv(Limit::Never), Ok(()));
+                assert_eq!(socket.recv(Timeout::Infinite), Ok(()));
             }
         })
     }
@@ -648,13 +648,13 @@ impl Scene {
     /// A thread that receives until the socket is closed.
     fn caller_until_close(&self) -> JoinHandle<()> {
         let socket = Arc::clone(&self.socket);
-        thread::spawn(move || while socket.recv(Limit::Never) != Err(Failure::BadSocket) {})
+        thread::spawn(move || while socket.recv(Timeout::Infinite) != Err(Failure::BadSocket) {})
     }
 
     /// A thread that receives a message if it comes before `time_passes`.
     fn impatient_receiver(&self) -> JoinHandle<Result<(), Failure>> {
         let (socket, over) = (Arc::clone(&self.socket), Arc::clone(&self.time_is_over));
-        thread::spawn(move || socket.recv(Limit::Until(&over)))
+        thread::spawn(move || socket.recv(Timeout::Until(&over)))
     }
 
     fn time_passes(&self) {
@@ -712,8 +712,8 @@ fn a_caller_that_does_not_wait_leaves_the_rest_to_the_worker() {
         check(3, move || {
             let scene = Scene::new(urgent);
             scene.socket.kernel.arrive(1);
-            let _ = scene.socket.recv(Limit::Once);
-            let _ = scene.socket.recv(Limit::Once);
+            let _ = scene.socket.recv(Timeout::Poll);
+            let _ = scene.socket.recv(Timeout::Poll);
             scene.socket.kernel.wait_for(|inner| inner.arrived == 0);
             scene.end();
         });
@@ -782,7 +782,7 @@ fn a_caller_that_does_not_wait_hands_over_as_well() {
     check(2, || {
         let scene = Scene::new(false);
         let receiver = scene.receiver(1);
-        let got = scene.socket.recv(Limit::Once);
+        let got = scene.socket.recv(Timeout::Poll);
         assert_eq!(got, Err(Failure::WouldBlock));
         scene.socket.kernel.arrive(1);
         receiver.join().unwrap();

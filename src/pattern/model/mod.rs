@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use expected::Expected;
 
-use super::stage::Stage;
+use super::harness::Harness;
 use super::{
     BUS, PAIR, PUB, PULL, PUSH, Pattern, Priorities, Protocol, REP, REQ, RESPONDENT, SUB, SURVEYOR, bus, pair,
     pipeline, pubsub, replying, reqrep, survey,
@@ -47,7 +47,7 @@ pub(crate) fn play(protocol: Protocol, bytes: &[u8]) {
 }
 
 struct Game<P> {
-    stage: Stage<P>,
+    stage: Harness<P>,
     expected: Expected,
     /// Serials of pipes, and marks of messages.
     count: u32,
@@ -76,7 +76,7 @@ impl Events<'_> {
 impl<P: Pattern> Game<P> {
     fn of(pattern: P, expected: Expected) -> Self {
         let mut game =
-            Self { stage: Stage::of(pattern), expected, count: 0, last_header: Vec::new(), names: HashMap::new() };
+            Self { stage: Harness::of(pattern), expected, count: 0, last_header: Vec::new(), names: HashMap::new() };
         game.expected.world.now = game.stage.now;
         game.stage.pattern.set_max_hops(8);
         assert_eq!((game.stage.pattern.sends(), game.stage.pattern.receives()), game.expected.can_ever());

@@ -44,12 +44,12 @@ impl Bulk {
 
 #[cfg(test)]
 mod tests {
+    use crate::pattern::harness::{A, Harness};
     use crate::pattern::pubsub::Sub;
     use crate::pattern::pubsub::interest::tests::{teller, told};
     use crate::pattern::pubsub::subscriber::{SUBSCRIBE, UNSUBSCRIBE};
-    use crate::pattern::stage::{A, Stage};
 
-    fn subscribe_to(sub: &mut Stage<Sub>, numbers: std::ops::Range<u32>) {
+    fn subscribe_to(sub: &mut Harness<Sub>, numbers: std::ops::Range<u32>) {
         for number in numbers {
             sub.set_option(SUBSCRIBE, &number.to_be_bytes()).unwrap();
         }

@@ -28,7 +28,7 @@ const CHANGES: usize = 64 * 1024;
 
 /// What has changed since a device last asked.
 #[derive(Debug)]
-pub(super) struct Log {
+pub(super) struct DemandLog {
     /// More than was noted.
     overrun: bool,
     changed: BTreeSet<Topic>,
@@ -36,7 +36,7 @@ pub(super) struct Log {
     everything: bool,
 }
 
-impl Log {
+impl DemandLog {
     /// Nothing was told so far.
     pub(super) fn new() -> Self {
         Self { overrun: true, changed: BTreeSet::new(), everything: false }

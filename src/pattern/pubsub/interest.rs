@@ -311,13 +311,13 @@ impl Interest {
 pub(super) mod tests {
     use super::*;
     use crate::pattern::Pattern;
+    use crate::pattern::harness::{A, Harness};
     use crate::pattern::pubsub::Sub;
     use crate::pattern::pubsub::subscriber::{SUBSCRIBE, UNSUBSCRIBE};
-    use crate::pattern::stage::{A, Stage};
 
     /// A subscriber whose publisher A wants to know what is wanted.
-    pub(in crate::pattern::pubsub) fn teller(topics: &[&[u8]]) -> Stage<Sub> {
-        let mut sub = Stage::of(Sub::new(true));
+    pub(in crate::pattern::pubsub) fn teller(topics: &[&[u8]]) -> Harness<Sub> {
+        let mut sub = Harness::of(Sub::new(true));
         for topic in topics {
             sub.set_option(SUBSCRIBE, topic).unwrap();
         }
@@ -325,7 +325,7 @@ pub(super) mod tests {
         sub
     }
 
-    pub(in crate::pattern::pubsub) fn told(sub: &mut Stage<Sub>) -> Vec<Vec<u8>> {
+    pub(in crate::pattern::pubsub) fn told(sub: &mut Harness<Sub>) -> Vec<Vec<u8>> {
         sub.desk.sent.drain(..).map(|(_, frame)| frame).collect()
     }
 
@@ -341,7 +341,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_publisher_that_agreed_to_nothing_is_told_nothing() {
-        let mut sub = Stage::of(Sub::new(true));
+        let mut sub = Harness::of(Sub::new(true));
         sub.connect(A);
         for topic in [b"a", b"b"] {
             sub.set_option(SUBSCRIBE, topic).unwrap();

@@ -2,7 +2,6 @@
 //! wants, and the PUB sends only that. Cooked and raw are the same.
 #![forbid(unsafe_code)]
 
-mod audience;
 mod bulk;
 mod demand;
 mod frame;
@@ -12,6 +11,7 @@ mod model;
 mod packed;
 mod publisher;
 mod subscriber;
+mod subscription_index;
 mod topics;
 mod upstream;
 

@@ -12,7 +12,7 @@ use super::frame::Frame;
 use super::subscriber::{SUBSCRIBE, UNSUBSCRIBE};
 use super::{Pub, Sub};
 use crate::pattern::Pattern;
-use crate::pattern::stage::{DEVICE, Stage};
+use crate::pattern::harness::{DEVICE, Harness};
 use crate::pipe::PipeId;
 
 const HOUR: u64 = 3_600_000;
@@ -57,8 +57,8 @@ struct Wire {
 struct World {
     dice: Dice,
     now: u64,
-    publishers: Vec<Stage<Pub>>,
-    subscribers: Vec<Stage<Sub>>,
+    publishers: Vec<Harness<Pub>>,
+    subscribers: Vec<Harness<Sub>>,
     /// What each of them has subscribed to, and how often.
     wanted: Vec<BTreeMap<Vec<u8>, usize>>,
     wires: Vec<Wire>,
@@ -72,8 +72,8 @@ impl World {
         Self {
             dice: Dice::new(seed),
             now: 0,
-            publishers: (0..3).map(|_| Stage::of(Pub::new(true))).collect(),
-            subscribers: (0..5).map(|_| Stage::of(Sub::new(true))).collect(),
+            publishers: (0..3).map(|_| Harness::of(Pub::new(true))).collect(),
+            subscribers: (0..5).map(|_| Harness::of(Sub::new(true))).collect(),
             wanted: vec![BTreeMap::new(); 5],
             wires: Vec::new(),
             serial: 0,
@@ -265,9 +265,9 @@ fn random_hours_agree_with_the_model() {
 /// cannot tell what they want.
 struct Chain {
     dice: Dice,
-    publisher: Stage<Pub>,
-    front: Stage<Sub>,
-    back: Stage<Pub>,
+    publisher: Harness<Pub>,
+    front: Harness<Sub>,
+    back: Harness<Pub>,
     own: BTreeMap<Vec<u8>, usize>,
     downstream: BTreeMap<PipeId, Downstream>,
     serial: u32,
@@ -286,9 +286,9 @@ impl Chain {
     fn new(seed: u64) -> Self {
         let mut chain = Self {
             dice: Dice::new(seed),
-            publisher: Stage::of(Pub::new(true)),
-            front: Stage::of(Sub::new(true)),
-            back: Stage::of(Pub::new(true)),
+            publisher: Harness::of(Pub::new(true)),
+            front: Harness::of(Sub::new(true)),
+            back: Harness::of(Pub::new(true)),
             own: BTreeMap::new(),
             downstream: BTreeMap::new(),
             serial: 0,

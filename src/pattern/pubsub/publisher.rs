@@ -4,9 +4,9 @@
 use std::time::Instant;
 
 use super::FORWARD;
-use super::audience::{Audience, Room};
 use super::demand::Demand;
 use super::frame::{Frame, cut};
+use super::subscription_index::{Room, SubscriptionIndex};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing};
 use crate::pattern::routing::distributor::{Distributor, Reached};
@@ -16,8 +16,8 @@ use crate::pipe::PipeId;
 #[derive(Debug)]
 pub(in crate::pattern) struct Pub {
     /// Those that are sent everything. Its overflow is of all.
-    undemanding: Distributor,
-    audience: Audience,
+    unfiltered: Distributor,
+    subscription_index: SubscriptionIndex,
     pipes: usize,
     forward: bool,
     /// Messages times subscribers that did not want them.
@@ -29,8 +29,8 @@ pub(in crate::pattern) struct Pub {
 impl Pub {
     pub(in crate::pattern) fn new(forward: bool) -> Self {
         Self {
-            undemanding: Distributor::default(),
-            audience: Audience::default(),
+            unfiltered: Distributor::default(),
+            subscription_index: SubscriptionIndex::default(),
             pipes: 0,
             forward,
             filtered: 0,
@@ -41,29 +41,29 @@ impl Pub {
     /// Whether nothing is kept of any subscriber.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.audience.is_empty()
+        self.subscription_index.is_empty()
     }
 
     /// Whether somebody gets all there is, and always will.
     fn everything(&self) -> bool {
-        self.pipes > self.audience.telling()
+        self.pipes > self.subscription_index.forwarding_peers()
     }
 
     fn hear(&mut self, pipe: PipeId, frame: &[u8]) {
         match Frame::decode(frame) {
             Frame::Topic { topic, wanted } => {
-                if self.audience.set(pipe, topic, wanted) == Err(Room::Some) {
-                    self.undemanding.include(pipe);
+                if self.subscription_index.set(pipe, topic, wanted) == Err(Room::Some) {
+                    self.unfiltered.include(pipe);
                 }
             }
             Frame::Complete => {
-                if self.audience.complete(pipe) {
-                    let room = match self.undemanding.exclude(pipe) {
+                if self.subscription_index.complete(pipe) {
+                    let room = match self.unfiltered.exclude(pipe) {
                         true => Room::Some,
-                        false if self.undemanding.overflow.contains(pipe) => Room::Full,
+                        false if self.unfiltered.overflow.contains(pipe) => Room::Full,
                         false => Room::None,
                     };
-                    self.audience.set_room(pipe, room);
+                    self.subscription_index.set_room(pipe, room);
                 }
             }
             Frame::Unknown => {}
@@ -71,17 +71,17 @@ impl Pub {
     }
 
     fn send_selected(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes) -> Result<()> {
-        let (audience, everyone) = (&mut self.audience, &mut self.undemanding);
+        let (subscription_index, everyone) = (&mut self.subscription_index, &mut self.unfiltered);
         let mut found = std::mem::take(&mut self.found);
         let missed = if message.header.is_empty() {
-            audience.find(message.body(), &mut found)
+            subscription_index.find(message.body(), &mut found)
         } else {
             // Of a raw socket: the subscriber sees it in front of the body. No topic is longer than what travels.
-            audience.find(&[cut(&message.header), cut(message.body())].concat(), &mut found)
+            subscription_index.find(&[cut(&message.header), cut(message.body())].concat(), &mut found)
         };
-        self.filtered += (audience.selective() - found.len() - missed) as u64;
-        let full = missed + everyone.overflow.count() - audience.full();
-        let kept = everyone.overflow.keep(message, full, |pipe| audience.is_wanted_by(pipe));
+        self.filtered += (subscription_index.selective() - found.len() - missed) as u64;
+        let full = missed + everyone.overflow.count() - subscription_index.full();
+        let kept = everyone.overflow.keep(message, full, |pipe| subscription_index.is_wanted_by(pipe));
         let mut reached = Reached { one: kept, no_memory: false };
         let last = found.last().copied().filter(|_| everyone.is_empty());
         for pipe in found.drain(..) {
@@ -91,11 +91,11 @@ impl Pub {
                 Ok(true) => {}
                 Err(Error::NoMemory) => reached.no_memory = true,
                 Ok(false) => {
-                    audience.set_room(pipe, Room::Full);
+                    subscription_index.set_room(pipe, Room::Full);
                     everyone.overflow.block(pipe);
                 }
                 Err(_) => {
-                    audience.set_room(pipe, Room::Full);
+                    subscription_index.set_room(pipe, Room::Full);
                     reached.one |= everyone.overflow.refuse(pipe, message);
                 }
             }
@@ -122,12 +122,12 @@ impl Pattern for Pub {
     }
 
     fn forward_on(&mut self, pipe: PipeId) {
-        self.audience.add(pipe);
+        self.subscription_index.add(pipe);
     }
 
     fn remove(&mut self, pipe: PipeId, _pipes: &mut dyn Pipes, _now: Instant) {
-        self.undemanding.remove(pipe);
-        self.audience.remove(pipe);
+        self.unfiltered.remove(pipe);
+        self.subscription_index.remove(pipe);
         self.pipes -= 1;
     }
 
@@ -143,43 +143,43 @@ impl Pattern for Pub {
     }
 
     fn writable(&mut self, pipe: PipeId, pipes: &mut dyn Pipes, _now: Instant) {
-        if self.undemanding.overflow.unblock(pipe, pipes) && !self.audience.set_room(pipe, Room::Some) {
-            self.undemanding.include(pipe);
+        if self.unfiltered.overflow.unblock(pipe, pipes) && !self.subscription_index.set_room(pipe, Room::Some) {
+            self.unfiltered.include(pipe);
         }
     }
 
     fn blocked(&mut self, pipe: PipeId) {
-        if self.audience.has_room(pipe) {
-            self.audience.set_room(pipe, Room::Full);
-            self.undemanding.overflow.block(pipe);
+        if self.subscription_index.has_room(pipe) {
+            self.subscription_index.set_room(pipe, Room::Full);
+            self.unfiltered.overflow.block(pipe);
         } else {
-            self.undemanding.blocked(pipe);
+            self.unfiltered.blocked(pipe);
         }
     }
 
     fn deaf(&mut self, pipe: PipeId) {
-        self.audience.set_room(pipe, Room::None);
-        self.undemanding.remove(pipe);
+        self.subscription_index.set_room(pipe, Room::None);
+        self.unfiltered.remove(pipe);
     }
 
     fn hand_over(&mut self, pipe: PipeId, pipes: &mut dyn Pipes) {
-        self.undemanding.overflow.hand_over(pipe, pipes);
-        self.audience.set_room(pipe, Room::None);
+        self.unfiltered.overflow.hand_over(pipe, pipes);
+        self.subscription_index.set_room(pipe, Room::None);
     }
 
-    fn heeds_peers(&self) -> bool {
-        self.audience.selective() > 0
+    fn needs_read_before_send(&self) -> bool {
+        self.subscription_index.selective() > 0
     }
 
     fn send(&mut self, message: &mut Outgoing<'_>, pipes: &mut dyn Pipes, _now: Instant) -> Result<()> {
-        if self.audience.selective() > 0 && !self.undemanding.overflow.holds(None) {
+        if self.subscription_index.selective() > 0 && !self.unfiltered.overflow.holds(None) {
             return self.send_selected(message, pipes);
         }
-        self.undemanding.send(message, None, pipes)
+        self.unfiltered.send(message, None, pipes)
     }
 
     fn can_send(&self) -> bool {
-        self.undemanding.overflow.can_send()
+        self.unfiltered.overflow.can_send()
     }
 
     fn overflows(&self) -> bool {
@@ -187,11 +187,11 @@ impl Pattern for Pub {
     }
 
     fn set_overflow(&mut self, policy: Policy, limit: usize) {
-        self.undemanding.overflow.set(policy, limit);
+        self.unfiltered.overflow.set(policy, limit);
     }
 
     fn overflowed(&self) -> u64 {
-        self.undemanding.overflow.missed()
+        self.unfiltered.overflow.missed()
     }
 
     fn filtered(&self) -> u64 {
@@ -199,15 +199,15 @@ impl Pattern for Pub {
     }
 
     fn watch_demand(&mut self, device: DeviceId, on: bool) {
-        self.audience.watch(device, on);
+        self.subscription_index.watch(device, on);
     }
 
     fn demand_changed(&self, device: DeviceId) -> bool {
-        self.audience.has_news(device, self.everything())
+        self.subscription_index.has_news(device, self.everything())
     }
 
     fn take_demand(&mut self, device: DeviceId) -> Option<Demand> {
-        self.audience.news(device, self.everything())
+        self.subscription_index.news(device, self.everything())
     }
 
     fn set_option(&mut self, option: i32, value: &[u8]) -> Result<()> {
@@ -228,11 +228,11 @@ impl Pattern for Pub {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pattern::stage::{A, B, C, DEVICE, Stage};
+    use crate::pattern::harness::{A, B, C, DEVICE, Harness};
 
     #[test]
     fn everyone_gets_what_is_published() {
-        let mut publisher = Stage::of(Pub::new(true));
+        let mut publisher = Harness::of(Pub::new(true));
         publisher.connect_all(&[A, B, C]);
         publisher.send(b"news").unwrap();
         for pipe in [A, B, C] {
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn publishing_to_nobody_succeeds() {
-        let mut publisher = Stage::of(Pub::new(true));
+        let mut publisher = Harness::of(Pub::new(true));
         assert!(publisher.pattern.can_send());
         assert_eq!(publisher.send(b"news"), Ok(()));
         publisher.add(A).unwrap();
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_busy_subscriber_misses_it_and_nobody_waits() {
-        let mut publisher = Stage::of(Pub::new(true));
+        let mut publisher = Harness::of(Pub::new(true));
         publisher.connect_all(&[A, B, C]);
         publisher.desk.room.insert(A, 1);
         for news in [b"1", b"2", b"3"] {
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_blocked_or_gone_subscriber_gets_nothing() {
-        let mut publisher = Stage::of(Pub::new(true));
+        let mut publisher = Harness::of(Pub::new(true));
         publisher.connect_all(&[A, B, C]);
         publisher.pattern.blocked(B);
         publisher.remove(A);
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn what_a_subscriber_says_that_agreed_to_nothing_is_dropped() {
-        let mut publisher = Stage::of(Pub::new(true));
+        let mut publisher = Harness::of(Pub::new(true));
         publisher.connect(A);
         for noise in [&b"noise"[..], b"\x01topic", b"\x02"] {
             publisher.arrive(A, noise);
@@ -290,8 +290,8 @@ mod tests {
     }
 
     /// A publisher whose subscribers A and B want these topics, and have said so.
-    fn asked(of_a: &[&[u8]], of_b: &[&[u8]]) -> Stage<Pub> {
-        let mut publisher = Stage::of(Pub::new(true));
+    fn asked(of_a: &[&[u8]], of_b: &[&[u8]]) -> Harness<Pub> {
+        let mut publisher = Harness::of(Pub::new(true));
         for (pipe, topics) in [(A, of_a), (B, of_b)] {
             publisher.connect_forwarding(pipe);
             for topic in topics {
@@ -302,7 +302,7 @@ mod tests {
         publisher
     }
 
-    fn sent(publisher: &mut Stage<Pub>, message: &[u8]) -> Vec<PipeId> {
+    fn sent(publisher: &mut Harness<Pub>, message: &[u8]) -> Vec<PipeId> {
         publisher.desk.sent.clear();
         publisher.send(message).unwrap();
         let mut pipes: Vec<PipeId> = publisher.desk.sent.drain(..).map(|(pipe, _)| pipe).collect();
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn until_all_is_told_everything_is_sent() {
-        let mut publisher = Stage::of(Pub::new(true));
+        let mut publisher = Harness::of(Pub::new(true));
         publisher.connect_forwarding(A);
         publisher.arrive(A, b"\x01a");
         assert_eq!(sent(&mut publisher, b"b"), [A]);
@@ -391,7 +391,7 @@ mod tests {
             publisher.arrive(A, &[&[1], &number.to_be_bytes()[..]].concat());
         }
         assert_eq!(sent(&mut publisher, b"x"), [A]);
-        assert_eq!(publisher.pattern.audience.topics(), 1, "nothing of it is kept");
+        assert_eq!(publisher.pattern.subscription_index.topics(), 1, "nothing of it is kept");
         publisher.arrive(A, b"\x02");
         publisher.arrive(A, b"\0x");
         publisher.arrive(A, b"\x01c");
@@ -406,14 +406,14 @@ mod tests {
     #[test]
     fn what_is_kept_of_all_has_a_limit_too() {
         let mut publisher = asked(&[b"a"], &[b"b"]);
-        let taken = publisher.pattern.audience.leave_room_for(2);
+        let taken = publisher.pattern.subscription_index.leave_room_for(2);
         publisher.arrive(A, b"\x01c");
         publisher.arrive(B, b"\x01c");
         publisher.arrive(B, b"\x01c");
         assert_eq!(sent(&mut publisher, b"x"), [], "so much fits");
         publisher.arrive(B, b"\x01d");
         assert_eq!(sent(&mut publisher, b"x"), [B]);
-        assert_eq!(publisher.pattern.audience.topics(), 2, "nothing of it is kept");
+        assert_eq!(publisher.pattern.subscription_index.topics(), 2, "nothing of it is kept");
         for topic in [b"\x01d", b"\x01e"] {
             publisher.arrive(A, topic);
             assert_eq!(sent(&mut publisher, b"x"), [B], "what the other had is free");
@@ -431,7 +431,7 @@ mod tests {
         assert_eq!(sent(&mut publisher, b"z"), [B], "of one that has gone nothing counts");
         publisher.remove(B);
         publisher.remove(C);
-        publisher.pattern.audience.give_back(taken);
+        publisher.pattern.subscription_index.give_back(taken);
         assert!(publisher.pattern.is_empty());
     }
 
@@ -455,7 +455,7 @@ mod tests {
                     publisher.arrive(A, &[&[kind], topic].concat());
                 }
             }
-            assert!(publisher.pattern.audience.told(A) <= 20);
+            assert!(publisher.pattern.subscription_index.told(A) <= 20);
         }
         assert_eq!((sent(&mut publisher, b"again"), sent(&mut publisher, b"both")), (vec![], vec![B]));
         assert_eq!(sent(&mut publisher, b"stays"), [A]);
@@ -483,7 +483,7 @@ mod tests {
         assert_eq!(publisher.desk.taken, [false, true]);
     }
 
-    fn demand(publisher: &mut Stage<Pub>) -> Option<Demand> {
+    fn demand(publisher: &mut Harness<Pub>) -> Option<Demand> {
         let mut demand = publisher.pattern.take_demand(DEVICE);
         if let Some(demand) = &mut demand {
             demand.topics.sort();
@@ -518,7 +518,7 @@ mod tests {
     #[test]
     fn each_of_several_devices_hears_what_changes() {
         let mut publisher = asked(&[b"a"], &[]);
-        let news = |publisher: &mut Stage<Pub>, device| publisher.pattern.take_demand(device);
+        let news = |publisher: &mut Harness<Pub>, device| publisher.pattern.take_demand(device);
         for device in [1, 2] {
             publisher.pattern.watch_demand(device, true);
             assert_eq!(news(&mut publisher, device), told(true, false, &[("a", true)]));
@@ -561,8 +561,8 @@ mod tests {
     }
 
     /// A forwarding pipe that wants what starts with `a`, and one that takes everything.
-    fn selective(policy: Policy) -> Stage<Pub> {
-        let mut publisher = Stage::of(Pub::new(true));
+    fn selective(policy: Policy) -> Harness<Pub> {
+        let mut publisher = Harness::of(Pub::new(true));
         publisher.pattern.set_overflow(policy, 100);
         publisher.connect_forwarding(A);
         publisher.connect(B);
@@ -597,7 +597,7 @@ mod tests {
 
     #[test]
     fn whoever_becomes_selective_while_it_is_full_has_what_waits() {
-        let mut publisher = Stage::of(Pub::new(true));
+        let mut publisher = Harness::of(Pub::new(true));
         publisher.pattern.set_overflow(Policy::DropOld, 100);
         publisher.connect_forwarding(A);
         publisher.pattern.blocked(A);
@@ -617,9 +617,9 @@ mod tests {
         let mut publisher = selective(Policy::DropOld);
         publisher.pattern.blocked(A);
         publisher.send(b"a1").unwrap();
-        let taken = publisher.pattern.audience.leave_room_for(0);
+        let taken = publisher.pattern.subscription_index.leave_room_for(0);
         publisher.arrive(A, b"\x01too much");
-        publisher.pattern.audience.give_back(taken);
+        publisher.pattern.subscription_index.give_back(taken);
         publisher.send(b"b2").unwrap();
         publisher.writable(A);
         publisher.send(b"b3").unwrap();
@@ -632,7 +632,7 @@ mod tests {
         publisher.pattern.blocked(A);
         assert_eq!((publisher.send(b"a"), publisher.pattern.can_send()), (Err(Error::WouldBlock), false));
         assert_eq!(publisher.send(b"b"), Err(Error::WouldBlock), "which message it is does not matter");
-        assert!(publisher.desk.sent.is_empty() && publisher.pattern.heeds_peers());
+        assert!(publisher.desk.sent.is_empty() && publisher.pattern.needs_read_before_send());
         publisher.pattern.deaf(A);
         publisher.send(b"a").unwrap();
         assert_eq!((publisher.sent_to(A).len(), publisher.sent_to(B).len()), (0, 1));

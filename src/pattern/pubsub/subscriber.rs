@@ -170,10 +170,10 @@ impl Pattern for Sub {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pattern::stage::{A, B, C, Stage, with_priority};
+    use crate::pattern::harness::{A, B, C, Harness, with_priority};
 
-    fn subscriber(topics: &[&[u8]]) -> Stage<Sub> {
-        let mut sub = Stage::of(Sub::new(true));
+    fn subscriber(topics: &[&[u8]]) -> Harness<Sub> {
+        let mut sub = Harness::of(Sub::new(true));
         sub.connect(A);
         for topic in topics {
             sub.pattern.set_option(SUBSCRIBE, topic).unwrap();
@@ -182,7 +182,7 @@ mod tests {
     }
 
     /// Which of these messages come through.
-    fn filter(sub: &mut Stage<Sub>, messages: &[&[u8]]) -> Vec<Vec<u8>> {
+    fn filter(sub: &mut Harness<Sub>, messages: &[&[u8]]) -> Vec<Vec<u8>> {
         for message in messages {
             sub.arrive(A, message);
         }

@@ -189,22 +189,22 @@ mod tests {
     use super::Policy::{DropNew, DropOld, Wait};
     use super::*;
     use crate::pattern::bus::Bus;
+    use crate::pattern::harness::{A, B, C, Harness};
     use crate::pattern::pubsub::Pub;
-    use crate::pattern::stage::{A, B, C, Stage};
     use crate::pattern::{Pattern, open};
 
     const ALL: [PipeId; 3] = [A, B, C];
 
     /// A takes so many messages, and the others all.
-    fn bus(policy: Policy, limit: usize, room: usize) -> Stage<Bus> {
-        let mut bus = Stage::of(Bus::cooked());
+    fn bus(policy: Policy, limit: usize, room: usize) -> Harness<Bus> {
+        let mut bus = Harness::of(Bus::cooked());
         bus.connect_all(&ALL);
         bus.pattern.set_overflow(policy, limit);
         bus.desk.room.insert(A, room);
         bus
     }
 
-    fn takes<P: Pattern>(stage: &mut Stage<P>, pipe: PipeId, room: usize) {
+    fn takes<P: Pattern>(stage: &mut Harness<P>, pipe: PipeId, room: usize) {
         stage.desk.room.insert(pipe, room);
         stage.writable(pipe);
     }
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_full_pipe_that_goes_lets_the_sender_go() {
-        const WAYS: [fn(&mut Stage<Bus>, PipeId); 3] =
+        const WAYS: [fn(&mut Harness<Bus>, PipeId); 3] =
             [|bus, pipe| bus.remove(pipe), |bus, pipe| bus.pattern.deaf(pipe), |bus, pipe| bus.pattern.orphaned(pipe)];
         for gone in WAYS {
             let mut bus = bus(Wait, 100, 1);
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn who_never_took_messages_is_not_waited_for() {
-        let mut bus = Stage::of(Bus::cooked());
+        let mut bus = Harness::of(Bus::cooked());
         bus.pattern.set_overflow(Wait, 100);
         bus.add(A).unwrap();
         bus.pattern.blocked(A);
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_raw_bus_waits_for_all_but_the_one_left_out() {
-        let mut bus = Stage::of(Bus::raw(7));
+        let mut bus = Harness::of(Bus::raw(7));
         bus.connect_all(&ALL);
         bus.pattern.set_overflow(Wait, 100);
         bus.arrive(A, b"from A");
@@ -348,8 +348,8 @@ mod tests {
         for (raw, header) in [(false, &[][..]), (true, &[0x80, 0, 0, 7])] {
             let mut surveyor = open(crate::pattern::SURVEYOR, raw, 6, false).unwrap();
             surveyor.set_overflow(DropOld, 4000);
-            let mut stage = Stage::of(Bus::cooked());
-            surveyor.add(A, crate::pattern::stage::with_priority(8)).unwrap();
+            let mut stage = Harness::of(Bus::cooked());
+            surveyor.add(A, crate::pattern::harness::with_priority(8)).unwrap();
             surveyor.writable(A, &mut stage.desk, stage.now);
             surveyor.blocked(A);
             for size in [1, 2000] {
@@ -485,11 +485,11 @@ mod tests {
     }
 
     fn play<P: Pattern>(pattern: P, steps: Vec<Step>, forwards: bool) -> Result<(), TestCaseError> {
-        let mut stage = Stage::of(pattern);
+        let mut stage = Harness::of(pattern);
         let mut peers: [Peer; 3] = Default::default();
         let (mut policy, mut limit, mut missed, mut filtered) = (DropNew, 0, 0, 0);
         let mut count = 0u32;
-        let join = |stage: &mut Stage<P>, pipe| {
+        let join = |stage: &mut Harness<P>, pipe| {
             stage.desk.gone.clear();
             stage.add(pipe).unwrap();
             if forwards {

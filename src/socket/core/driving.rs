@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::{Outside, State};
 use crate::reactor::lease::Leave;
-use crate::reactor::{Next, Pace};
+use crate::reactor::{Next, TickRate};
 
 impl<O: Outside> State<O> {
     /// Whether callers wait in the poller rather than on their own.
@@ -21,7 +21,7 @@ impl<O: Outside> State<O> {
     /// Makes a sleeping driver look, or the worker, if there is something to do that only it does.
     pub(in crate::socket) fn interrupt(&mut self) {
         if self.lease.interrupt() || (self.lease.is_owned() && self.needs_turn()) {
-            self.pipes.after().notify = true;
+            self.pipes.effects().notify = true;
         }
     }
 
@@ -31,8 +31,8 @@ impl<O: Outside> State<O> {
         let urgent = self.owes() || (!came && !self.lease.is_programs());
         match self.lease.leave(urgent) {
             Leave::Nothing => {}
-            Leave::Arm => self.pipes.after().worker.arm = true,
-            Leave::Report => self.pipes.after().worker.report = true,
+            Leave::Arm => self.pipes.effects().worker.arm = true,
+            Leave::Report => self.pipes.effects().worker.report = true,
         }
         self.show_readiness();
         self.tell_deadline();
@@ -43,7 +43,7 @@ impl<O: Outside> State<O> {
     /// Something has to go on even if no caller comes: a connection that is being made or ended, bytes that the kernel did not
     /// take.
     fn owes(&self) -> bool {
-        self.unsettled > 0 || self.pipes.stuck > 0
+        self.in_transition > 0 || self.pipes.write_blocked > 0
     }
 
     /// The worker gives the lease back.
@@ -54,7 +54,7 @@ impl<O: Outside> State<O> {
             self.lease.leave_armed()
         };
         if arm {
-            self.pipes.after().worker.arm = true;
+            self.pipes.effects().worker.arm = true;
         }
         self.wake_turn_waiters();
         self.wake_closer();
@@ -80,7 +80,7 @@ impl<O: Outside> State<O> {
             && self.known_deadline.is_none_or(|known| next < known)
         {
             self.known_deadline = Some(next);
-            self.pipes.after().worker.deadline = Some(next);
+            self.pipes.effects().worker.deadline = Some(next);
         }
     }
 
@@ -105,8 +105,8 @@ impl<O: Outside> State<O> {
         let now = now();
         if deadline <= now {
             self.pattern.expire(&mut self.pipes, now);
-            self.settle(now);
-            self.changed();
+            self.after_pattern_call(now);
+            self.notify_waiters();
         }
     }
 
@@ -114,29 +114,29 @@ impl<O: Outside> State<O> {
     pub(in crate::socket) fn wake_turn_waiters(&mut self) {
         if !self.turn_waiters.is_empty() {
             let waiters = std::mem::take(&mut self.turn_waiters);
-            self.pipes.after().wakes.extend(waiters);
+            self.pipes.effects().wakes.extend(waiters);
         }
     }
 
     /// If callers sleep while nobody drives, one of them has to.
-    pub(in crate::socket) fn wake_leader(&mut self) {
+    pub(in crate::socket) fn wake_next_driver(&mut self) {
         if !self.waiters.is_empty() && !self.lease.is_owned() {
-            self.waiters.wake_first(&mut self.pipes.after().wakes);
+            self.waiters.wake_first(&mut self.pipes.effects().wakes);
         }
     }
 
     /// The worker is told everything it has to know in one answer.
-    pub(in crate::socket) fn next(&mut self, pace: Option<Pace>) -> Next {
+    pub(in crate::socket) fn next(&mut self, pace: Option<TickRate>) -> Next {
         self.known_deadline = self.next_deadline();
         Next { pace, deadline: self.known_deadline }
     }
 
     /// The calling thread stops waiting: whoever waits still must not miss what it leaves.
     #[inline]
-    pub(in crate::socket) fn pass_on(&mut self) {
+    pub(in crate::socket) fn hand_over_driver(&mut self) {
         self.wake_ready();
         if self.needs_driver() && !self.waiters.is_empty() {
-            self.waiters.wake_first(&mut self.pipes.after().wakes);
+            self.waiters.wake_first(&mut self.pipes.effects().wakes);
         }
         if self.is_closing() {
             self.wake_closer();

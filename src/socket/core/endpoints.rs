@@ -108,7 +108,7 @@ impl<O: Outside> State<O> {
                 self.commands.push(Command::Close(id));
             }
         }
-        self.changed();
+        self.notify_waiters();
         Ok(())
     }
 }

@@ -124,7 +124,7 @@ impl<O: Outside> State<O> {
         }
         let event = Event { number: journal.last, times: (journal.clock)(), what, endpoint, peer };
         journal.waiting.push_back(event);
-        self.pipes.after().events = true;
+        self.pipes.effects().events = true;
     }
 
     /// A message may have found no room.

@@ -2,7 +2,7 @@
 //!
 //! It reads no clock, makes no system call and holds no descriptor: time is an argument, and what belongs to the world
 //! outside passes through it unseen ([`Outside`]). What has to be done without the lock is written down in
-//! [`After`](pipes::After) and in the commands, and `Held::release` carries it out.
+//! [`Effects`](pipes::After) and in the commands, and `StateGuard::release` carries it out.
 #![forbid(unsafe_code)]
 #![deny(clippy::disallowed_methods)]
 
@@ -28,17 +28,17 @@ use crate::pattern::{self, Pattern, Priorities, Protocol};
 use crate::peer::Peer;
 use crate::pipe::PipeId;
 use crate::reactor::lease::Lease;
-use crate::transport::inproc::{Note, Party, PipeEvents, Registry};
+use crate::transport::inproc::{EndpointRef, Note, PipeEvents, Registry};
 use crate::transport::session::Cause;
 pub(in crate::socket) use endpoints::{Endpoint, Kind};
 pub(crate) use events::{Event, Happening};
 pub(in crate::socket) use events::{Journal, Subject};
-pub(crate) use options::{Given, Value};
 pub(in crate::socket) use options::{IPC, NN_IPC_MODE, NN_OVERFLOW, Options, TLS, timeout};
-pub(in crate::socket) use pipes::{After, Direct, ForWorker, PipeEnd, PipeTable, StreamEnd, Writing, Wrote};
+pub(crate) use options::{OptionInput, Value};
+pub(in crate::socket) use pipes::{Direct, Effects, PipeEnd, PipeTable, StreamEnd, WorkerRequests, Writing, Wrote};
 pub(in crate::socket) use stats::Stats;
 pub(in crate::socket) use traffic::Traffic;
-pub(in crate::socket) use waiters::{Waiters, Want};
+pub(in crate::socket) use waiters::{WaitFor, Waiters};
 
 /// What the world outside is made of. The core passes it on and never looks inside.
 pub(in crate::socket) trait Outside: Sized {
@@ -83,9 +83,9 @@ pub(in crate::socket) struct Own {
 
 impl Own {
     /// One of our endpoints, as the registry of names knows it.
-    pub(in crate::socket) fn party(&self, endpoint: i32) -> Party {
+    pub(in crate::socket) fn party(&self, endpoint: i32) -> EndpointRef {
         let socket = Weak::clone(&self.socket);
-        Party { socket, owner: self.id, endpoint, protocol: self.protocol, forwards: false }
+        EndpointRef { socket, owner: self.id, endpoint, protocol: self.protocol, forwards: false }
     }
 }
 
@@ -139,12 +139,12 @@ pub(in crate::socket) struct State<O: Outside> {
     pub network: usize,
     pub life: Life,
     /// Threads between two holds of the lock.
-    pub inside: usize,
+    pub active_calls: usize,
     pub closer: Option<Arc<O::Thread>>,
     /// The earliest timer of the reactor's table, as of the last turn.
     pub io_deadline: Option<Instant>,
     /// Connections being made or ended: they need attention even if no caller comes.
-    pub unsettled: usize,
+    pub in_transition: usize,
     /// When a driver that sleeps looks at the clock by itself.
     pub sleeps_until: Option<Instant>,
     /// The deadline the worker knows.
@@ -177,6 +177,7 @@ impl<O: Outside> State<O> {
         let mut pipes = PipeTable::new(now, random);
         pipes.send_buffer = options.send_buffer() as usize;
         pipes.recv_buffer = options.recv_buffer() as usize;
+        pipes.recv_shared = options.recv_shared();
         Self {
             own,
             keeps_time: pattern.keeps_time(),
@@ -193,10 +194,10 @@ impl<O: Outside> State<O> {
             commands: Vec::new(),
             network: 0,
             life: Life::Open,
-            inside: 0,
+            active_calls: 0,
             closer: None,
             io_deadline: None,
-            unsettled: 0,
+            in_transition: 0,
             sleeps_until: None,
             known_deadline: None,
             gather_watched: false,
@@ -222,7 +223,7 @@ impl<O: Outside> State<O> {
     /// Whether there is anything to carry out once the lock is free.
     #[inline]
     pub(in crate::socket) fn has_effects(&self) -> bool {
-        self.pipes.first_post.is_some() || self.pipes.after.is_some() || self.needs_turn()
+        self.pipes.first_post.is_some() || self.pipes.effects.is_some() || self.needs_turn()
     }
 
     #[inline]
@@ -271,8 +272,8 @@ impl<O: Outside> State<O> {
             self.connected(id);
         }
         self.pattern.writable(id, &mut self.pipes, now);
-        self.settle(now);
-        self.changed();
+        self.after_pattern_call(now);
+        self.notify_waiters();
     }
 
     pub(in crate::socket) fn pipe_readable(&mut self, now: Instant, id: PipeId) {
@@ -280,8 +281,8 @@ impl<O: Outside> State<O> {
             return;
         }
         self.pattern.readable(id, &mut self.pipes, now);
-        self.settle(now);
-        self.changed();
+        self.after_pattern_call(now);
+        self.notify_waiters();
     }
 
     /// An option of the socket itself or of the transports.
@@ -290,21 +291,22 @@ impl<O: Outside> State<O> {
         now: Instant,
         level: i32,
         option: i32,
-        given: Given<'_>,
+        given: OptionInput<'_>,
     ) -> Result<()> {
         self.options.set(level, option, given)?;
         let grows = self.options.send_buffer() as usize > self.pipes.send_buffer;
         self.pipes.send_buffer = self.options.send_buffer() as usize;
         self.pipes.recv_buffer = self.options.recv_buffer() as usize;
+        self.pipes.recv_shared = self.options.recv_shared();
         self.pipes.tells_peers = self.options.recv_peer;
         let could = (self.pattern.can_send(), self.pattern.can_recv());
         self.options.tell(&mut *self.pattern, &mut self.pipes);
         if grows {
             self.look_for_room(now);
         }
-        self.settle(now);
+        self.after_pattern_call(now);
         if (self.pattern.can_send(), self.pattern.can_recv()) != could {
-            self.changed();
+            self.notify_waiters();
         }
         Ok(())
     }
@@ -339,13 +341,13 @@ impl<O: Outside> State<O> {
             }
             self.unlink(endpoint);
         }
-        self.changed();
+        self.notify_waiters();
     }
 
     /// Who waits for room in this pipe has it, or will never have.
     pub(in crate::socket) fn wake_writer(&mut self, id: PipeId) {
         if !self.waiters.is_empty() {
-            self.waiters.wake_writer(id, &mut self.pipes.after().wakes);
+            self.waiters.wake_writer(id, &mut self.pipes.effects().wakes);
         }
     }
 
@@ -384,20 +386,20 @@ impl<O: Outside> State<O> {
                 self.pipes.post(link.about_peer(side, Note::Gone));
                 self.unlink(pipe.endpoint);
             }
-            PipeEnd::Stream(_) | PipeEnd::Remains(_) => {}
+            PipeEnd::Stream(_) | PipeEnd::Orphaned(_) => {}
         }
     }
 
     /// Tells publishers what has changed about what we want.
     pub(in crate::socket) fn forward(&mut self, now: Instant) {
         self.pattern.forward(&mut self.pipes, now);
-        self.settle(now);
+        self.after_pattern_call(now);
     }
 
     /// After each operation of the pattern: removes the pipes it has read empty, and sees to it that what it has left for
     /// later happens.
     #[inline]
-    pub(in crate::socket) fn settle(&mut self, now: Instant) {
+    pub(in crate::socket) fn after_pattern_call(&mut self, now: Instant) {
         let conflates = self.options.conflate;
         if self.keeps_time
             || self.shows_readiness
@@ -405,11 +407,11 @@ impl<O: Outside> State<O> {
             || !self.pipes.drained.is_empty()
             || conflates
         {
-            self.settle_all(now);
+            self.after_all_pattern_calls(now);
         }
     }
 
-    fn settle_all(&mut self, now: Instant) {
+    fn after_all_pattern_calls(&mut self, now: Instant) {
         while let Some(id) = self.pipes.drained.pop() {
             self.remove_pipe(now, id);
         }
@@ -423,7 +425,7 @@ impl<O: Outside> State<O> {
         self.follow_deadline();
         self.show_readiness();
         if std::mem::take(&mut self.pipes.gathering) && !std::mem::replace(&mut self.gather_watched, true) {
-            self.pipes.after().worker.gathering = true;
+            self.pipes.effects().worker.gathering = true;
             self.lease.start_ticking();
         }
     }
@@ -431,7 +433,7 @@ impl<O: Outside> State<O> {
     #[inline]
     fn show_readiness(&mut self) {
         if self.shows_readiness && !self.lease.shows_when_left() {
-            self.pipes.after().readiness = true;
+            self.pipes.effects().readiness = true;
         }
     }
 
@@ -443,7 +445,7 @@ impl<O: Outside> State<O> {
 
     /// Something happened that blocked callers may have waited for.
     #[inline]
-    pub(in crate::socket) fn changed(&mut self) {
+    pub(in crate::socket) fn notify_waiters(&mut self) {
         self.show_readiness();
         self.wake_ready();
         self.interrupt();
@@ -459,16 +461,16 @@ impl<O: Outside> State<O> {
 
     fn wake_waiters(&mut self) {
         if self.pattern.can_recv() {
-            self.waiters.wake_receiver(&mut self.pipes.after().wakes);
+            self.waiters.wake_receiver(&mut self.pipes.effects().wakes);
         }
         if self.pattern.can_send() {
-            self.waiters.wake_sender(&mut self.pipes.after().wakes);
+            self.waiters.wake_sender(&mut self.pipes.effects().wakes);
         } else if self.pattern.can_send_some() {
-            self.waiters.wake_senders(&mut self.pipes.after().wakes);
+            self.waiters.wake_senders(&mut self.pipes.effects().wakes);
         }
         if self.waiters.has_devices() {
             let pattern = &self.pattern;
-            self.waiters.wake_devices(|device| pattern.demand_changed(device), &mut self.pipes.after().wakes);
+            self.waiters.wake_devices(|device| pattern.demand_changed(device), &mut self.pipes.effects().wakes);
         }
     }
 
@@ -476,7 +478,7 @@ impl<O: Outside> State<O> {
     #[inline]
     pub(in crate::socket) fn wake_closer(&mut self) {
         if let Some(closer) = &self.closer {
-            self.pipes.after().wakes.push(Arc::clone(closer));
+            self.pipes.effects().wakes.push(Arc::clone(closer));
         }
     }
 
@@ -489,7 +491,7 @@ impl<O: Outside> State<O> {
         }
         if before != Some(code) && self.own.prints_errors {
             let report = Report { socket: self.options.name.clone(), address: endpoint.address.clone(), code };
-            self.pipes.after().reports.push(report);
+            self.pipes.effects().reports.push(report);
         }
     }
 
@@ -506,7 +508,7 @@ impl<O: Outside> State<O> {
     }
 
     /// Nothing of this socket is used again.
-    pub(in crate::socket) fn break_off(&mut self) {
+    pub(in crate::socket) fn poison(&mut self) {
         self.life = Life::Broken(self.life.closed_since());
         // One that knows no pipes. The old one may be half way through anything.
         if let Some(pattern) = pattern::open(self.own.protocol, self.own.raw, 0, false) {
@@ -520,7 +522,7 @@ impl<O: Outside> State<O> {
         self.commands.clear();
         self.pipes.resumed.clear();
         self.pipes.drained.clear();
-        let after = self.pipes.after();
+        let after = self.pipes.effects();
         after.flushes.clear();
         after.readiness = self.shows_readiness;
         self.waiters.wake_all(&mut after.wakes);
@@ -529,8 +531,8 @@ impl<O: Outside> State<O> {
     }
 
     /// Why callers of a socket that is closing are sent away.
-    pub(in crate::socket) fn farewell(&self) -> Error {
-        if self.is_broken() { Error::Broken } else { Error::BadSocket }
+    pub(in crate::socket) fn close_error(&self) -> Error {
+        if self.is_broken() { Error::Poisoned } else { Error::BadSocket }
     }
 
     /// Gives back what a broken socket has, as it is.

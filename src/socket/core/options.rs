@@ -13,7 +13,7 @@ use crate::transport::{KeepAlive, Settings};
 /// An option's value as the caller passed it. `address` is where its bytes lie: NN_IPC_SEC_ATTR keeps the pointer
 /// itself.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Given<'a> {
+pub(crate) struct OptionInput<'a> {
     pub bytes: &'a [u8],
     pub address: usize,
 }
@@ -222,6 +222,11 @@ impl Options {
         self.recv_buffer.unwrap_or(BUFFER)
     }
 
+    /// The same for what lies in memory of a peer's.
+    pub(in crate::socket) fn recv_shared(&self) -> usize {
+        self.recv_buffer.map_or(TRANSIT, |bytes| bytes as usize)
+    }
+
     /// Tells the pattern what it has to know of these options.
     pub(in crate::socket) fn tell(&self, pattern: &mut dyn Pattern, pipes: &mut dyn Pipes) {
         pattern.set_max_hops(self.max_hops());
@@ -243,7 +248,7 @@ impl Options {
         timeout(self.linger)
     }
 
-    pub(in crate::socket) fn set(&mut self, level: i32, option: i32, given: Given<'_>) -> Result<()> {
+    pub(in crate::socket) fn set(&mut self, level: i32, option: i32, given: OptionInput<'_>) -> Result<()> {
         match level {
             SOL_SOCKET => self.set_socket(option, given.bytes),
             IPC => self.set_ipc(option, given),
@@ -329,7 +334,7 @@ impl Options {
         Ok(())
     }
 
-    fn set_ipc(&mut self, option: i32, given: Given<'_>) -> Result<()> {
+    fn set_ipc(&mut self, option: i32, given: OptionInput<'_>) -> Result<()> {
         if option == NN_IPC_MODE {
             self.ipc_mode = within(exact_int(given.bytes)?, -1..=MODE_MAX)?;
             return Ok(());

@@ -29,7 +29,7 @@ impl<O: Outside> State<O> {
             Note::Ready(pipe) | Note::Writable(pipe) => {
                 let link = self.pipes.get(pipe).and_then(|pipe| match &pipe.end {
                     PipeEnd::Inproc { link, side, .. } => Some((Arc::clone(link), *side)),
-                    PipeEnd::Stream(_) | PipeEnd::Remains(_) => None,
+                    PipeEnd::Stream(_) | PipeEnd::Orphaned(_) => None,
                 });
                 if link.is_some_and(|(link, side)| link.is_writable(side)) {
                     self.pipe_writable(now, pipe);

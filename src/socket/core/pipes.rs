@@ -1,5 +1,5 @@
 //! The pipes of one socket, as its pattern uses them. Everything here happens under the socket's lock; what needs a
-//! system call or another socket is written down in [`After`] and done when the lock is free.
+//! system call or another socket is written down in [`Effects`] and done when the lock is free.
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::transport::session::Heard;
 use crate::transport::sharing::{Lending, Step};
 
 /// What is left to do once the lock is free.
-pub(in crate::socket) struct After<O: Outside> {
+pub(in crate::socket) struct Effects<O: Outside> {
     /// Notes to other sockets, behind the first.
     pub posts: Vec<Post>,
     /// Threads to wake from their sleep.
@@ -39,10 +39,10 @@ pub(in crate::socket) struct After<O: Outside> {
     pub reports: Vec<Report>,
     /// Something waits to be published (NN_MONITOR).
     pub events: bool,
-    pub worker: ForWorker,
+    pub worker: WorkerRequests,
 }
 
-impl<O: Outside> Default for After<O> {
+impl<O: Outside> Default for Effects<O> {
     fn default() -> Self {
         Self {
             posts: Vec::new(),
@@ -52,14 +52,14 @@ impl<O: Outside> Default for After<O> {
             readiness: false,
             reports: Vec::new(),
             events: false,
-            worker: ForWorker::default(),
+            worker: WorkerRequests::default(),
         }
     }
 }
 
 /// What the worker has to be told.
 #[derive(Debug, Default)]
-pub(in crate::socket) struct ForWorker {
+pub(in crate::socket) struct WorkerRequests {
     /// Watch the socket's poller again.
     pub arm: bool,
     /// Look at the socket on the next tick.
@@ -113,7 +113,7 @@ pub(in crate::socket) enum PipeEnd<S> {
         taken: Inbox,
     },
     /// The peer has gone. What it sent waits to be received; nothing else is left of the connection.
-    Remains(Inbox),
+    Orphaned(Inbox),
 }
 
 pub(in crate::socket) struct StreamEnd<S> {
@@ -169,20 +169,22 @@ const GATHER_MAX: usize = 8 * 1024;
 const MASKED_DIRECT: usize = 256;
 
 /// What a peer that has gone counts for, besides the messages it has left.
-const REMAINS: usize = 512;
+const ORPHAN_COST: usize = 512;
 
 /// How many times NN_RCVBUF peers that have gone may leave behind, together. What one leaves beyond that is dropped: it
 /// must not keep others out, and memory is bounded. The last one kept may exceed this by what one peer can leave.
-const REMAINS_MAX: usize = 64;
+const ORPHANED_MAX: usize = 64;
 
 pub(in crate::socket) struct PipeTable<O: Outside> {
     pub slots: Slab<Pipe<O::Stream>>,
     pub next_serial: u32,
     pub send_buffer: usize,
     pub recv_buffer: usize,
+    /// The same for messages that lie in memory of a peer's, whose sender counts them too.
+    pub recv_shared: usize,
     pub batching: Batching,
     /// Made when there is something to write down: most of the time there is not.
-    pub after: Option<Box<After<O>>>,
+    pub effects: Option<Box<Effects<O>>>,
     /// The first note to another socket, and most of the time the only one: it needs no memory.
     pub first_post: Option<Post>,
     /// A pipe has begun to gather.
@@ -195,11 +197,11 @@ pub(in crate::socket) struct PipeTable<O: Outside> {
     /// Pipes with gathered frames.
     pub gathered: Vec<PipeId>,
     /// Pipes whose outbox waits for the kernel.
-    pub stuck: usize,
+    pub write_blocked: usize,
     /// Pipes that have ended and were read to the last message.
     pub drained: Vec<PipeId>,
     /// Bytes held for peers that have gone.
-    pub remains: usize,
+    pub orphaned_bytes: usize,
     /// Pipes whose reading can go on, and their sources.
     pub resumed: Vec<(usize, PipeId)>,
     /// Messages say which peer they came from (NN_RECV_PEER).
@@ -215,17 +217,18 @@ impl<O: Outside> PipeTable<O> {
             next_serial: 0,
             send_buffer: 0,
             recv_buffer: 0,
+            recv_shared: 0,
             batching: Batching::new(now),
-            after: None,
+            effects: None,
             first_post: None,
             gathering: false,
             direct: SmallVec::new(),
             direct_allowed: false,
             limitless: false,
             gathered: Vec::new(),
-            stuck: 0,
+            write_blocked: 0,
             drained: Vec::new(),
-            remains: 0,
+            orphaned_bytes: 0,
             resumed: Vec::new(),
             tells_peers: false,
             random,
@@ -233,8 +236,8 @@ impl<O: Outside> PipeTable<O> {
     }
 
     /// Where to write down what has to be done without the lock.
-    pub(in crate::socket) fn after(&mut self) -> &mut After<O> {
-        self.after.get_or_insert_default()
+    pub(in crate::socket) fn effects(&mut self) -> &mut Effects<O> {
+        self.effects.get_or_insert_default()
     }
 
     pub(in crate::socket) fn has_posts(&self) -> bool {
@@ -246,7 +249,7 @@ impl<O: Outside> PipeTable<O> {
         if self.first_post.is_none() {
             self.first_post = Some(post);
         } else {
-            self.after().posts.push(post);
+            self.effects().posts.push(post);
         }
     }
 
@@ -271,25 +274,25 @@ impl<O: Outside> PipeTable<O> {
     pub(in crate::socket) fn stream(&mut self, id: PipeId) -> Option<&mut StreamEnd<O::Stream>> {
         match &mut self.get(id)?.end {
             PipeEnd::Stream(stream) => Some(stream),
-            PipeEnd::Inproc { .. } | PipeEnd::Remains(_) => None,
+            PipeEnd::Inproc { .. } | PipeEnd::Orphaned(_) => None,
         }
     }
 
     pub(in crate::socket) fn remove(&mut self, id: PipeId) -> Option<Pipe<O::Stream>> {
-        self.unstick(id);
+        self.write_unblocked(id);
         self.get(id)?;
         let pipe = self.slots.remove(id.slot as usize);
-        if let PipeEnd::Remains(inbox) = &pipe.end {
-            self.remains -= REMAINS + inbox.weight();
+        if let PipeEnd::Orphaned(inbox) = &pipe.end {
+            self.orphaned_bytes -= ORPHAN_COST + inbox.weight();
         }
         Some(pipe)
     }
 
     /// The peer of a pipe has gone: everything but its unread messages is given back. False: there are none.
     pub(in crate::socket) fn end(&mut self, id: PipeId) -> bool {
-        self.unstick(id);
+        self.write_unblocked(id);
         let Some(pipe) = self.get(id) else { return false };
-        let mut inbox = match std::mem::replace(&mut pipe.end, PipeEnd::Remains(Inbox::default())) {
+        let mut inbox = match std::mem::replace(&mut pipe.end, PipeEnd::Orphaned(Inbox::default())) {
             PipeEnd::Stream(stream) => stream.inbox,
             PipeEnd::Inproc { link, side, mut taken } => {
                 link.take_over(side, &mut taken);
@@ -298,27 +301,27 @@ impl<O: Outside> PipeTable<O> {
                 self.post(post);
                 taken
             }
-            PipeEnd::Remains(_) => return true,
+            PipeEnd::Orphaned(_) => return true,
         };
-        if self.remains >= REMAINS_MAX.saturating_mul(self.recv_buffer.max(REMAINS)) {
+        if self.orphaned_bytes >= ORPHANED_MAX.saturating_mul(self.recv_buffer.max(ORPHAN_COST)) {
             inbox = Inbox::default();
         }
         inbox.shrink_to_fit();
         let unread = !inbox.is_empty();
-        self.remains += REMAINS + inbox.weight();
+        self.orphaned_bytes += ORPHAN_COST + inbox.weight();
         if let Some(pipe) = self.get(id) {
-            pipe.end = PipeEnd::Remains(inbox);
+            pipe.end = PipeEnd::Orphaned(inbox);
         }
         unread
     }
 
     /// The kernel takes bytes again.
-    pub(in crate::socket) fn unstick(&mut self, id: PipeId) {
+    pub(in crate::socket) fn write_unblocked(&mut self, id: PipeId) {
         if let Some(stream) = self.stream(id)
             && let Writing::Blocked { patient } = stream.writing
         {
             stream.writing = if patient { Writing::Busy } else { Writing::Idle };
-            self.stuck -= 1;
+            self.write_blocked -= 1;
         }
     }
 
@@ -336,13 +339,13 @@ impl<O: Outside> PipeTable<O> {
         let Some(stream) = self.stream(id) else { return };
         if matches!(stream.writing, Writing::Idle | Writing::Gathering(_)) && !stream.outbox.is_empty() {
             stream.writing = Writing::Busy;
-            self.after().flushes.push(id);
+            self.effects().flushes.push(id);
         }
     }
 
     /// Takes back the undertaking to write a pipe's outbox, if there is one.
     pub(in crate::socket) fn take_flush(&mut self, id: PipeId) -> bool {
-        let Some(after) = &mut self.after else { return false };
+        let Some(after) = &mut self.effects else { return false };
         let before = after.flushes.len();
         after.flushes.retain(|flush| *flush != id);
         after.flushes.len() < before
@@ -361,7 +364,7 @@ impl<O: Outside> PipeTable<O> {
     pub(in crate::socket) fn are_written_to(&self) -> bool {
         self.slots.iter().any(|(_, pipe)| match &pipe.end {
             PipeEnd::Stream(stream) => stream.writing == Writing::Busy && !stream.outbox.is_empty(),
-            PipeEnd::Inproc { .. } | PipeEnd::Remains(_) => false,
+            PipeEnd::Inproc { .. } | PipeEnd::Orphaned(_) => false,
         })
     }
 
@@ -468,7 +471,7 @@ impl<O: Outside> PipeTable<O> {
     pub(in crate::socket) fn shares_from(&self) -> usize {
         let lending = self.slots.iter().filter_map(|(_, pipe)| match &pipe.end {
             PipeEnd::Stream(stream) => stream.lending.as_ref(),
-            PipeEnd::Inproc { .. } | PipeEnd::Remains(_) => None,
+            PipeEnd::Inproc { .. } | PipeEnd::Orphaned(_) => None,
         });
         lending.filter(|lending| lending.is_open()).map(|lending| lending.min()).min().unwrap_or(usize::MAX)
     }
@@ -508,7 +511,7 @@ impl<O: Outside> PipeTable<O> {
         let writable = match &pipe.end {
             PipeEnd::Stream(stream) => stream.has_room(send_buffer),
             PipeEnd::Inproc { link, side, .. } => link.is_writable(*side),
-            PipeEnd::Remains(_) => return false,
+            PipeEnd::Orphaned(_) => return false,
         };
         pipe.full = !writable;
         writable
@@ -518,7 +521,7 @@ impl<O: Outside> PipeTable<O> {
 impl<S> Pipe<S> {
     /// The peer has gone; the pipe lives on while unread messages wait.
     pub(in crate::socket) fn has_ended(&self) -> bool {
-        matches!(self.end, PipeEnd::Remains(_))
+        matches!(self.end, PipeEnd::Orphaned(_))
     }
 }
 
@@ -557,7 +560,7 @@ impl<O: Outside> pattern::Pipes for PipeTable<O> {
         let (last, limitless) = (last && self.direct.is_empty(), self.limitless);
         let Some(pipe) = self.get(id) else { return Err(Error::WouldBlock) };
         let sent = match &pipe.end {
-            PipeEnd::Remains(_) => return Err(Error::WouldBlock),
+            PipeEnd::Orphaned(_) => return Err(Error::WouldBlock),
             PipeEnd::Stream(_) => self.send_stream(id, message, last),
             PipeEnd::Inproc { link, side, .. } => match link.send(*side, message, last, limitless) {
                 Ok(sent) => {
@@ -595,7 +598,7 @@ impl<O: Outside> PipeTable<O> {
 
     #[inline]
     fn recv_from(&mut self, id: PipeId, message: &mut Message) -> Option<bool> {
-        let resume_below = self.recv_buffer / 2;
+        let (resume_below, shared_below) = (self.recv_buffer / 2, self.recv_shared / 2);
         let pipe = self.get(id)?;
         match &mut pipe.end {
             PipeEnd::Stream(stream) => {
@@ -605,7 +608,7 @@ impl<O: Outside> PipeTable<O> {
                 stream.traffic.received(message.body.len());
                 let more = !stream.inbox.is_empty();
                 let due = matches!(&message.body, Body::Block(block) if block.is_taken());
-                if stream.paused && stream.inbox.weight() <= resume_below {
+                if stream.paused && stream.inbox.own_weight() <= resume_below && stream.inbox.weight() <= shared_below {
                     stream.paused = false;
                     let source = stream.source;
                     self.resumed.push((source, id));
@@ -623,13 +626,13 @@ impl<O: Outside> PipeTable<O> {
                 }
                 Some(received.more)
             }
-            PipeEnd::Remains(inbox) => {
+            PipeEnd::Orphaned(inbox) => {
                 let before = inbox.weight();
                 if !inbox.pop(message) {
                     return None;
                 }
                 let (left, more) = (inbox.weight(), !inbox.is_empty());
-                self.remains -= before - left;
+                self.orphaned_bytes -= before - left;
                 if !more {
                     self.drained.push(id);
                 }

@@ -11,7 +11,7 @@ use crate::pipe::PipeId;
 
 /// What a caller waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Want {
+pub(crate) enum WaitFor {
     Send,
     Recv,
     /// Either; the caller only looks (nn_poll).
@@ -26,7 +26,7 @@ pub(crate) enum Want {
 
 /// The sleeping callers of one socket, first come first.
 pub(crate) struct Waiters<P> {
-    list: VecDeque<(Arc<P>, Want)>,
+    list: VecDeque<(Arc<P>, WaitFor)>,
 }
 
 /// Threads to wake once the lock is free.
@@ -43,7 +43,7 @@ impl<P> Waiters<P> {
         self.list.is_empty()
     }
 
-    pub(crate) fn add(&mut self, parker: &Arc<P>, want: Want) {
+    pub(crate) fn add(&mut self, parker: &Arc<P>, want: WaitFor) {
         self.list.push_back((Arc::clone(parker), want));
     }
 
@@ -56,7 +56,7 @@ impl<P> Waiters<P> {
         }
     }
 
-    fn wake(&mut self, wakes: &mut Wakes<P>, concerned: impl Fn(Want) -> bool) {
+    fn wake(&mut self, wakes: &mut Wakes<P>, concerned: impl Fn(WaitFor) -> bool) {
         if let Some(at) = self.list.iter().position(|(_, want)| concerned(*want))
             && let Some((parker, _)) = self.list.remove(at)
         {
@@ -65,32 +65,32 @@ impl<P> Waiters<P> {
     }
 
     pub(crate) fn wake_receiver(&mut self, wakes: &mut Wakes<P>) {
-        self.wake(wakes, |want| matches!(want, Want::Recv | Want::Both));
+        self.wake(wakes, |want| matches!(want, WaitFor::Recv | WaitFor::Both));
     }
 
     pub(crate) fn wake_sender(&mut self, wakes: &mut Wakes<P>) {
-        self.wake(wakes, |want| matches!(want, Want::Send | Want::Both));
+        self.wake(wakes, |want| matches!(want, WaitFor::Send | WaitFor::Both));
     }
 
     /// Every sender: some of their messages may go, and which is for each to find out.
     pub(crate) fn wake_senders(&mut self, wakes: &mut Wakes<P>) {
-        while self.list.iter().any(|(_, want)| *want == Want::Send) {
-            self.wake(wakes, |want| want == Want::Send);
+        while self.list.iter().any(|(_, want)| *want == WaitFor::Send) {
+            self.wake(wakes, |want| want == WaitFor::Send);
         }
     }
 
     /// The kernel takes bytes of this pipe again.
     pub(crate) fn wake_writer(&mut self, pipe: PipeId, wakes: &mut Wakes<P>) {
-        self.wake(wakes, |want| want == Want::Room(pipe));
+        self.wake(wakes, |want| want == WaitFor::Room(pipe));
     }
 
     pub(crate) fn has_devices(&self) -> bool {
-        self.list.iter().any(|(_, want)| matches!(want, Want::Demand(_)))
+        self.list.iter().any(|(_, want)| matches!(want, WaitFor::Demand(_)))
     }
 
     /// Every device for which what is asked for has changed.
     pub(crate) fn wake_devices(&mut self, changed: impl Fn(DeviceId) -> bool, wakes: &mut Wakes<P>) {
-        let concerned = |want| matches!(want, Want::Demand(device) if changed(device));
+        let concerned = |want| matches!(want, WaitFor::Demand(device) if changed(device));
         while self.list.iter().any(|(_, want)| concerned(*want)) {
             self.wake(wakes, concerned);
         }

@@ -23,7 +23,7 @@ impl<O: Outside> State<O> {
         stream.outbox.restore(rest);
         let before = std::mem::replace(&mut stream.writing, Writing::Blocked { patient: true });
         if !matches!(before, Writing::Blocked { .. }) {
-            self.pipes.stuck += 1;
+            self.pipes.write_blocked += 1;
         }
         self.commands.push(Command::AwaitRoom(source, id));
     }
@@ -41,7 +41,7 @@ impl<O: Outside> State<O> {
         }
         self.pattern.deaf(id);
         self.commands.push(Command::Broken(source, id));
-        self.changed();
+        self.notify_waiters();
     }
 
     /// A sender has written its own message.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use socket2::SockAddr;
 
-use super::{Beginning, Command, Driver, Held, Point, Source, Timer};
+use super::{Beginning, Command, Driver, EndpointIo, Source, StateGuard, Timer};
 use crate::pattern;
 use crate::socket::core::Happening;
 use crate::sys::{self, Interest, Stream};
@@ -26,12 +26,12 @@ pub(super) struct DialPoint {
     /// The last connection was ended before the peer had agreed to it, which may have had the same in mind: two that dial
     /// each other in step would refuse each other for ever.
     pub contended: bool,
-    manner: Manner,
+    manner: Forwarding,
 }
 
 /// How a dialer introduces itself, where it could offer that subscriptions travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Manner {
+enum Forwarding {
     /// It offers that.
     Offering,
     /// It has offered that, the peer has declined, and it tries once without.
@@ -42,25 +42,32 @@ enum Manner {
 
 impl DialPoint {
     pub(super) fn new(dialer: Box<dyn Dialer>, backoff: Backoff) -> Self {
-        Self { dialer, backoff, addresses: VecDeque::new(), redial: None, contended: false, manner: Manner::Offering }
+        Self {
+            dialer,
+            backoff,
+            addresses: VecDeque::new(),
+            redial: None,
+            contended: false,
+            manner: Forwarding::Offering,
+        }
     }
 
     pub(super) fn offers_forwarding(&self) -> bool {
-        self.manner == Manner::Offering
+        self.manner == Forwarding::Offering
     }
 
     pub(super) fn opened(&mut self) {
         self.addresses = VecDeque::new();
-        if self.manner == Manner::Yielding {
-            self.manner = Manner::Plain;
+        if self.manner == Forwarding::Yielding {
+            self.manner = Forwarding::Plain;
         }
     }
 }
 
 impl Driver<'_> {
     pub(super) fn dial(&mut self, endpoint: i32) {
-        let _whole = sys::Uncancelled::new();
-        let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
+        let _whole = sys::CancelGuard::new();
+        let Some(EndpointIo::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
         match point.dialer.target() {
             Target::Known(addresses) => {
                 point.addresses = addresses.into();
@@ -84,8 +91,8 @@ impl Driver<'_> {
     }
 
     pub(super) fn resolved(&mut self, endpoint: i32, addresses: Vec<SocketAddr>) {
-        let _whole = sys::Uncancelled::new();
-        let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
+        let _whole = sys::CancelGuard::new();
+        let Some(EndpointIo::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
         point.addresses = addresses.into_iter().map(Into::into).collect();
         if point.addresses.is_empty() {
             let pause = self.redial_later(endpoint);
@@ -101,10 +108,10 @@ impl Driver<'_> {
 
     /// Tries the address in front, and those behind it.
     fn dial_next(&mut self, endpoint: i32) {
-        let _whole = sys::Uncancelled::new();
+        let _whole = sys::CancelGuard::new();
         let settings = self.settings();
         loop {
-            let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
+            let Some(EndpointIo::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
             let Some(address) = point.addresses.front() else { return };
             let dialled = point.dialer.dial(address, settings);
             self.with(|state| state.happened(endpoint, None, Happening::Connecting));
@@ -115,7 +122,7 @@ impl Driver<'_> {
                         Ok(()) => {
                             self.io.sources.insert(Source::Connecting(endpoint, stream, None));
                             self.set_deadline(source, settings.connect_timeout.map(|limit| sys::now() + limit));
-                            self.io.unsettled += 1;
+                            self.io.in_transition += 1;
                             self.with(|state| state.stats.inprogress_connections += 1);
                             return;
                         }
@@ -130,19 +137,19 @@ impl Driver<'_> {
     /// The peer does not take our offer: it is dialled again without, at once, as if nothing had happened. Declining that
     /// too is not possible.
     pub(super) fn declined(&mut self, source: usize) {
-        let _whole = sys::Uncancelled::new();
+        let _whole = sys::CancelGuard::new();
         let Some(Source::Session(connection)) = self.remove(source) else { return };
         self.with(|state| state.stats.established_connections -= 1);
         let endpoint = connection.endpoint;
         drop(connection);
-        let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
-        point.manner = Manner::Yielding;
+        let Some(EndpointIo::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
+        point.manner = Forwarding::Yielding;
         self.dial_next(endpoint);
     }
 
     /// The address in front was tried in vain. Behind the last one there is a pause.
     fn connect_failed(&mut self, endpoint: i32, error: &io::Error) {
-        let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
+        let Some(EndpointIo::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return };
         point.addresses.pop_front();
         let pause = if point.addresses.is_empty() { self.redial_later(endpoint) } else { Duration::ZERO };
         let code = sys::code_of(error, &sys::refused());
@@ -156,10 +163,10 @@ impl Driver<'_> {
 
     /// Dials again after a pause, which it returns.
     pub(super) fn redial_later(&mut self, endpoint: i32) -> Duration {
-        let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return Duration::ZERO };
-        if point.manner == Manner::Yielding {
+        let Some(EndpointIo::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) else { return Duration::ZERO };
+        if point.manner == Forwarding::Yielding {
             // It was not our offer that was wrong.
-            point.manner = Manner::Offering;
+            point.manner = Forwarding::Offering;
         }
         let mut delay = point.backoff.next_delay();
         if std::mem::take(&mut point.contended) {
@@ -183,10 +190,10 @@ impl Driver<'_> {
 
     /// A connect has succeeded or failed.
     pub(super) fn connected(&mut self, source: usize) {
-        let _whole = sys::Uncancelled::new();
+        let _whole = sys::CancelGuard::new();
         self.set_deadline(source, None);
         let Some(Source::Connecting(endpoint, stream, _)) = self.io.sources.try_remove(source) else { return };
-        self.io.unsettled -= 1;
+        self.io.in_transition -= 1;
         let _ = self.poller.remove(&stream);
         let failed = stream.take_error().unwrap_or_else(Some).or_else(|| refused_by_itself(&stream));
         let mut held = super::lock(self.socket, self.awake);
@@ -200,7 +207,7 @@ impl Driver<'_> {
             }
             None => {
                 // Present: closing an endpoint ends what it has under way.
-                let Some(Point::Dialer(point)) = self.io.endpoints.get(&endpoint) else { return held.release() };
+                let Some(EndpointIo::Dialer(point)) = self.io.endpoints.get(&endpoint) else { return held.release() };
                 let greeting = point.dialer.greeting();
                 match point.dialer.secure(stream) {
                     Ok(channel) => self.established(endpoint, channel, greeting, held),
@@ -215,7 +222,13 @@ impl Driver<'_> {
     }
 
     /// There is a connection.
-    pub(super) fn established(&mut self, endpoint: i32, channel: Channel, greeting: Greeting, mut held: Held<'_>) {
+    pub(super) fn established(
+        &mut self,
+        endpoint: i32,
+        channel: Channel,
+        greeting: Greeting,
+        mut held: StateGuard<'_>,
+    ) {
         held.stats.established_connections += 1;
         if !channel.is_tls() {
             held.endpoint_works(endpoint);
@@ -257,7 +270,7 @@ mod tests {
     use super::*;
     use crate::message::{Message, Outgoing};
     use crate::socket::library::Library;
-    use crate::socket::{Given, Socket};
+    use crate::socket::{OptionInput, Socket};
     use crate::transport::resolver::Resolver;
 
     const PAIR: u16 = 16;
@@ -282,7 +295,7 @@ mod tests {
     }
 
     fn set(socket: &Socket, option: i32, value: i32) {
-        socket.set_option(0, option, Given { bytes: &value.to_ne_bytes(), address: 0 }).unwrap();
+        socket.set_option(0, option, OptionInput { bytes: &value.to_ne_bytes(), address: 0 }).unwrap();
     }
 
     /// A socket that is bound, and where.
@@ -376,15 +389,15 @@ mod tests {
             }
             vec![at]
         });
-        let stuck = socket(&library);
-        stuck.connect(b"tcp://silent:1").unwrap();
+        let write_blocked = socket(&library);
+        write_blocked.connect(b"tcp://silent:1").unwrap();
         let dialer = socket(&library);
         dialer.connect(b"tcp://other:1").unwrap();
         talk(&dialer, &binder);
         // The same socket as well.
-        let shut = stuck.connect(b"tcp://silent:2").unwrap();
-        stuck.shutdown(shut).unwrap();
-        stuck.close(Instant::now()).unwrap();
+        let shut = write_blocked.connect(b"tcp://silent:2").unwrap();
+        write_blocked.shutdown(shut).unwrap();
+        write_blocked.close(Instant::now()).unwrap();
         dialer.close(Instant::now()).unwrap();
         binder.close(Instant::now()).unwrap();
         assert!(outcome.try_recv().is_err(), "no lookup has ended before the gate was opened");

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Driver, Point, Source, Timer};
+use super::{Driver, EndpointIo, Source, Timer};
 use crate::socket::core::Happening;
 use crate::sys::{self, Interest, concerns_only_the_peer, is_exhausted};
 use crate::transport::channel::Channel;
@@ -17,7 +17,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 impl Driver<'_> {
     pub(super) fn listen(&mut self, endpoint: i32) {
-        let Some(Point::Listener { listener, source, .. }) = self.io.endpoints.get_mut(&endpoint) else { return };
+        let Some(EndpointIo::Listener { listener, source, .. }) = self.io.endpoints.get_mut(&endpoint) else { return };
         let key = *source.get_or_insert_with(|| self.io.sources.insert(Source::Listener(endpoint)));
         if self.poller.add(listener.source(), Interest::READ, key as u64).is_err() {
             self.pause_accepting(endpoint);
@@ -25,10 +25,10 @@ impl Driver<'_> {
     }
 
     pub(super) fn accept(&mut self, endpoint: i32) {
-        let _whole = sys::Uncancelled::new();
+        let _whole = sys::CancelGuard::new();
         let settings = self.settings();
         for _ in 0..ACCEPTS {
-            let Some(Point::Listener { listener, .. }) = self.io.endpoints.get(&endpoint) else { return };
+            let Some(EndpointIo::Listener { listener, .. }) = self.io.endpoints.get(&endpoint) else { return };
             let greeting = listener.greeting(settings);
             match listener.accept(settings).and_then(|stream| listener.secure(stream)) {
                 Ok(channel) => self.accepted(endpoint, channel, greeting),
@@ -65,13 +65,13 @@ impl Driver<'_> {
     }
 
     fn stop_accepting(&mut self, endpoint: i32) {
-        let Some(Point::Listener { listener, .. }) = self.io.endpoints.get(&endpoint) else { return };
+        let Some(EndpointIo::Listener { listener, .. }) = self.io.endpoints.get(&endpoint) else { return };
         let _ = self.poller.remove(listener.source());
         self.pause_accepting(endpoint);
     }
 
     pub(super) fn pause_accepting(&mut self, endpoint: i32) {
-        let Some(Point::Listener { pause, .. }) = self.io.endpoints.get_mut(&endpoint) else { return };
+        let Some(EndpointIo::Listener { pause, .. }) = self.io.endpoints.get_mut(&endpoint) else { return };
         let at = sys::now() + ACCEPT_PAUSE;
         *pause = Some(at);
         self.io.timers.start(at, Timer::Accept(endpoint));

@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod dialling;
-mod ending;
+mod lingering;
 mod listening;
 mod ping;
 mod sessions;
@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use super::spin::Outlook;
+use super::spin::SpinPolicy;
 use super::{Command, State};
-use super::{Held, Socket};
+use super::{Socket, StateGuard};
 use crate::pipe::{Inbox, PipeId};
 use crate::reactor::timers::Timers;
 use crate::sys::{self, Events, Interest, Poller, Stream};
@@ -42,7 +42,7 @@ pub(super) enum Beginning {
 
 /// What a turn has to do first.
 #[derive(Default)]
-pub(super) struct Orders {
+pub(super) struct Commands {
     pub commands: Vec<Command>,
     /// Pipes whose reading can go on, and their sources.
     pub resumed: Vec<(usize, PipeId)>,
@@ -51,14 +51,14 @@ pub(super) struct Orders {
 #[derive(Default)]
 pub(super) struct Io {
     sources: Slab<Source>,
-    endpoints: HashMap<i32, Point>,
+    endpoints: HashMap<i32, EndpointIo>,
     timers: Timers<Timer>,
     events: Events,
     /// Memory for the frames of one read.
     frames: Inbox,
-    outlook: Outlook,
+    outlook: SpinPolicy,
     /// Sources that are neither listeners nor open connections.
-    unsettled: usize,
+    in_transition: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,7 +75,7 @@ enum Source {
     Session(Box<Connection>),
 }
 
-enum Point {
+enum EndpointIo {
     Listener {
         listener: Box<dyn Listener>,
         source: Option<usize>,
@@ -86,7 +86,7 @@ enum Point {
     Single(Side),
 }
 
-impl Orders {
+impl Commands {
     /// Whether what is to be waited for may be another once they are obeyed. The wait for room is one itself.
     pub(super) fn change_the_wait(&self) -> bool {
         !self.resumed.is_empty() || !self.commands.iter().all(|command| matches!(command, Command::AwaitRoom(..)))
@@ -98,8 +98,8 @@ impl Io {
         self.timers.next()
     }
 
-    pub(super) fn unsettled(&self) -> usize {
-        self.unsettled
+    pub(super) fn in_transition(&self) -> usize {
+        self.in_transition
     }
 
     /// Nothing is listening, dialling, open or ending.
@@ -113,11 +113,11 @@ impl Io {
         &mut self,
         socket: &Socket,
         poller: &Poller,
-        orders: Option<Orders>,
+        orders: Option<Commands>,
         timeout: Option<Duration>,
     ) -> std::io::Result<()> {
         if let Some(orders) = orders {
-            self.obey(socket, poller, orders);
+            self.apply(socket, poller, orders);
         }
         let mut events = std::mem::take(&mut self.events);
         let waited = self.wait(socket, poller, &mut events, timeout);
@@ -138,19 +138,19 @@ impl Io {
         timeout: Option<Duration>,
     ) -> std::io::Result<()> {
         let found = timeout != Some(Duration::ZERO)
-            && (self.outlook.comes_at_once(|| any_of(poller, events))
-                || self.outlook.comes_soon(timeout, socket.library.has_many_cpus(), || any_of(poller, events)));
+            && (self.outlook.comes_after_yield(|| any_of(poller, events))
+                || self.outlook.comes_within_spin(timeout, socket.library.has_many_cpus(), || any_of(poller, events)));
         if found { Ok(()) } else { poller.wait(events, timeout).map(drop) }
     }
 
     /// What comes before the wait.
-    pub(super) fn obey(&mut self, socket: &Socket, poller: &Poller, orders: Orders) {
+    pub(super) fn apply(&mut self, socket: &Socket, poller: &Poller, orders: Commands) {
         let mut driver = Driver { io: self, socket, poller, awake: false };
         for (source, pipe) in orders.resumed {
             driver.resume(source, pipe);
         }
         for command in orders.commands {
-            driver.obey(command);
+            driver.apply(command);
         }
     }
 
@@ -179,7 +179,7 @@ struct Driver<'a> {
     awake: bool,
 }
 
-fn lock(socket: &Socket, awake: bool) -> Held<'_> {
+fn lock(socket: &Socket, awake: bool) -> StateGuard<'_> {
     let mut held = socket.lock();
     if awake {
         // And looking: nobody needs to interrupt.
@@ -189,7 +189,7 @@ fn lock(socket: &Socket, awake: bool) -> Held<'_> {
 }
 
 impl Driver<'_> {
-    fn lock(&self) -> Held<'_> {
+    fn lock(&self) -> StateGuard<'_> {
         lock(self.socket, self.awake)
     }
 
@@ -202,20 +202,20 @@ impl Driver<'_> {
         self.with(|state| state.options.settings())
     }
 
-    fn obey(&mut self, command: Command) {
+    fn apply(&mut self, command: Command) {
         match command {
             Command::Begin(endpoint, Beginning::Listen(listener)) => {
-                let point = Point::Listener { listener, source: None, pause: None };
+                let point = EndpointIo::Listener { listener, source: None, pause: None };
                 self.io.endpoints.insert(endpoint, point);
                 self.listen(endpoint);
             }
             Command::Begin(endpoint, Beginning::Dial(dialer, backoff)) => {
-                self.io.endpoints.insert(endpoint, Point::Dialer(Box::new(DialPoint::new(dialer, backoff))));
+                self.io.endpoints.insert(endpoint, EndpointIo::Dialer(Box::new(DialPoint::new(dialer, backoff))));
                 self.dial(endpoint);
             }
             Command::Begin(endpoint, Beginning::Resolved(addresses)) => self.resolved(endpoint, addresses),
             Command::Begin(endpoint, Beginning::Have(stream, greeting, side)) => {
-                self.io.endpoints.insert(endpoint, Point::Single(side));
+                self.io.endpoints.insert(endpoint, EndpointIo::Single(side));
                 match side {
                     Side::Accepts => self.accepted(endpoint, stream.into(), greeting),
                     Side::Dials => self.established(endpoint, stream.into(), greeting, lock(self.socket, self.awake)),
@@ -260,13 +260,13 @@ impl Driver<'_> {
         while let Some(timer) = self.io.timers.pop_due(now) {
             match timer {
                 Timer::Redial(endpoint) => {
-                    if let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) {
+                    if let Some(EndpointIo::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) {
                         point.redial = None;
                         self.dial(endpoint);
                     }
                 }
                 Timer::Accept(endpoint) => {
-                    if let Some(Point::Listener { pause, .. }) = self.io.endpoints.get_mut(&endpoint) {
+                    if let Some(EndpointIo::Listener { pause, .. }) = self.io.endpoints.get_mut(&endpoint) {
                         *pause = None;
                         self.listen(endpoint);
                     }
@@ -288,12 +288,12 @@ impl Driver<'_> {
                     let _ = self.poller.remove(connection.session.channel().stream());
                 }
                 if !matches!(connection.stage, Stage::Open(_)) {
-                    self.io.unsettled -= 1;
+                    self.io.in_transition -= 1;
                 }
             }
             Source::Connecting(_, stream, _) => {
                 let _ = self.poller.remove(stream);
-                self.io.unsettled -= 1;
+                self.io.in_transition -= 1;
                 self.with(|state| state.stats.inprogress_connections -= 1);
             }
             Source::Listener(_) => {}

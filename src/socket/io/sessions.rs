@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::ping::Ping;
-use super::{Driver, Io, Point, Source, Timer};
+use super::{Driver, EndpointIo, Io, Source, Timer};
 use crate::pattern;
 use crate::peer::Peer;
 use crate::pipe::{Inbox, Outbox, PipeId};
@@ -49,14 +49,14 @@ pub(super) enum Stage {
     Greeting,
     Open(PipeId),
     /// No longer the pattern's. The peer gets what was accepted, and is given time to read it.
-    Ending {
+    Lingering {
         pipe: PipeId,
         give_up: Option<Instant>,
         pause: Duration,
         shut: bool,
     },
     /// The peer was told why we part, and is given time to read it. No pipe belongs to it any more.
-    Parting,
+    Rejecting,
 }
 
 impl Driver<'_> {
@@ -103,8 +103,10 @@ impl Driver<'_> {
         let shares =
             channel.can_share() && self.with(|state| state.options.shares_with(user, shared_memory::own_user()));
         let protocols = Protocols { shares, ..self.protocols(endpoint) };
-        let accepted =
-            matches!(self.io.endpoints.get(&endpoint), Some(Point::Listener { .. } | Point::Single(Side::Accepts)));
+        let accepted = matches!(
+            self.io.endpoints.get(&endpoint),
+            Some(EndpointIo::Listener { .. } | EndpointIo::Single(Side::Accepts))
+        );
         let peer = self.with(|state| {
             let peer = Arc::new(Peer { pipe: state.number_connection(), ends, ..Peer::default() });
             if accepted {
@@ -136,7 +138,7 @@ impl Driver<'_> {
             shares,
         };
         let source = self.io.sources.insert(Source::Session(Box::new(connection)));
-        self.io.unsettled += 1;
+        self.io.in_transition += 1;
         self.set_deadline(source, Some(now + greeting_time));
         self.set_interest(source, |interest| interest.read = true);
     }
@@ -146,9 +148,9 @@ impl Driver<'_> {
         let own = self.socket.protocol;
         let peer = pattern::peer_of(own);
         let offers = match self.io.endpoints.get(&endpoint) {
-            Some(Point::Dialer(point)) => point.offers_forwarding(),
+            Some(EndpointIo::Dialer(point)) => point.offers_forwarding(),
             // Of a peer that declines there is no other connection on which to do without. One that dials us may offer.
-            Some(Point::Single(Side::Dials)) => false,
+            Some(EndpointIo::Single(Side::Dials)) => false,
             _ => true,
         };
         let forwarding = match (pattern::forwarding(own), pattern::forwarding(peer)) {
@@ -162,13 +164,13 @@ impl Driver<'_> {
 
     /// The connection is over. A dialer tries again.
     pub(super) fn end(&mut self, source: usize, cause: Cause) {
-        let _whole = sys::Uncancelled::new();
+        let _whole = sys::CancelGuard::new();
         let Some(Source::Session(connection)) = self.remove(source) else { return };
         match connection.stage {
             Stage::Greeting => {
                 self.with(|state| state.handshake_failed(connection.endpoint, Some(&connection.peer), cause));
                 if connection.promised
-                    && let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&connection.endpoint)
+                    && let Some(EndpointIo::Dialer(point)) = self.io.endpoints.get_mut(&connection.endpoint)
                 {
                     point.contended = true;
                 }
@@ -183,16 +185,16 @@ impl Driver<'_> {
                 });
                 self.lost(connection.endpoint, connection.since);
             }
-            Stage::Ending { pipe, .. } => {
+            Stage::Lingering { pipe, .. } => {
                 self.with(|state| state.remove_pipe(sys::now(), pipe));
             }
-            Stage::Parting => {}
+            Stage::Rejecting => {}
         }
     }
 
     /// The connection is over for us, and the peer shall know why. A dialer tries again.
-    fn part(&mut self, source: usize, farewell: &[u8], cause: Cause) {
-        let _whole = sys::Uncancelled::new();
+    fn reject(&mut self, source: usize, farewell: &[u8], cause: Cause) {
+        let _whole = sys::CancelGuard::new();
         let Some(connection) = self.connection(source) else { return };
         let (stage, endpoint, since) = (&connection.stage, connection.endpoint, connection.since);
         let pipe = if let Stage::Open(pipe) = stage { Some(*pipe) } else { None };
@@ -220,9 +222,9 @@ impl Driver<'_> {
         }
         let _ = channel.finish();
         if let Some(connection) = self.connection(source) {
-            connection.stage = Stage::Parting;
+            connection.stage = Stage::Rejecting;
         }
-        self.io.unsettled += usize::from(pipe.is_some());
+        self.io.in_transition += usize::from(pipe.is_some());
         self.set_deadline(source, Some(sys::now() + PARTING));
         self.set_interest(source, |interest| *interest = Interest { read: true, write: channel.wants_write() });
         self.lost(endpoint, since);
@@ -248,7 +250,7 @@ impl Driver<'_> {
                     }
                 }
             }
-            Stage::Parting => self.end(source, Cause::Timeout),
+            Stage::Rejecting => self.end(source, Cause::Timeout),
             Stage::Open(pipe) => {
                 // Likewise: of many answers that came while we were stopped one wait has found some.
                 if connection.ping.is_some_and(|ping| ping.is_unanswered()) {
@@ -258,7 +260,7 @@ impl Driver<'_> {
                     self.look_for_life(source, pipe);
                 }
             }
-            Stage::Ending { .. } => self.go_on_ending(source),
+            Stage::Lingering { .. } => self.continue_linger(source),
         }
     }
 
@@ -290,7 +292,7 @@ impl Driver<'_> {
         if closing {
             return;
         }
-        if let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) {
+        if let Some(EndpointIo::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) {
             point.backoff.connected_for(sys::now().saturating_duration_since(since));
             point.addresses.clear();
             let pause = self.redial_later(endpoint);
@@ -303,7 +305,7 @@ impl Driver<'_> {
         let limit = u64::try_from(self.socket.recv_max.load(Ordering::Relaxed)).ok();
         let Io { sources, frames, .. } = &mut *self.io;
         let Some(Source::Session(connection)) = sources.get_mut(source) else { return };
-        if matches!(connection.stage, Stage::Ending { .. } | Stage::Parting) {
+        if matches!(connection.stage, Stage::Lingering { .. } | Stage::Rejecting) {
             return self.read_to_nothing(source);
         }
         let Progress { came, secured, greeted, replies, answers, heard, end } =
@@ -326,13 +328,14 @@ impl Driver<'_> {
         if !replies.is_empty() {
             self.reply(source, &replies);
         }
-        if !(answers.is_empty() && heard.is_empty()) && !self.share(source, &answers, &heard) {
+        let shared = !answers.is_empty() || !heard.is_empty();
+        if shared && !self.share(source, &answers, &heard) {
             return self.end(source, Cause::Violation("It does not read what it has asked for."));
         }
         match end {
             None => self.await_room(source),
             Some(End::Declined) => self.declined(source),
-            Some(End::Parted(farewell, cause)) => self.part(source, &farewell, cause),
+            Some(End::Rejected(farewell, cause)) => self.reject(source, &farewell, cause),
             Some(end) => self.end(source, end.cause()),
         }
     }
@@ -433,7 +436,7 @@ impl Driver<'_> {
                 false => Cause::Type,
             };
             if fits && !peer.refusal.is_empty() {
-                self.part(source, peer.refusal, cause);
+                self.reject(source, peer.refusal, cause);
             } else {
                 self.end(source, cause);
             }
@@ -441,7 +444,7 @@ impl Driver<'_> {
         };
         if let Some(connection) = self.connection(source) {
             connection.stage = Stage::Open(pipe);
-            self.io.unsettled -= 1;
+            self.io.in_transition -= 1;
         }
         if !answered {
             let peer = self.connection(source).map(|connection| Arc::clone(&connection.peer));
@@ -451,7 +454,7 @@ impl Driver<'_> {
             return false;
         }
         self.expect_life(source);
-        if let Some(Point::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) {
+        if let Some(EndpointIo::Dialer(point)) = self.io.endpoints.get_mut(&endpoint) {
             point.opened();
         }
         true
@@ -466,11 +469,12 @@ impl Driver<'_> {
         let Some(Source::Session(connection)) = sources.get_mut(source) else { return };
         let Stage::Open(pipe) = connection.stage else { return };
         let mut held = super::lock(self.socket, self.awake);
-        let full = held.pipes.recv_buffer;
+        let (full, shared_full) = (held.pipes.recv_buffer, held.pipes.recv_shared);
         let Some(stream) = held.pipes.stream(pipe) else { return held.release() };
         let was_empty = stream.inbox.is_empty();
         stream.inbox.append(frames);
-        let pause = !stream.paused && stream.inbox.weight() >= full;
+        let inbox = &stream.inbox;
+        let pause = !stream.paused && (inbox.own_weight() >= full || inbox.weight() >= shared_full);
         stream.paused |= pause;
         let waits = pause && stream.lending.as_ref().is_some_and(|lending| lending.is_full());
         if was_empty {
@@ -491,9 +495,9 @@ impl Driver<'_> {
     pub(super) fn write(&mut self, source: usize) {
         let Some(connection) = self.connection(source) else { return };
         let channel = Arc::clone(connection.session.channel());
-        let (Stage::Open(pipe) | Stage::Ending { pipe, .. }) = connection.stage else {
+        let (Stage::Open(pipe) | Stage::Lingering { pipe, .. }) = connection.stage else {
             // The next read reports a write that has failed.
-            let written = if matches!(connection.stage, Stage::Parting) { channel.finish() } else { channel.flush() };
+            let written = if matches!(connection.stage, Stage::Rejecting) { channel.finish() } else { channel.flush() };
             if written.unwrap_or(true) {
                 self.set_interest(source, |interest| interest.write = false);
             }
@@ -501,24 +505,24 @@ impl Driver<'_> {
         };
         let _ = channel.flush();
         let mut held = self.lock();
-        held.pipes.unstick(pipe);
+        held.pipes.write_unblocked(pipe);
         held.wake_writer(pipe);
         held.pipes.start_flush(pipe);
         held.release();
         // What waited is written now, or its writer was woken. A pipe that is full again has asked for room again.
-        let stuck = self.with(|state| state.pipes.stream(pipe).is_some_and(|stream| stream.is_blocked()));
-        if !stuck && !channel.wants_write() {
+        let write_blocked = self.with(|state| state.pipes.stream(pipe).is_some_and(|stream| stream.is_blocked()));
+        if !write_blocked && !channel.wants_write() {
             self.set_interest(source, |interest| interest.write = false);
         }
-        self.go_on_ending(source);
+        self.continue_linger(source);
     }
 }
 
 impl Connection {
     pub(super) fn is(&self, pipe: PipeId) -> bool {
         match self.stage {
-            Stage::Open(own) | Stage::Ending { pipe: own, .. } => own == pipe,
-            Stage::Greeting | Stage::Parting => false,
+            Stage::Open(own) | Stage::Lingering { pipe: own, .. } => own == pipe,
+            Stage::Greeting | Stage::Rejecting => false,
         }
     }
 }
@@ -548,7 +552,7 @@ mod tests {
     use crate::message::Message;
     use crate::socket::Socket;
     #[cfg(any(tls, ws))]
-    use crate::socket::core::Given;
+    use crate::socket::core::OptionInput;
     use crate::socket::library::Library;
     use crate::sys::{self, Poller};
 
@@ -560,7 +564,7 @@ mod tests {
             std::thread::yield_now();
             held = socket.lock();
         }
-        let (presence, held) = held.stay(true);
+        let (presence, held) = held.begin_call(true);
         held.release();
         let reactor = socket.reactor.get().unwrap();
         let mut io = reactor.io.lock();
@@ -610,8 +614,8 @@ mod tests {
         use crate::transport::tls::fuzzing;
         let library = Arc::new(Library::new(sys::generation(), Arc::default()));
         let pull = Socket::new(library, sys::generation(), pattern::PULL, false, "late".to_owned()).unwrap();
-        pull.set_option(0, 5, Given { bytes: &5000_i32.to_ne_bytes(), address: 0 }).unwrap();
-        pull.set_option(-1002, 1002, Given { bytes: &fuzzing::certificate_and_key(), address: 0 }).unwrap();
+        pull.set_option(0, 5, OptionInput { bytes: &5000_i32.to_ne_bytes(), address: 0 }).unwrap();
+        pull.set_option(-1002, 1002, OptionInput { bytes: &fuzzing::certificate_and_key(), address: 0 }).unwrap();
         let at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         pull.bind(format!("tls+tcp://{at}").as_bytes()).unwrap();
         let mut push = TcpStream::connect(at).unwrap();
@@ -643,7 +647,7 @@ mod tests {
     fn an_answer_that_came_in_time_is_a_sign_of_life_though_we_are_late() {
         let library = Arc::new(Library::new(sys::generation(), Arc::default()));
         let pull = Socket::new(library, sys::generation(), pattern::PULL, false, "late".to_owned()).unwrap();
-        pull.set_option(-4, 1001, Given { bytes: &100_i32.to_ne_bytes(), address: 0 }).unwrap();
+        pull.set_option(-4, 1001, OptionInput { bytes: &100_i32.to_ne_bytes(), address: 0 }).unwrap();
         let at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         pull.bind(format!("ws://{at}").as_bytes()).unwrap();
         let mut peer = TcpStream::connect(at).unwrap();

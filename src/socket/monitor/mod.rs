@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::core::{Event, Happening, IPC, Journal, NN_IPC_MODE, NN_OVERFLOW};
-use super::{Given, NN_ENDPOINT, Socket, Value};
+use super::{NN_ENDPOINT, OptionInput, Socket, Value};
 use crate::error::Result;
 use crate::message::Outgoing;
 use crate::pattern::{self, Policy};
@@ -40,7 +40,7 @@ impl Monitor {
         let name = format!("monitor of {}", String::from_utf8_lossy(&watched.with(|state| state.options.name.clone())));
         let publisher = Socket::new(library, watched.generation, pattern::PUB, false, name)?;
         let set = |level, option, value: i32| {
-            publisher.set_option(level, option, Given { bytes: &value.to_ne_bytes(), address: 0 })
+            publisher.set_option(level, option, OptionInput { bytes: &value.to_ne_bytes(), address: 0 })
         };
         set(0, NN_LINGER, LINGER)?;
         // A watcher that is too slow misses the oldest events.
@@ -85,7 +85,7 @@ impl Socket {
 
     /// Publishes events at this address from now on; nowhere, if it is empty.
     pub(super) fn watch(&self, address: &[u8]) -> Result<()> {
-        let _whole = sys::Uncancelled::new();
+        let _whole = sys::CancelGuard::new();
         // A C string, where the program has counted the NUL.
         let address = address.split(|&byte| byte == 0).next().unwrap_or_default();
         self.enter()?.release();
@@ -93,7 +93,7 @@ impl Socket {
         self.replace_monitor(monitor);
         self.publish_events();
         // It may have been closed meanwhile.
-        self.enter().map(super::Held::release).inspect_err(|_| self.replace_monitor(None))
+        self.enter().map(super::StateGuard::release).inspect_err(|_| self.replace_monitor(None))
     }
 
     /// Ends the monitor there was, which says so, and begins with this one.
@@ -128,7 +128,7 @@ impl Socket {
 
     /// Publishes what was written down. A thread that does so already takes along what comes meanwhile.
     pub(super) fn publish_events(&self) {
-        let _whole = sys::Uncancelled::new();
+        let _whole = sys::CancelGuard::new();
         loop {
             let Some(monitor) = self.monitor.try_lock() else { return };
             loop {

@@ -116,14 +116,14 @@ fn pipes(state: &mut State) -> Result<Vec<PipeFacts>> {
                 (traffic, link.unread_by_peer(*side), link.unread(*side) + taken.weight(), None)
             }
             // The peer has gone: there is no connection any more.
-            PipeEnd::Remains(_) => continue,
+            PipeEnd::Orphaned(_) => continue,
         };
         let shared = match &mut pipe.end {
             PipeEnd::Stream(end) => end.lending.as_mut().map(|lending| {
                 let (blocks_lent, bytes_lent) = lending.lent();
                 Shared { messages_sent_by_reference: lending.messages(), blocks_lent, bytes_lent }
             }),
-            PipeEnd::Inproc { .. } | PipeEnd::Remains(_) => None,
+            PipeEnd::Inproc { .. } | PipeEnd::Orphaned(_) => None,
         };
         let (endpoint, peer) = (pipe.endpoint, Arc::clone(&pipe.peer));
         found.push(PipeFacts { endpoint, peer, traffic, unwritten, unread, shared, channel });

@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::super::Interest;
-use super::super::process::Sheltered;
+use super::super::process::DropUncancelled;
 use super::Readiness;
 use super::polled::{Polled, poll_readable};
 use super::poller::{Events, NOTIFY, control, control_raw, epoll, look};
 
 #[derive(Debug)]
 pub(crate) struct Hub {
-    epoll: Sheltered<OwnedFd>,
+    epoll: DropUncancelled<OwnedFd>,
     notify: Readiness,
     /// The program has closed our descriptors.
     deaf: AtomicBool,

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::Interest;
-use super::super::process::Sheltered;
+use super::super::process::DropUncancelled;
 use super::polled::{Polled, poll_readable};
 use super::stream::direct;
 use super::{Hub, Parker, Readiness, Tripwire};
 
 #[derive(Debug)]
 pub(crate) struct Poller {
-    epoll: Sheltered<OwnedFd>,
+    epoll: DropUncancelled<OwnedFd>,
     notify: Readiness,
     tripwire: Option<Arc<Tripwire>>,
     hub: Arc<Hub>,
@@ -68,7 +68,7 @@ impl Events {
     }
 }
 
-pub(super) fn epoll() -> io::Result<Sheltered<OwnedFd>> {
+pub(super) fn epoll() -> io::Result<DropUncancelled<OwnedFd>> {
     // SAFETY: no pointers; the result is checked and then owned by nobody else.
     Ok(unsafe { OwnedFd::from_raw_fd(check(libc::epoll_create1(libc::EPOLL_CLOEXEC))?) }.into())
 }
@@ -199,7 +199,7 @@ impl Poller {
 /// Pollers that one thread waits for together, and its parker.
 #[derive(Debug)]
 pub(crate) struct WaitSet {
-    epoll: Sheltered<OwnedFd>,
+    epoll: DropUncancelled<OwnedFd>,
     tripwire: Option<Arc<Tripwire>>,
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use super::super::process::Sheltered;
+use super::super::process::DropUncancelled;
 use super::super::{Interest, RawSource};
 use super::Poller;
 use super::poller::{control, epoll};
@@ -11,9 +11,9 @@ use super::poller::{control, epoll};
 /// A descriptor that is readable while it is set (eventfd(2)).
 #[derive(Debug)]
 pub(crate) struct Readiness {
-    event: Sheltered<OwnedFd>,
+    event: DropUncancelled<OwnedFd>,
     /// What the program sees instead: an epoll set with the event and a poller in it.
-    set: Option<Sheltered<OwnedFd>>,
+    set: Option<DropUncancelled<OwnedFd>>,
 }
 
 impl Readiness {

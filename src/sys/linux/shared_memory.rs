@@ -26,8 +26,8 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use socket2::{Domain, MaybeUninitSlice, Socket};
 
-use super::super::process::Sheltered;
-use super::super::{Mutex, Uncancelled, generation};
+use super::super::process::DropUncancelled;
+use super::super::{CancelGuard, Mutex, generation};
 use super::stream::direct;
 
 /// Bytes of a page of returns, and the words in it.
@@ -44,7 +44,7 @@ const AT_ONCE: usize = 1;
 
 /// Something that can be given to another process.
 #[derive(Debug)]
-pub(crate) struct Descriptor(Sheltered<OwnedFd>);
+pub(crate) struct Descriptor(DropUncancelled<OwnedFd>);
 
 impl Descriptor {
     /// A second one of the same.
@@ -77,7 +77,7 @@ fn memory(length: u64) -> io::Result<Descriptor> {
     };
     let made = Descriptor(made.into());
     let length = libc::off64_t::try_from(length).map_err(|_| io::ErrorKind::InvalidInput)?;
-    let _whole = Uncancelled::new();
+    let _whole = CancelGuard::new();
     // SAFETY: it takes numbers.
     checked(unsafe { libc::ftruncate64(made.number(), length) })?;
     Ok(made)
@@ -201,7 +201,7 @@ impl Segment {
 
     /// Has the kernel find memory for a part of it. Touching it could not fail in any other way than by a signal.
     pub(crate) fn commit(&self, offset: usize, length: usize) -> io::Result<()> {
-        let _whole = Uncancelled::new();
+        let _whole = CancelGuard::new();
         // SAFETY: it takes numbers.
         checked(unsafe { libc::fallocate64(self.descriptor.number(), 0, offset as _, length as _) })
     }
@@ -271,7 +271,7 @@ impl Segment {
 static PAGEMAP: Mutex<Option<(u32, File)>> = Mutex::new(None);
 
 fn read_pagemap(entries: &mut [u8], at: u64) -> bool {
-    let _whole = Uncancelled::new();
+    let _whole = CancelGuard::new();
     // Not waited for: in a child of `fork` nobody may be there to let it go.
     let Some(mut known) = PAGEMAP.try_lock() else { return false };
     if known.as_ref().is_none_or(|(of, _)| *of != generation()) {
@@ -292,7 +292,7 @@ pub(crate) fn at_fork(prepare: extern "C" fn(), parent: extern "C" fn(), child: 
 
 /// Gives back what was only kept to be quick.
 pub(crate) fn forget_pagemap() {
-    let _whole = Uncancelled::new();
+    let _whole = CancelGuard::new();
     if let Some(mut known) = PAGEMAP.try_lock() {
         known.take();
     }
@@ -357,6 +357,7 @@ struct Control([u8; 32]);
 /// Exactly [`AT_ONCE`]: with the padding of CMSG_SPACE there would be room for two.
 // SAFETY: both take a number and give one.
 const CONTROL: usize = unsafe { libc::CMSG_LEN((AT_ONCE * size_of::<libc::c_int>()) as u32) } as usize;
+// SAFETY: the same.
 const CONTROL_SPACE: usize = unsafe { libc::CMSG_SPACE((AT_ONCE * size_of::<libc::c_int>()) as u32) } as usize;
 const _: () = assert!(CONTROL_SPACE <= size_of::<Control>());
 
@@ -422,8 +423,8 @@ pub(crate) fn fill_with(
         while let Some(at) = head.as_ref() {
             if (at.cmsg_level, at.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
                 let data = libc::CMSG_DATA(head).cast::<libc::c_int>();
-                let count =
-                    (at.cmsg_len as usize).saturating_sub(libc::CMSG_LEN(0) as usize) / size_of::<libc::c_int>();
+                let length: usize = at.cmsg_len as _;
+                let count = length.saturating_sub(libc::CMSG_LEN(0) as usize) / size_of::<libc::c_int>();
                 for index in 0..count {
                     let number = data.add(index).read_unaligned();
                     found.push(Descriptor(OwnedFd::from_raw_fd(number).into()));

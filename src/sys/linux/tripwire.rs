@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
-use super::super::process::Uncancelled;
+use super::super::process::CancelGuard;
 
 /// A pipe that nobody writes to.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Tripwire {
 
 impl Drop for Tripwire {
     fn drop(&mut self) {
-        let _whole = Uncancelled::new();
+        let _whole = CancelGuard::new();
         for end in [self.reader.take(), self.writer.take()].into_iter().flatten() {
             if inode_of(end.as_raw_fd()) != Some(self.inode) {
                 // The program has closed it, and the number may be another file's.

@@ -18,7 +18,7 @@ use polling::Event;
 use super::super::os::watches::{self, Watches};
 use super::super::{Condvar, Interest, Mutex, MutexGuard};
 use super::Readiness;
-use super::park::Bed;
+use super::park::Parking;
 
 pub(crate) struct Hub {
     system: Watches,
@@ -85,7 +85,7 @@ pub(super) struct Mailbox {
     ready: Vec<usize>,
     taken: Vec<usize>,
     /// Threads that wait for it together with others.
-    watchers: Vec<Arc<Bed>>,
+    watchers: Vec<Arc<Parking>>,
 }
 
 impl Hub {
@@ -185,6 +185,7 @@ impl Hub {
         let source = state.last_key;
         state.last_key = source.wrapping_add(1);
         self.system.add(&what, source, interest)?;
+        #[cfg_attr(unix, allow(clippy::clone_on_copy, reason = "on Windows it is more than a number"))]
         let watched = Watched { mailbox: id, what: what.clone(), key, interest, stage: Stage::Watched };
         state.watched.insert(source, watched);
         let State { mailboxes, watched, .. } = &mut *state;
@@ -278,7 +279,7 @@ impl Hub {
         if mailbox.sleeping {
             mailbox.woken.notify_all();
         }
-        mailbox.watchers.iter().for_each(|bed| bed.ring());
+        mailbox.watchers.iter().for_each(|parking| parking.ring());
         if std::mem::take(&mut mailbox.armed) {
             let first = state.reported.is_empty();
             state.reported.push(mailbox.hub_key);
@@ -367,11 +368,11 @@ impl State {
 }
 
 impl Mailbox {
-    pub(super) fn watch(&mut self, bed: &Arc<Bed>) {
-        self.watchers.push(Arc::clone(bed));
+    pub(super) fn watch(&mut self, parking: &Arc<Parking>) {
+        self.watchers.push(Arc::clone(parking));
     }
 
-    pub(super) fn unwatch(&mut self, bed: &Arc<Bed>) {
-        self.watchers.retain(|other| !Arc::ptr_eq(other, bed));
+    pub(super) fn unwatch(&mut self, parking: &Arc<Parking>) {
+        self.watchers.retain(|other| !Arc::ptr_eq(other, parking));
     }
 }

@@ -9,12 +9,12 @@ use super::super::{Condvar, Mutex, Unparked};
 /// One thread's bed. Wakeups are not counted: any number of them before a sleep makes that sleep return at once.
 #[derive(Debug, Default)]
 pub(crate) struct Parker {
-    bed: Arc<Bed>,
+    parking: Arc<Parking>,
 }
 
 /// The part that pollers keep as well.
 #[derive(Debug, Default)]
-pub(super) struct Bed {
+pub(super) struct Parking {
     state: Mutex<Wakeups>,
     changed: Condvar,
 }
@@ -32,11 +32,11 @@ impl Parker {
     /// Forgets earlier wakeups, and says whether there was one. Only by the owner, before it lets others know that it is
     /// about to sleep.
     pub(crate) fn prepare(&self) -> bool {
-        std::mem::take(&mut self.bed.state.lock().woken)
+        std::mem::take(&mut self.parking.state.lock().woken)
     }
 
     pub(crate) fn is_woken(&self) -> bool {
-        self.bed.state.lock().woken
+        self.parking.state.lock().woken
     }
 
     /// Lets others run, once. Tells whether it is done, and that nothing was lost by it.
@@ -53,21 +53,21 @@ impl Parker {
 
     /// Sleeps until woken, or until `deadline`.
     pub(crate) fn park(&self, deadline: Option<Instant>) -> Unparked {
-        let woken = self.bed.sleep(deadline, |wakeups| wakeups.woken);
+        let woken = self.parking.sleep(deadline, |wakeups| wakeups.woken);
         if woken && self.prepare() { Unparked::Woken } else { Unparked::TimedOut }
     }
 
     /// Wakes the owner, now or when it next wants to sleep. For use when no lock is held: the owner runs at once.
     pub(crate) fn wake(&self) {
-        self.bed.note(|wakeups| &mut wakeups.woken);
+        self.parking.note(|wakeups| &mut wakeups.woken);
     }
 
-    pub(super) fn bed(&self) -> &Arc<Bed> {
-        &self.bed
+    pub(super) fn parking(&self) -> &Arc<Parking> {
+        &self.parking
     }
 }
 
-impl Bed {
+impl Parking {
     /// A poller of the owner's set has something. Whoever calls this may hold the hub's lock.
     pub(super) fn ring(&self) {
         self.note(|wakeups| &mut wakeups.rung);
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn a_poller_that_rings_does_not_wake_who_waits_for_none() {
         let parker = Parker::default();
-        parker.bed().ring();
+        parker.parking().ring();
         assert_eq!(parker.park(Some(Instant::now() + Duration::from_millis(1))), Unparked::TimedOut);
     }
 }

@@ -4,15 +4,15 @@
 use std::io::{self, Read, Write};
 
 use super::super::os::{End, pair, raw_of, source_of};
-use super::super::process::Sheltered;
-use super::super::{RawSource, Source, Uncancelled};
+use super::super::process::DropUncancelled;
+use super::super::{CancelGuard, RawSource, Source};
 use super::Poller;
 
 /// A descriptor that is readable while it is set: one end of a connection that a byte lies in.
 #[derive(Debug)]
 pub(crate) struct Readiness {
-    shown: Sheltered<End>,
-    hidden: Sheltered<End>,
+    shown: DropUncancelled<End>,
+    hidden: DropUncancelled<End>,
 }
 
 impl Readiness {
@@ -43,14 +43,14 @@ impl Readiness {
 
     /// Makes it readable.
     pub(crate) fn set(&self) {
-        let _whole = Uncancelled::new();
+        let _whole = CancelGuard::new();
         // One that takes no more bytes is readable already.
         let _ = (&*self.hidden).write(&[1]);
     }
 
     /// Makes it quiet.
     pub(crate) fn clear(&self) {
-        let _whole = Uncancelled::new();
+        let _whole = CancelGuard::new();
         let mut bytes = [0; 64];
         while (&*self.shown).read(&mut bytes).is_ok_and(|count| count == bytes.len()) {}
     }

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read};
 
 use socket2::Socket;
 
-use super::super::Uncancelled;
+use super::super::CancelGuard;
 use super::super::os::system::NO_SIGPIPE;
 
 /// Spare capacity has to be written to before it can be lent to a read. That is done for as many bytes as have come before,
@@ -22,7 +22,7 @@ pub(crate) fn fill(
     limit: usize,
     second: &mut [u8],
 ) -> io::Result<(usize, usize)> {
-    let _whole = Uncancelled::new();
+    let _whole = CancelGuard::new();
     let old = first.len();
     let limit = limit.min(first.capacity() - old);
     let taken = limit.min(old.clamp(LEAST_SPARE, MOST_SPARE));
@@ -37,7 +37,7 @@ pub(crate) fn fill(
 
 /// Reads from a stream.
 pub(crate) fn recv(mut socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
-    let _whole = Uncancelled::new();
+    let _whole = CancelGuard::new();
     socket.read(buffer)
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn send_vectored(socket: &Socket, parts: &[IoSlice<'_>]) -> io::Resul
 }
 
 fn uninterrupted(mut write: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
-    let _whole = Uncancelled::new();
+    let _whole = CancelGuard::new();
     loop {
         match write() {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -6,12 +6,12 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::super::{Mutex, generation};
-use super::park::Bed;
+use super::park::Parking;
 use super::{Hub, Parker, Poller, Tripwire};
 
 /// Pollers that one thread waits for together, and its parker.
 pub(crate) struct WaitSet {
-    bed: Arc<Bed>,
+    parking: Arc<Parking>,
     members: Mutex<Vec<Member>>,
     tripwire: Option<Arc<Tripwire>>,
     /// Of the process that made it. In another one a hub's lock may be held by a thread that does not exist there.
@@ -26,8 +26,8 @@ struct Member {
 
 impl WaitSet {
     pub(crate) fn new(parker: &Parker, tripwire: Option<Arc<Tripwire>>) -> io::Result<Self> {
-        let bed = Arc::clone(parker.bed());
-        Ok(Self { bed, members: Mutex::default(), tripwire, generation: generation() })
+        let parking = Arc::clone(parker.parking());
+        Ok(Self { parking, members: Mutex::default(), tripwire, generation: generation() })
     }
 
     /// Whether it was made with this tripwire.
@@ -37,7 +37,7 @@ impl WaitSet {
 
     pub(crate) fn add(&self, poller: &Poller, key: u64) -> io::Result<()> {
         if let Some(mailbox) = poller.hub.lock().mailbox(poller.mailbox) {
-            mailbox.watch(&self.bed);
+            mailbox.watch(&self.parking);
         }
         let member = Member { hub: Arc::downgrade(&poller.hub), mailbox: poller.mailbox, key };
         self.members.lock().push(member);
@@ -48,7 +48,7 @@ impl WaitSet {
         self.members.lock().retain(|member| {
             let goes = member.mailbox == poller.mailbox && member.hub.as_ptr() == Arc::as_ptr(&poller.hub);
             if goes {
-                member.unwatch(&self.bed);
+                member.unwatch(&self.parking);
             }
             !goes
         });
@@ -65,10 +65,10 @@ impl WaitSet {
         // A time that the clock cannot tell is no limit.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let before = found.len();
-        self.bed.forget_rings();
+        self.parking.forget_rings();
         self.watch_again(found, false);
         if found.len() == before {
-            self.bed.sleep_for_either(deadline);
+            self.parking.sleep_for_either(deadline);
             self.watch_again(found, false);
         }
         Ok(())
@@ -101,11 +101,11 @@ impl WaitSet {
 }
 
 impl Member {
-    fn unwatch(&self, bed: &Arc<Bed>) {
+    fn unwatch(&self, parking: &Arc<Parking>) {
         if let Some(hub) = self.hub.upgrade()
             && let Some(mailbox) = hub.lock().mailbox(self.mailbox)
         {
-            mailbox.unwatch(bed);
+            mailbox.unwatch(parking);
         }
     }
 }
@@ -113,7 +113,7 @@ impl Member {
 impl Drop for WaitSet {
     fn drop(&mut self) {
         if self.generation == generation() {
-            self.members.lock().iter().for_each(|member| member.unwatch(&self.bed));
+            self.members.lock().iter().for_each(|member| member.unwatch(&self.parking));
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-use super::super::{Mutex, Uncancelled};
+use super::super::{CancelGuard, Mutex};
 
 /// A stream, or what listens for them. Its end is a cancellation point, close(2): who drops it last is not cancelled then.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        let _whole = Uncancelled::new();
+        let _whole = CancelGuard::new();
         let number = self.socket.as_raw_fd();
         // Until it is closed and forgotten: as soon as it is closed, another descriptor may have its number, and be given.
         let mut noted = self.adopted.as_ref().map(|adopted| adopted.numbers.lock());

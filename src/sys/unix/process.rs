@@ -49,9 +49,9 @@ unsafe extern "C" {
 /// While this lives, the thread is not cancelled: accepting, dialling and closing are cancellation points in libc, and a
 /// thread that ended there would not unwind, but take the process along. What is done all the time makes its system calls
 /// without libc and needs none.
-pub(crate) struct Uncancelled(libc::c_int);
+pub(crate) struct CancelGuard(libc::c_int);
 
-impl Uncancelled {
+impl CancelGuard {
     pub(crate) fn new() -> Self {
         /// PTHREAD_CANCEL_DISABLE. The libc crate does not have it.
         const DISABLE: libc::c_int = if cfg!(target_vendor = "apple") { 0 } else { 1 };
@@ -61,7 +61,7 @@ impl Uncancelled {
     }
 }
 
-impl Drop for Uncancelled {
+impl Drop for CancelGuard {
     fn drop(&mut self) {
         pthread_setcancelstate(self.0, None);
     }
@@ -70,15 +70,15 @@ impl Drop for Uncancelled {
 /// Something whose end is a cancellation point, as that of a descriptor is: close(2). Whoever drops it last is not cancelled
 /// meanwhile, and that may be any call.
 #[derive(Debug)]
-pub(crate) struct Sheltered<T>(ManuallyDrop<T>);
+pub(crate) struct DropUncancelled<T>(ManuallyDrop<T>);
 
-impl<T> From<T> for Sheltered<T> {
+impl<T> From<T> for DropUncancelled<T> {
     fn from(inner: T) -> Self {
         Self(ManuallyDrop::new(inner))
     }
 }
 
-impl<T> Deref for Sheltered<T> {
+impl<T> Deref for DropUncancelled<T> {
     type Target = T;
 
     #[inline(always)]
@@ -87,15 +87,15 @@ impl<T> Deref for Sheltered<T> {
     }
 }
 
-impl<T: AsFd> AsFd for Sheltered<T> {
+impl<T: AsFd> AsFd for DropUncancelled<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 }
 
-impl<T> Drop for Sheltered<T> {
+impl<T> Drop for DropUncancelled<T> {
     fn drop(&mut self) {
-        let _whole = Uncancelled::new();
+        let _whole = CancelGuard::new();
         // SAFETY: nothing looks at it after this.
         unsafe { ManuallyDrop::drop(&mut self.0) };
     }
@@ -103,7 +103,7 @@ impl<T> Drop for Sheltered<T> {
 
 /// Sleeps, which in libc is a cancellation point.
 pub(crate) fn nap(time: Duration) {
-    let _whole = Uncancelled::new();
+    let _whole = CancelGuard::new();
     thread::sleep(time);
 }
 

@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 #[cfg(not(simulated))]
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::super::Uncancelled;
+use super::super::CancelGuard;
 #[cfg(not(simulated))]
 use crate::peer::{Ends, Process};
 
@@ -45,7 +45,7 @@ pub(crate) fn interface_index(name: &str) -> Option<u32> {
 /// Writes lines to stderr, all at once, so that those of two threads stay apart. One that is full or closed is no reason to
 /// fail. std's stderr has a lock, which a thread of the parent may have held when the process forked.
 pub(crate) fn tell(lines: &[u8]) {
-    let _whole = Uncancelled::new();
+    let _whole = CancelGuard::new();
     // SAFETY: pointer and length describe `lines`.
     unsafe { libc::write(libc::STDERR_FILENO, lines.as_ptr().cast(), lines.len()) };
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use polling::{Event, Events, PollMode, Poller};
 use socket2::SockRef;
 
-use super::super::{Interest, Uncancelled};
+use super::super::{CancelGuard, Interest};
 
 /// A descriptor, by its number.
 pub(in crate::sys) type Watched = RawFd;
@@ -30,31 +30,31 @@ impl Watches {
     }
 
     pub(in crate::sys) fn notify(&self) -> io::Result<()> {
-        let _whole = Uncancelled::new();
+        let _whole = CancelGuard::new();
         self.0.notify()
     }
 
     pub(in crate::sys) fn add(&self, raw: &Watched, key: usize, interest: Interest) -> io::Result<()> {
-        let _whole = Uncancelled::new();
+        let _whole = CancelGuard::new();
         let (event, mode) = self.watch_for(key, interest);
         // SAFETY: as of `borrowed`.
         unsafe { self.0.add_with_mode(*raw, event, mode) }
     }
 
     pub(in crate::sys) fn modify(&self, raw: &Watched, key: usize, interest: Interest) -> io::Result<()> {
-        let _whole = Uncancelled::new();
+        let _whole = CancelGuard::new();
         let (event, mode) = self.watch_for(key, interest);
         self.0.modify_with_mode(borrowed(raw), event, mode)
     }
 
     pub(in crate::sys) fn remove(&self, raw: &Watched) -> io::Result<()> {
-        let _whole = Uncancelled::new();
+        let _whole = CancelGuard::new();
         self.0.delete(borrowed(raw))
     }
 
     /// An urgent byte is taken away.
     pub(in crate::sys) fn take_urgent(&self, raw: &Watched) {
-        let _whole = Uncancelled::new();
+        let _whole = CancelGuard::new();
         let _ = SockRef::from(&borrowed(raw)).recv_out_of_band(&mut [MaybeUninit::uninit()]);
     }
 
@@ -64,7 +64,7 @@ impl Watches {
         const END: libc::c_short = libc::POLLRDHUP;
         #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
         const END: libc::c_short = 0;
-        let _whole = Uncancelled::new();
+        let _whole = CancelGuard::new();
         let mut entry = libc::pollfd { fd: *raw, events: END, revents: 0 };
         // SAFETY: one entry, which outlives the call. It does not wait.
         unsafe { libc::poll(&raw mut entry, 1, 0) > 0 }

@@ -6,14 +6,14 @@ use std::os::windows::fs::{MetadataExt, OpenOptionsExt};
 use std::os::windows::io::AsRawHandle;
 use std::path::{Path, PathBuf};
 
-/// Bytes of a path in a socket address (sockaddr_un), its NUL included.
-pub(crate) const PATH_LIMIT: usize = 108;
-
 use windows_sys::Win32::Foundation::ERROR_NOT_SUPPORTED;
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_REPARSE_POINT, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
     GetFileInformationByHandle,
 };
+
+/// Bytes of a path in a socket address (UNIX_PATH_MAX), its NUL included.
+pub(crate) const PATH_LIMIT: usize = 108;
 
 /// The path that these bytes are: text, in UTF-8.
 pub(crate) fn path_of(bytes: &[u8]) -> io::Result<PathBuf> {

@@ -61,9 +61,9 @@ fn stay_loaded() {
 }
 
 /// Threads are not cancelled here.
-pub(crate) struct Uncancelled;
+pub(crate) struct CancelGuard;
 
-impl Uncancelled {
+impl CancelGuard {
     #[inline(always)]
     pub(crate) fn new() -> Self {
         Self
@@ -71,22 +71,22 @@ impl Uncancelled {
 }
 
 /// So that what is held for the time of a call is held to its end, as elsewhere.
-impl Drop for Uncancelled {
+impl Drop for CancelGuard {
     #[inline(always)]
     fn drop(&mut self) {}
 }
 
 /// Something whose end is a cancellation point on other systems.
 #[derive(Debug)]
-pub(in crate::sys) struct Sheltered<T>(T);
+pub(in crate::sys) struct DropUncancelled<T>(T);
 
-impl<T> From<T> for Sheltered<T> {
+impl<T> From<T> for DropUncancelled<T> {
     fn from(inner: T) -> Self {
         Self(inner)
     }
 }
 
-impl<T> Deref for Sheltered<T> {
+impl<T> Deref for DropUncancelled<T> {
     type Target = T;
 
     #[inline(always)]

@@ -65,31 +65,33 @@ impl Greeting {
     }
 
     /// Says what we say first, without waiting for the peer.
-    pub(super) fn begin(self, channel: &Channel, protocols: Protocols) -> Result<Awaited, End> {
+    pub(super) fn begin(self, channel: &Channel, protocols: Protocols) -> Result<HandshakeState, End> {
         Ok(match self {
-            Self::SpServer(_) if protocols.forwarding.is_some() || protocols.limited => Awaited::Offer(protocols),
+            Self::SpServer(_) if protocols.forwarding.is_some() || protocols.limited => {
+                HandshakeState::Offer(protocols)
+            }
             Self::SpServer(_) => introduce(channel, protocols)?,
             Self::SpClient(_) => match protocols.forwarding {
                 Some(forwarding) => {
                     greet(channel, &sp_header::encode(forwarding.own), protocols.shares)?;
-                    Awaited::Answer(protocols, forwarding)
+                    HandshakeState::Answer(protocols, forwarding)
                 }
                 None => introduce(channel, protocols)?,
             },
-            Self::WsServer { .. } => Awaited::Request(protocols),
+            Self::WsServer { .. } => HandshakeState::Request(protocols),
             Self::WsClient { resource, host, .. } => {
                 let key = sys::random();
                 let offers = protocols.forwarding.is_some();
                 say(channel, &ws_upgrade::request(&resource, &host, key, type_name(protocols.peer), offers))?;
-                Awaited::Response(protocols, key)
+                HandshakeState::Response(protocols, key)
             }
         })
     }
 }
 
-fn introduce(channel: &Channel, protocols: Protocols) -> Result<Awaited, End> {
+fn introduce(channel: &Channel, protocols: Protocols) -> Result<HandshakeState, End> {
     greet(channel, &sp_header::encode(protocols.own), protocols.shares)?;
-    Ok(Awaited::Header)
+    Ok(HandshakeState::Header)
 }
 
 fn greet(channel: &Channel, bytes: &[u8], shares: bool) -> Result<(), End> {
@@ -111,7 +113,7 @@ fn said(sent: io::Result<usize>, bytes: &[u8]) -> Result<(), End> {
 
 /// What the peer has to say before it is greeted.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Awaited {
+pub(super) enum HandshakeState {
     /// Its type. It knows ours.
     Header,
     /// Its type, which may offer that subscriptions travel. It does not know ours yet: we answer in kind, if at all.
@@ -142,7 +144,7 @@ const OFFER_TIME: Duration = Duration::from_millis(200);
 const SP_TIME: Duration = Duration::from_secs(1);
 pub(super) const WS_TIME: Duration = Duration::from_secs(5);
 
-impl Awaited {
+impl HandshakeState {
     pub(super) fn time(self) -> Duration {
         match self {
             Self::Header | Self::Answer(..) => SP_TIME,
@@ -211,13 +213,13 @@ impl Awaited {
                     Refusal::Busy => Cause::Refused,
                     Refusal::Rule(rule) => Cause::Violation(rule),
                 };
-                Err(End::Parted(reply, cause))
+                Err(End::Rejected(reply, cause))
             }
         }
     }
 }
 
-impl Awaited {
+impl HandshakeState {
     /// The peer has told its type: its usual one, whether subscriptions travel, and our answer.
     fn settles(self, told: u16) -> Result<(u16, bool, Vec<u8>), End> {
         match self {

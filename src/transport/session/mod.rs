@@ -25,8 +25,8 @@ use crate::sys::shared_memory::{self, Descriptor};
 use crate::transport::channel::Channel;
 use crate::transport::sharing::Borrowing;
 use crate::transport::tls::Failure;
-use greeting::{Awaited, Greeted, is_for_later};
-use websocket::Talk;
+use greeting::{Greeted, HandshakeState, is_for_later};
+use websocket::Reassembly;
 
 /// Bytes offered to one read.
 pub(crate) const SCRATCH: usize = 64 * 1024;
@@ -35,7 +35,7 @@ pub(crate) const SCRATCH: usize = 64 * 1024;
 const LARGE: usize = 4 * 1024;
 
 /// A body above this size is refused at once if the machine could never hold it.
-const ABSURD: usize = 1 << 30;
+const PROBE_ABOVE: usize = 1 << 30;
 
 /// Memory given to a large body before its peer has shown that it sends such.
 const FIRST_RESERVE: usize = 256 * 1024;
@@ -56,7 +56,7 @@ pub(crate) enum End {
     /// The peer does not take our offer that subscriptions travel. It may be dialled again without.
     Declined,
     /// We part with the peer, and tell it why with these bytes.
-    Parted(Vec<u8>, Cause),
+    Rejected(Vec<u8>, Cause),
 }
 
 /// Why a connection has ended, as its events report it.
@@ -93,7 +93,7 @@ impl End {
     pub(crate) fn cause(&self) -> Cause {
         match self {
             Self::Closed | Self::Declined => Cause::Closed,
-            Self::Broken(cause) | Self::Parted(_, cause) => *cause,
+            Self::Broken(cause) | Self::Rejected(_, cause) => *cause,
         }
     }
 
@@ -101,7 +101,7 @@ impl End {
     fn failed(error: &io::Error) -> Self {
         if let Some(failure) = error.get_ref().and_then(|inner| inner.downcast_ref::<Failure>()) {
             // The peer gets time to read the alert, which says why.
-            return Self::Parted(Vec::new(), Cause::Tls(*failure));
+            return Self::Rejected(Vec::new(), Cause::Tls(*failure));
         }
         Self::Broken(Cause::Failed(sys::code_of(error, &sys::reset())))
     }
@@ -163,8 +163,8 @@ pub(crate) struct Session {
     handshaking: bool,
     framing: Framing,
     /// What the peer has not said yet. `None`: it is greeted.
-    awaited: Option<Awaited>,
-    talk: Talk,
+    awaited: Option<HandshakeState>,
+    talk: Reassembly,
     /// Bodies begin with a header that somebody will take off.
     headed: bool,
     /// Bytes of an unfinished greeting or small frame.
@@ -173,9 +173,9 @@ pub(crate) struct Session {
     looked: usize,
     large: Option<Box<Large>>,
     /// The last frame was a large one, with so many bytes before it, and the next one may be.
-    bulky: Option<usize>,
+    last_was_large: Option<usize>,
     /// The largest body this peer has sent completely.
-    proven: usize,
+    largest_received: usize,
     /// `None`: no message comes by reference.
     sharing: Option<Box<Sharing>>,
 }
@@ -203,11 +203,11 @@ struct Large {
 
 impl Large {
     /// Makes room to read into. At most doubles what has arrived, or what the peer has proven to send.
-    fn grow(&mut self, proven: usize) -> Result<(), End> {
+    fn grow(&mut self, largest_received: usize) -> Result<(), End> {
         if self.chunk.spare() > 0 {
             return Ok(());
         }
-        let step = self.chunk.len().max(FIRST_RESERVE).max(proven.saturating_sub(self.chunk.len()));
+        let step = self.chunk.len().max(FIRST_RESERVE).max(largest_received.saturating_sub(self.chunk.len()));
         self.chunk.reserve(self.missing.min(step)).map_err(|_| End::NO_MEMORY)
     }
 }
@@ -224,13 +224,13 @@ impl Session {
             handshaking,
             framing,
             awaited,
-            talk: Talk::default(),
+            talk: Reassembly::default(),
             headed,
             partial: Vec::new(),
             looked: 0,
             large: None,
-            bulky: None,
-            proven: 0,
+            last_was_large: None,
+            largest_received: 0,
             sharing: protocols.shares.then(|| Box::new(Sharing { takes: true, ..Sharing::default() })),
         })
     }
@@ -240,7 +240,7 @@ impl Session {
         if self.handshaking {
             return HANDSHAKE_TIME;
         }
-        self.awaited.map_or(Duration::ZERO, Awaited::time)
+        self.awaited.map_or(Duration::ZERO, HandshakeState::time)
     }
 
     /// The peer has not greeted us in time. `Some`: it may wait for us to begin, which we do, and has so much longer.
@@ -276,7 +276,8 @@ impl Session {
         let mut progress = Progress::default();
         self.read_once(scratch, limit, frames, &mut progress);
         // A prefix alone has been read, and the rest of its frame most likely waits behind it.
-        let prefix_only = !before && self.bulky.is_some() && (self.large.is_some() || !self.partial.is_empty());
+        let prefix_only =
+            !before && self.last_was_large.is_some() && (self.large.is_some() || !self.partial.is_empty());
         if prefix_only && progress.end.is_none() {
             self.read_once(scratch, limit, frames, &mut progress);
         }
@@ -306,7 +307,7 @@ impl Session {
     ) -> Result<(), End> {
         let received = match &mut self.large {
             Some(large) => {
-                large.grow(self.proven)?;
+                large.grow(self.largest_received)?;
                 // Bytes may only overflow into the scratch if they are behind this body. The next one is probably as large,
                 // so only its prefix is wanted there: the body has a better place to go.
                 let prefix = if large.chunk.spare() < large.missing {
@@ -314,7 +315,7 @@ impl Session {
                 } else if self.channel.is_tls() {
                     scratch.len()
                 } else {
-                    self.bulky.unwrap_or_default()
+                    self.last_was_large.unwrap_or_default()
                 };
                 let missing = large.missing;
                 let filled = match &mut self.sharing {
@@ -341,7 +342,7 @@ impl Session {
             None => {
                 let kept = self.partial.len();
                 scratch[..kept].copy_from_slice(&self.partial);
-                let end = self.bulky.filter(|&prefix| kept < prefix).unwrap_or(scratch.len());
+                let end = self.last_was_large.filter(|&prefix| kept < prefix).unwrap_or(scratch.len());
                 let received = match &mut self.sharing {
                     Some(sharing) if sharing.takes => {
                         let room = &mut scratch[kept..end];
@@ -360,7 +361,7 @@ impl Session {
                         return Err(End::failed(&error));
                     }
                     Ok(_) | Err(_)
-                        if self.awaited.is_some_and(Awaited::is_answer) && !self.channel.is_handshaking() =>
+                        if self.awaited.is_some_and(HandshakeState::is_answer) && !self.channel.is_handshaking() =>
                     {
                         return Err(End::Declined);
                     }
@@ -373,7 +374,7 @@ impl Session {
             return Err(Violation("Descriptors come without frames.").into());
         }
         if let Some(large) = self.large.take() {
-            self.proven = self.proven.max(large.chunk.len());
+            self.largest_received = self.largest_received.max(large.chunk.len());
             match (self.framing, large.head) {
                 (Framing::WebSocket(role, _), Some(head)) => {
                     self.take_large(head, large.chunk, role, frames, &mut progress.replies)?;
@@ -480,7 +481,7 @@ impl Session {
     ) -> Result<Option<usize>, End> {
         let Some(sharing) = &mut self.sharing else { return Err(violation.into()) };
         let Some((said, length)) = reference::decode(bytes)? else { return Ok(None) };
-        self.bulky = None;
+        self.last_was_large = None;
         match said {
             Said::Ask if !sharing.takes => {
                 sharing.takes = true;
@@ -534,18 +535,18 @@ impl Session {
 
     /// A frame of this size is there or on its way.
     fn expects(&mut self, payload: usize, head: usize) {
-        self.bulky = (payload > LARGE).then_some(head);
+        self.last_was_large = (payload > LARGE).then_some(head);
     }
 
     /// The rest of a large body is read straight into its own memory. False: it is not that large.
     fn begin_large(&mut self, payload: usize, arrived: &[u8], head: Option<Head>) -> Result<bool, End> {
-        if payload > ABSURD && Chunk::with_capacity(payload).is_err() {
+        if payload > PROBE_ABOVE && Chunk::with_capacity(payload).is_err() {
             return Err(End::NO_MEMORY);
         }
         if payload <= LARGE {
             return Ok(false);
         }
-        let room = payload.min(FIRST_RESERVE.max(self.proven));
+        let room = payload.min(FIRST_RESERVE.max(self.largest_received));
         let ahead = self.ahead(arrived, head);
         let mut chunk = Chunk::headed(ahead, room.max(arrived.len())).map_err(|_| End::NO_MEMORY)?;
         chunk.extend(arrived);
@@ -598,10 +599,10 @@ mod tests {
     /// Of a length above 4 GiB the lower half must not count, where usize has 32 bits.
     #[test]
     fn a_length_that_memory_cannot_have_is_not_cut() {
-        let (near, mut far) = UnixStream::pair().unwrap();
+        let (near, mut far) = sys::pair().unwrap();
         near.set_nonblocking(true).unwrap();
         let protocols = Protocols { own: 49, peer: 48, forwarding: None, limited: false, shares: false };
-        let stream = socket2::Socket::from(std::os::fd::OwnedFd::from(near));
+        let stream = socket2::Socket::from(near);
         let mut session =
             Session::start(Channel::Plain(stream.into()), Greeting::SpServer(LengthPrefix::Plain), protocols).unwrap();
         let length = (1u64 << 32) + 5;

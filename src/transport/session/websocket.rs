@@ -2,15 +2,15 @@
 #![forbid(unsafe_code)]
 
 use super::{Cause, End, Session};
-use crate::codec::ws_frame::{self, Close, Conversation, Event, Head, Mask, Role};
+use crate::codec::ws_frame::{self, Close, Event, FrameSequence, Head, Mask, Role};
 use crate::message::{Body, Chunk, INLINE_MAX};
 use crate::pipe::Inbox;
 use crate::sys;
 
 /// What is remembered between the frames of a peer.
 #[derive(Default)]
-pub(super) struct Talk {
-    conversation: Conversation,
+pub(super) struct Reassembly {
+    conversation: FrameSequence,
     /// The pieces of the message that is coming in.
     message: Option<Chunk>,
 }
@@ -43,9 +43,9 @@ impl Payload<'_> {
 
 /// We close, because of what the peer has done, or in answer to its own close, which names no reason of ours.
 #[cold]
-fn goodbye(close: Close, role: Role) -> End {
+fn close_frame(close: Close, role: Role) -> End {
     let cause = if close.reason.is_empty() { Cause::Closed } else { Cause::Violation(close.reason) };
-    End::Parted(ws_frame::close_frame(close, own_mask(role)), cause)
+    End::Rejected(ws_frame::close_frame(close, own_mask(role)), cause)
 }
 
 /// Our own control frames are masked like all we send.
@@ -58,7 +58,7 @@ pub(super) fn ping(role: Role) -> Vec<u8> {
     ws_frame::ping_frame(own_mask(role))
 }
 
-impl Talk {
+impl Reassembly {
     /// The head of a frame: whether it may come now, and is not too large.
     fn begins(&self, head: Head, limit: Option<u64>) -> Result<usize, Close> {
         self.conversation.begins(head)?;
@@ -112,14 +112,14 @@ impl Session {
         frames: &mut Inbox,
         replies: &mut Vec<u8>,
     ) -> Result<(), End> {
-        let goodbye = |close| goodbye(close, role);
+        let close_frame = |close| close_frame(close, role);
         let mut at = 0;
-        while let Some(head) = ws_frame::decode(&bytes[at..], role).map_err(goodbye)? {
-            let payload = self.talk.begins(head, limit).map_err(goodbye)?;
+        while let Some(head) = ws_frame::decode(&bytes[at..], role).map_err(close_frame)? {
+            let payload = self.talk.begins(head, limit).map_err(close_frame)?;
             let arrived = &mut bytes[at + head.length..];
             self.expects(payload, head.length);
             if arrived.len() < payload {
-                if self.begin_large(payload, arrived, Some(head)).map_err(|_| goodbye(Close::NO_MEMORY))? {
+                if self.begin_large(payload, arrived, Some(head)).map_err(|_| close_frame(Close::NO_MEMORY))? {
                     at = bytes.len();
                 }
                 break;
@@ -128,7 +128,7 @@ impl Session {
             let bytes = &mut arrived[..payload];
             let ahead = self.ahead(bytes, Some(head));
             let payload = Payload::Passing { bytes, ahead };
-            self.talk.takes(head, payload, role, frames, replies).map_err(goodbye)?;
+            self.talk.takes(head, payload, role, frames, replies).map_err(close_frame)?;
         }
         self.keep(&bytes[at..]);
         Ok(())
@@ -144,6 +144,6 @@ impl Session {
         replies: &mut Vec<u8>,
     ) -> Result<(), End> {
         let taken = self.talk.takes(head, Payload::Own(chunk), role, frames, replies);
-        taken.map_err(|close| goodbye(close, role))
+        taken.map_err(|close| close_frame(close, role))
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::slice;
 
-use super::demand::{Demand, DeviceId, Log, Topic};
+use super::demand::{Demand, DemandLog, DeviceId, Topic};
 use super::frame::TOPIC_MAX;
 use super::packed::Packed;
 use crate::error::{Error, Result};
@@ -26,7 +26,7 @@ const TOPIC_WEIGHT: usize = 128;
 const STALE_MAX: usize = 16;
 
 #[derive(Debug, Default)]
-pub(super) struct Audience {
+pub(super) struct SubscriptionIndex {
     /// Each topic that somebody wants, with a [`By`].
     wanted: PrefixTable,
     /// The slots of those who want a topic, in order, where they are several.
@@ -37,13 +37,13 @@ pub(super) struct Audience {
     ready: usize,
     full: usize,
     /// Pipes that can tell what they want.
-    telling: usize,
+    forwarding_peers: usize,
     /// Of the topics of all pipes.
     weight: usize,
     /// Counts messages.
     stamp: u64,
     /// For each device that takes messages here.
-    logs: BTreeMap<DeviceId, Log>,
+    logs: BTreeMap<DeviceId, DemandLog>,
 }
 
 /// Who wants a topic, in as little memory as the search for a message can go on with.
@@ -77,7 +77,7 @@ impl By {
 #[derive(Debug)]
 struct Peer {
     pipe: PipeId,
-    standing: Standing,
+    mode: FilterMode,
     /// How many it wants.
     topics: usize,
     /// All of those. Some may be there several times, and some that it wants no more.
@@ -90,7 +90,7 @@ struct Peer {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum FilterMode {
     /// It has not told all yet, and is sent everything.
     Incomplete,
     /// It is sent what it wants.
@@ -114,24 +114,24 @@ fn weight(topic: &[u8]) -> usize {
 }
 
 /// For devices.
-fn note(logs: &mut BTreeMap<DeviceId, Log>, topic: &[u8]) {
+fn note(logs: &mut BTreeMap<DeviceId, DemandLog>, topic: &[u8]) {
     if !logs.is_empty() {
         let topic = topic.into();
         logs.values_mut().for_each(|log| log.note(&topic));
     }
 }
 
-impl Audience {
+impl SubscriptionIndex {
     /// The pipe will tell what it wants.
     pub(super) fn add(&mut self, pipe: PipeId) {
         let slot = pipe.slot as usize;
         if slot >= self.peers.len() {
             self.peers.resize_with(slot + 1, || None);
         }
-        self.telling += 1;
+        self.forwarding_peers += 1;
         self.peers[slot] = Some(Peer {
             pipe,
-            standing: Standing::Incomplete,
+            mode: FilterMode::Incomplete,
             topics: 0,
             told: Packed::default(),
             weight: 0,
@@ -147,7 +147,7 @@ impl Audience {
         self.set_room(pipe, Room::None);
         self.forget_topics(pipe.slot);
         if let Some(peer) = self.peers[pipe.slot as usize].take() {
-            self.telling -= usize::from(peer.standing != Standing::Overrun);
+            self.forwarding_peers -= usize::from(peer.mode != FilterMode::Overrun);
         }
     }
 
@@ -156,8 +156,8 @@ impl Audience {
     }
 
     /// Pipes that can tell what they want, and what they have told is kept.
-    pub(super) fn telling(&self) -> usize {
-        self.telling
+    pub(super) fn forwarding_peers(&self) -> usize {
+        self.forwarding_peers
     }
 
     /// Pipes that are sent only what they want, and take messages now or when they are full no more.
@@ -177,7 +177,7 @@ impl Audience {
 
     /// False: the pipe is sent everything, and others know whether it takes messages.
     pub(super) fn set_room(&mut self, pipe: PipeId, room: Room) -> bool {
-        let Some(peer) = self.peer(pipe).filter(|peer| peer.standing == Standing::Selective) else { return false };
+        let Some(peer) = self.peer(pipe).filter(|peer| peer.mode == FilterMode::Selective) else { return false };
         let before = std::mem::replace(&mut peer.room, room);
         self.ready = self.ready + usize::from(room == Room::Some) - usize::from(before == Room::Some);
         self.full = self.full + usize::from(room == Room::Full) - usize::from(before == Room::Full);
@@ -186,8 +186,8 @@ impl Audience {
 
     /// The pipe has told all: from now on it is sent what it wants. False: it was treated so before, or never will be.
     pub(super) fn complete(&mut self, pipe: PipeId) -> bool {
-        let Some(peer) = self.peer(pipe).filter(|peer| peer.standing == Standing::Incomplete) else { return false };
-        peer.standing = Standing::Selective;
+        let Some(peer) = self.peer(pipe).filter(|peer| peer.mode == FilterMode::Incomplete) else { return false };
+        peer.mode = FilterMode::Selective;
         true
     }
 
@@ -195,7 +195,7 @@ impl Audience {
     /// sent everything, if it takes messages.
     pub(super) fn set(&mut self, pipe: PipeId, topic: &[u8], wanted: bool) -> std::result::Result<(), Room> {
         let weighs = self.weight + weight(topic);
-        let Some(peer) = self.peer(pipe).filter(|peer| peer.standing != Standing::Overrun) else { return Ok(()) };
+        let Some(peer) = self.peer(pipe).filter(|peer| peer.mode != FilterMode::Overrun) else { return Ok(()) };
         if !wanted {
             if let Some(by) = self.wanted.get(topic).map(By::of).filter(|&by| self.has(pipe.slot, by)) {
                 self.leave(pipe.slot, topic, by);
@@ -223,9 +223,9 @@ impl Audience {
         let Some(room) = self.peer(pipe).map(|peer| peer.room) else { return Room::None };
         self.set_room(pipe, Room::None);
         if let Some(peer) = self.peer(pipe) {
-            peer.standing = Standing::Overrun;
+            peer.mode = FilterMode::Overrun;
         }
-        self.telling -= 1;
+        self.forwarding_peers -= 1;
         self.forget_topics(pipe.slot);
         room
     }
@@ -367,7 +367,7 @@ impl Audience {
     /// Whether a pipe is sent the message for which pipes were found last, when it takes one.
     pub(super) fn is_wanted_by(&self, pipe: PipeId) -> bool {
         let peer = self.peers.get(pipe.slot as usize).and_then(Option::as_ref).filter(|peer| peer.pipe == pipe);
-        peer.is_none_or(|peer| peer.standing != Standing::Selective || peer.stamp == self.stamp)
+        peer.is_none_or(|peer| peer.mode != FilterMode::Selective || peer.stamp == self.stamp)
     }
 
     #[cfg(test)]
@@ -405,13 +405,13 @@ impl Audience {
         self.topics() == 0
             && self.several.is_empty()
             && self.peers.iter().all(Option::is_none)
-            && (self.ready, self.full, self.telling, self.weight) == (0, 0, 0, 0)
+            && (self.ready, self.full, self.forwarding_peers, self.weight) == (0, 0, 0, 0)
     }
 
     /// For a device: starts or stops to note what changes.
     pub(super) fn watch(&mut self, device: DeviceId, on: bool) {
         if on {
-            self.logs.insert(device, Log::new());
+            self.logs.insert(device, DemandLog::new());
         } else {
             self.logs.remove(&device);
         }

@@ -20,7 +20,7 @@ pub(super) const C: PipeId = PipeId { slot: 2, serial: 12 };
 
 /// The pipes. One without an entry in `room` takes everything.
 #[derive(Debug, Default)]
-pub(super) struct Desk {
+pub(super) struct FakePipes {
     pub sent: Vec<(PipeId, Vec<u8>)>,
     /// Whether the body could have been taken, for each of them.
     pub taken: Vec<bool>,
@@ -31,7 +31,7 @@ pub(super) struct Desk {
     pub exhausted: bool,
 }
 
-impl Pipes for Desk {
+impl Pipes for FakePipes {
     fn send(&mut self, pipe: PipeId, message: &mut Outgoing<'_>, last: bool) -> Result<bool> {
         if self.gone.contains(&pipe) {
             return Err(Error::WouldBlock);
@@ -56,9 +56,9 @@ impl Pipes for Desk {
     }
 }
 
-pub(super) struct Stage<P> {
+pub(super) struct Harness<P> {
     pub pattern: P,
-    pub desk: Desk,
+    pub desk: FakePipes,
     pub now: Instant,
 }
 
@@ -67,9 +67,9 @@ pub(super) fn with_priority(priority: u8) -> Priorities {
     Priorities { send: priority, recv: priority }
 }
 
-impl<P: Pattern> Stage<P> {
+impl<P: Pattern> Harness<P> {
     pub(super) fn of(pattern: P) -> Self {
-        Self { pattern, desk: Desk::default(), now: sys::now() }
+        Self { pattern, desk: FakePipes::default(), now: sys::now() }
     }
 
     pub(super) fn add(&mut self, pipe: PipeId) -> std::result::Result<(), Refused> {

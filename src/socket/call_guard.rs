@@ -7,41 +7,41 @@
 use std::thread;
 
 use super::State;
-use super::{Held, Socket};
+use super::{Socket, StateGuard};
 use crate::panics;
 
-/// The calling thread is counted as inside. It ends with [`Presence::end`]; dropped otherwise, by a panic, it takes back
+/// The calling thread is counted as inside. It ends with [`CallGuard::end`]; dropped otherwise, by a panic, it takes back
 /// what the thread had, so that nobody waits for a thread that never leaves.
-pub(super) struct Presence<'a> {
+pub(super) struct CallGuard<'a> {
     socket: &'a Socket,
     /// The thread has the lease.
-    pub leads: bool,
+    pub is_driver: bool,
 }
 
-impl<'a> Held<'a> {
+impl<'a> StateGuard<'a> {
     /// Counts the calling thread as inside. The lock is handed through so that it is let go before the presence is lost.
-    pub(super) fn stay(mut self, leads: bool) -> (Presence<'a>, Self) {
-        self.inside += 1;
-        (Presence { socket: self.socket, leads }, self)
+    pub(super) fn begin_call(mut self, is_driver: bool) -> (CallGuard<'a>, Self) {
+        self.active_calls += 1;
+        (CallGuard { socket: self.socket, is_driver }, self)
     }
 }
 
-impl Presence<'_> {
+impl CallGuard<'_> {
     pub(super) fn end(self, state: &mut State) {
-        state.inside -= 1;
+        state.active_calls -= 1;
         std::mem::forget(self);
     }
 }
 
-impl Drop for Presence<'_> {
+impl Drop for CallGuard<'_> {
     fn drop(&mut self) {
         panics::in_destructor(|| {
             self.socket.with(|state| {
-                state.inside -= 1;
-                if self.leads {
+                state.active_calls -= 1;
+                if self.is_driver {
                     state.lease.abandon();
                 }
-                state.break_off();
+                state.poison();
             });
         });
     }

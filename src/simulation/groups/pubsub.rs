@@ -160,7 +160,7 @@ fn try_set(handle: i32, option: i32, topic: &str) {
         if option == SUBSCRIBE { "subscribes" } else { "unsubscribes" },
         [handle.into(), topic.len() as i64, i64::MIN],
     );
-    let given = crate::socket::Given { bytes: topic.as_bytes(), address: 0 };
+    let given = crate::socket::OptionInput { bytes: topic.as_bytes(), address: 0 };
     match found.set_option(i32::from(SUB), option, given) {
         Ok(()) | Err(Error::BadSocket | Error::Invalid) => {}
         Err(error) => fail(&format!("{topic} cannot be subscribed to: {error:?}")),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use socket2::Domain;
 
 use super::sessions::{Stage, failed, with_scratch};
-use super::{Driver, Point, Source, Timer};
+use super::{Driver, EndpointIo, Source, Timer};
 use crate::sys;
 use crate::transport::session::Cause;
 
@@ -17,9 +17,9 @@ const ENDING: (Duration, Duration) = (Duration::from_millis(1), Duration::from_m
 impl Driver<'_> {
     /// The endpoint is gone for the application; its connections may linger.
     pub(super) fn close(&mut self, endpoint: i32) {
-        let _whole = sys::Uncancelled::new();
+        let _whole = sys::CancelGuard::new();
         match self.io.endpoints.remove(&endpoint) {
-            Some(Point::Listener { listener, source, pause }) => {
+            Some(EndpointIo::Listener { listener, source, pause }) => {
                 let _ = self.poller.remove(listener.source());
                 if let Some(pause) = pause {
                     self.io.timers.stop(pause, Timer::Accept(endpoint));
@@ -28,12 +28,12 @@ impl Driver<'_> {
                     self.remove(source);
                 }
             }
-            Some(Point::Dialer(point)) => {
+            Some(EndpointIo::Dialer(point)) => {
                 if let Some(redial) = point.redial {
                     self.io.timers.stop(redial, Timer::Redial(endpoint));
                 }
             }
-            Some(Point::Single(_)) | None => {}
+            Some(EndpointIo::Single(_)) | None => {}
         }
         let mut held = self.lock();
         held.network -= 1;
@@ -49,22 +49,22 @@ impl Driver<'_> {
         let sources: Vec<usize> =
             self.io.sources.iter().filter(|(_, source)| mine(source)).map(|(key, _)| key).collect();
         for source in sources {
-            self.begin_ending(source, give_up);
+            self.start_linger(source, give_up);
         }
         self.with(|state| state.has_left(endpoint));
     }
 
-    fn begin_ending(&mut self, source: usize, give_up: Option<Instant>) {
+    fn start_linger(&mut self, source: usize, give_up: Option<Instant>) {
         let Some(connection) = self.connection(source) else {
             self.remove(source);
             return;
         };
         match connection.stage {
             Stage::Open(pipe) => {
-                connection.stage = Stage::Ending { pipe, give_up, pause: ENDING.0, shut: false };
-                self.io.unsettled += 1;
+                connection.stage = Stage::Lingering { pipe, give_up, pause: ENDING.0, shut: false };
+                self.io.in_transition += 1;
                 self.with(|state| state.stats.dropped_connections += 1);
-                self.go_on_ending(source);
+                self.continue_linger(source);
                 // From here on reading only tells when the peer has finished.
                 self.set_interest(source, |interest| interest.read = true);
             }
@@ -76,8 +76,8 @@ impl Driver<'_> {
                 });
                 self.remove(source);
             }
-            Stage::Ending { .. } => {}
-            Stage::Parting => {
+            Stage::Lingering { .. } => {}
+            Stage::Rejecting => {
                 // It was told why, and has no more time to read it than others have for what they are sent.
                 let until = connection.deadline.into_iter().chain(give_up).min();
                 self.set_deadline(source, until);
@@ -86,9 +86,9 @@ impl Driver<'_> {
     }
 
     /// One look at a connection that is being ended: everything written? everything read by the peer? time over?
-    pub(super) fn go_on_ending(&mut self, source: usize) {
+    pub(super) fn continue_linger(&mut self, source: usize) {
         let Some(connection) = self.connection(source) else { return };
-        let Stage::Ending { pipe, give_up, pause, shut } = connection.stage else { return };
+        let Stage::Lingering { pipe, give_up, pause, shut } = connection.stage else { return };
         let channel = Arc::clone(connection.session.channel());
         let mut held = self.lock();
         held.pipes.start_flush(pipe);
@@ -111,7 +111,7 @@ impl Driver<'_> {
         let next = give_up.map_or(now + pause, |at| at.min(now + pause));
         let Some(connection) = self.connection(source) else { return };
         let pause = (pause * 2).min(ENDING.1);
-        connection.stage = Stage::Ending { pipe, give_up, pause, shut };
+        connection.stage = Stage::Lingering { pipe, give_up, pause, shut };
         self.set_deadline(source, Some(next));
     }
 
