@@ -95,8 +95,9 @@ fn names_in_the_architecture_exist() {
         let types_are_there = name.split("::").filter(|part| is_type(part)).all(|part| words.contains(part));
         let file = name.rsplit('/').next().unwrap();
         let file_is_there =
-            !Path::new(file).extension().is_some_and(|extension| extension == "rs") || files.contains(file);
-        if !(types_are_there || name.contains('.')) || !file_is_there {
+            Path::new(file).extension().is_none_or(|extension| extension != "rs") || files.contains(file);
+        let exists = (types_are_there || name.contains('.')) && file_is_there;
+        if !exists {
             missing.push(name);
         }
     }
