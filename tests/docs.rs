@@ -70,6 +70,40 @@ fn modules_of_the_table_are_those_of_the_library() {
     assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), declared);
 }
 
+/// Types and files that the page names are there, so that a renaming does not pass it by.
+#[test]
+fn names_in_the_architecture_exist() {
+    let page = read("docs/architecture.md");
+    // The last section also has what was never built.
+    let text = page.split("\n## Where it differs from the first design\n").next().unwrap();
+    let (mut sources, mut files) = (String::new(), BTreeSet::new());
+    let mut folders = ["src", "tests", "ctests", "benches"].map(|name| root().join(name)).to_vec();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            } else if let Ok(text) = fs::read_to_string(entry.path()) {
+                files.insert(entry.file_name().into_string().unwrap());
+                sources += &text;
+            }
+        }
+    }
+    let words: BTreeSet<&str> = sources.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let mut missing = Vec::new();
+    for name in text.split('`').skip(1).step_by(2).filter(|name| !name.contains([' ', '\n', '='])) {
+        let is_type = |part: &str| part.starts_with(char::is_uppercase) && part.contains(char::is_lowercase);
+        let types_are_there = name.split("::").filter(|part| is_type(part)).all(|part| words.contains(part));
+        let file = name.rsplit('/').next().unwrap();
+        let file_is_there =
+            Path::new(file).extension().is_none_or(|extension| extension != "rs") || files.contains(file);
+        let exists = (types_are_there || name.contains('.')) && file_is_there;
+        if !exists {
+            missing.push(name);
+        }
+    }
+    assert!(missing.is_empty(), "docs/architecture.md names {missing:?}");
+}
+
 fn names(folder: &str) -> impl Iterator<Item = String> {
     fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap())
 }
