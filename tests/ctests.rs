@@ -109,6 +109,9 @@ const NOT_PORTABLE: &[(&str, &str)] = &[
     ("poll", "-1 EINTR"),
     ("device_patterns", "-1 EINTR"),
     ("closed_fds", "callers return although the descriptors they wait for were closed"),
+    // It has no memory that processes share.
+    ("shared_memory", "large messages go by reference where both sides like that, and small ones never"),
+    ("shared_memory", "nothing stays open"),
     // The program makes epoll_ctl fail, which is not called through libc.
     ("faults_refused", "-- watches"),
     ("faults_refused", "a listener, a dialer and a connection that cannot be watched are tried again"),

@@ -5,6 +5,7 @@ mod crowds;
 mod frames;
 mod greetings;
 mod messages;
+#[cfg(not(feature = "portable-sys"))]
 mod sharing;
 
 use crate::peers::sp::Peer;
