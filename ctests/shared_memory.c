@@ -235,7 +235,7 @@ static void sends_forty(void)
     MUST(nn_close(s));
 }
 
-/* What was received is there in both processes after a fork, whoever frees it first. */
+/* What was received is there in both processes after a fork, whichever of them frees it first. */
 static void fork_with_messages(void)
 {
     pid_t pid = peer(sends_forty);

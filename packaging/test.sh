@@ -155,7 +155,7 @@ wheel() {
     "$work/env/bin/pip" uninstall -q -y nanomsg-rs
     find "$work/env" ! -type d ! -path '*/__pycache__/*' | sort | comm -13 "$work/before" - > "$work/left"
     test ! -s "$work/left" || fail "left behind: $(cat "$work/left")"
-    # Its types, as whoever installs it sees them.
+    # Its types, as an installed program sees them.
     if "$work/env/bin/pip" install -q --disable-pip-version-check mypy "$work"/wheel/*manylinux*.whl; then
         printf '%s\n' 'from nanomsg_rs import Socket, SocketType' 'with Socket(SocketType.PAIR) as socket:' \
             '    message: bytes = socket.recv()' > "$work/typed.py"

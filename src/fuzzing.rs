@@ -180,7 +180,7 @@ pub fn address(bytes: &[u8]) {
             connect_timeout: None,
             keepalive: KeepAlive::default(),
             ipc_mode: None,
-            pipe: (0, 0, 0),
+            named_pipe: crate::transport::NamedPipe::default(),
         };
         for scheme in [&b"tcp"[..], b"ws", b"unix", b"ipc"] {
             if let Ok(Scheme::Stream(transport)) = by_scheme(scheme, &tls::Options::default()) {

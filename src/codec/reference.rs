@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 
 use super::Violation;
 
-/// Kinds, beside 1, a message.
+/// Kinds of frames (docs/shared-memory.md), beside 1, which is a message of ipc.
 const ASK: u8 = 2;
 const READY: u8 = 3;
 const MEMORY: u8 = 4;
@@ -15,13 +15,13 @@ const REFERENCE: u8 = 6;
 const TAKEN: u8 = 7;
 const FORGET: u8 = 8;
 
-/// Bytes before the rest.
+/// Bytes of the kind and of the length.
 const HEAD: usize = 9;
 
-/// Bytes of a reference before the header of its message.
+/// Bytes of a reference before the header of its message: three numbers of 32 bits and two of 64.
 const LOAN: usize = 28;
 
-/// Bytes of the longest header that goes along: 255 hops and the bottom.
+/// Bytes of the longest header that goes along: 255 hops, which is the most that NN_MAXTTL allows, and the id below them, of four each.
 const HEADER_MAX: usize = 1024;
 
 /// A frame, but for the header that follows a reference.

@@ -57,9 +57,19 @@ pub(crate) struct Settings {
     pub keepalive: KeepAlive,
     /// Of the file that names a bound ipc socket (NN_IPC_MODE). `None`: as the process's umask says.
     pub ipc_mode: Option<u32>,
-    /// Of a named pipe (NN_WINPIPE_SEC_ATTR, NN_WINPIPE_OUTBUFSZ, NN_WINPIPE_INBUFSZ): an address, and bytes.
     #[cfg_attr(not(windows), allow(dead_code, reason = "there are none"))]
-    pub pipe: (usize, i32, i32),
+    pub named_pipe: NamedPipe,
+}
+
+/// Options of named pipes, which only Windows has.
+#[derive(Debug, Clone, Copy, Default)]
+#[cfg_attr(not(windows), allow(dead_code, reason = "there are none"))]
+pub(crate) struct NamedPipe {
+    /// The address of a SECURITY_ATTRIBUTES (NN_WINPIPE_SEC_ATTR); 0: the system's default.
+    pub security: usize,
+    /// Bytes (NN_WINPIPE_OUTBUFSZ, NN_WINPIPE_INBUFSZ).
+    pub out_buffer: i32,
+    pub in_buffer: i32,
 }
 
 /// How TCP finds out that a peer has gone without a word. `None`: the kernel's own time, or number.
@@ -236,7 +246,7 @@ mod tests {
             connect_timeout: None,
             keepalive: KeepAlive::default(),
             ipc_mode: None,
-            pipe: (0, 0, 0),
+            named_pipe: NamedPipe::default(),
         };
         settings.apply(&stream);
         assert_eq!(stream.recv_buffer_size().unwrap(), unset, "nobody has set it");

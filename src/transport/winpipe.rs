@@ -6,7 +6,7 @@ use std::io;
 use socket2::SockAddr;
 
 use super::session::Greeting;
-use super::{Dialer, Listener, Settings, Target, Transport};
+use super::{Dialer, Listener, NamedPipe, Settings, Target, Transport};
 use crate::codec::length_prefix::LengthPrefix;
 use crate::error::{Error, Result};
 use crate::sys::pipe::{Manner, Pipe, PipeListener, system_name};
@@ -18,10 +18,10 @@ impl Transport for WinPipe {
     fn bind(&self, address: &[u8], settings: Settings) -> Result<Box<dyn Listener>> {
         check(address)?;
         if settings.ipc_mode.is_some() {
-            // A pipe has no permission bits. Whoever asks for some is not to believe that others are kept out.
+            // A pipe has no permission bits. A program that asks for some must not believe that others are kept out.
             return Err(Error::NotSupported);
         }
-        let (security, out_buffer, in_buffer) = settings.pipe;
+        let NamedPipe { security, out_buffer, in_buffer } = settings.named_pipe;
         let bytes = |size| u32::try_from(size).unwrap_or(0);
         let manner = Manner { security, out_buffer: bytes(out_buffer), in_buffer: bytes(in_buffer) };
         Ok(Box::new(Bound(PipeListener::bind(address, manner)?)))

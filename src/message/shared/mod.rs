@@ -14,11 +14,14 @@ pub(crate) use block::{Block, Hold, Origin};
 
 use crate::sys::shared_memory::{Descriptor, Segment, WORDS};
 
-/// The words of a page: how many messages its reader's program has taken so far; at how many the other side wants to be told of it,
-/// or zero; and from `FIRST_SLOT` on one for each block that may be lent at a time, for the number of the loan that was given back.
-/// The first ones are far from each other: different processors write to them.
+/// Words of a page, by index; a word has 32 bits. This one counts the messages that the reader's program has taken.
 pub(crate) const TAKEN: usize = 0;
+
+/// The count at which the sender wants a `taken` frame; 0: it wants none. It is a cache line of 64 bytes away from `TAKEN`, because
+/// different processors write to the two.
 pub(crate) const WANTED: usize = 16;
+
+/// From here on there is a word for each block that may be lent at a time: the number of the loan that was returned.
 pub(crate) const FIRST_SLOT: usize = 64;
 pub(crate) const SLOTS: usize = WORDS - FIRST_SLOT;
 

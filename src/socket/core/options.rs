@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::pattern::{Pattern, Pipes, Policy};
 use crate::transport::sharing::{Lending, TRANSIT, USUAL_MIN};
 use crate::transport::tls::{self, Reading};
-use crate::transport::{KeepAlive, Settings};
+use crate::transport::{KeepAlive, NamedPipe, Settings};
 
 /// An option's value as the caller passed it. `address` is where its bytes lie: NN_IPC_SEC_ATTR keeps the pointer
 /// itself.
@@ -182,7 +182,11 @@ impl Options {
             connect_timeout: some_time(self.connect_timeout),
             keepalive: self.keepalive(),
             ipc_mode: u32::try_from(self.ipc_mode).ok(),
-            pipe: (self.ipc_security, self.ipc_out_buffer, self.ipc_in_buffer),
+            named_pipe: NamedPipe {
+                security: self.ipc_security,
+                out_buffer: self.ipc_out_buffer,
+                in_buffer: self.ipc_in_buffer,
+            },
         }
     }
 

@@ -489,7 +489,7 @@ impl<O: Outside> PipeTable<O> {
         })
     }
 
-    /// Tells the peer something of that memory, behind what waits already. False: it has not read what it was told before.
+    /// Sends frames about that memory, behind what waits already. False: the peer has not read the ones before.
     pub(in crate::socket) fn tell(&mut self, id: PipeId, frames: &[u8]) -> bool {
         let Some(stream) = self.stream(id) else { return true };
         let (quiet, failed) = (stream.outbox.is_empty(), stream.writing == Writing::Failed);

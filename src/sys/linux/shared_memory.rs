@@ -3,9 +3,9 @@
 //!
 //! Why this is sound, although others have the same memory:
 //!
-//! - *A mapping stays whole.* What a peer hands over is mapped only if it is a memfd of the size that was told and is sealed
-//!   against growing and shrinking: no access to it can miss (SIGBUS). It is unmapped by the last reference to it, and whoever
-//!   lends bytes of it keeps one.
+//! - *A mapping stays whole.* What a peer hands over is mapped only if it is a memfd of the announced size and is sealed
+//!   against growing and shrinking: no access to it can miss (SIGBUS). The last reference unmaps it, and every
+//!   holder of its bytes has one.
 //! - *A segment is written by its maker alone.* It is sealed (F_SEAL_FUTURE_WRITE) once its maker has mapped it, and everybody
 //!   else maps it privately: what a program writes into a message that it has received becomes a page of its own. Within its
 //!   maker a block is given to one owner at a time, who may write until it is lent, and not afterwards.
@@ -139,7 +139,7 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: it was mapped by `of`, and whoever has lent bytes of it has kept it alive until now.
+        // SAFETY: `of` has mapped it, and every holder of its bytes has kept it alive until now.
         unsafe { libc::munmap(self.base.as_ptr().cast(), self.length) };
     }
 }
@@ -344,7 +344,7 @@ pub(crate) fn can_share(socket: &Socket) -> bool {
     socket.domain().is_ok_and(|domain| domain == Domain::UNIX)
 }
 
-/// The user that this process is, as others are told.
+/// The effective user of this process, which the kernel reports to peers.
 pub(crate) fn own_user() -> u32 {
     // SAFETY: it has no arguments and cannot fail.
     unsafe { libc::geteuid() }

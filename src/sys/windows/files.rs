@@ -25,7 +25,7 @@ pub(crate) fn beside(_path: &Path, _suffix: &str, _folder: Option<&Folder>, _lim
     None
 }
 
-/// Files have no permission bits here. Whoever asks for some is not to believe that others are kept out.
+/// Files have no permission bits here. A program that asks for some must not believe that others are kept out.
 pub(crate) fn set_mode(_path: &Path, _mode: u32) -> io::Result<()> {
     Err(io::Error::from_raw_os_error(ERROR_NOT_SUPPORTED as i32))
 }

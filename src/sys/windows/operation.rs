@@ -93,7 +93,7 @@ impl Operation {
                 // The system has not begun it, and nobody will be told of it.
                 // SAFETY: it was just made of an Arc.
                 drop(unsafe { Arc::from_raw(kept) });
-                // Whoever waited for a peer has one already.
+                // The waiting instance has a peer already.
                 *stage = Stage::Ended(if error == ERROR_PIPE_CONNECTED as i32 { Ok(0) } else { Err(error) });
             }
         }

@@ -108,7 +108,7 @@ impl Pipe {
     /// Dials: succeeds at once, or fails.
     pub(crate) fn dial(name: &[u8]) -> io::Result<Stream> {
         let name = system_name(name)?;
-        // Whoever is bound there learns who we are, and cannot act in our name.
+        // The server learns our identity, and cannot act in our name.
         let flags = FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION;
         // SAFETY: the name ends with a NUL; there are no attributes and no template.
         let handle = unsafe {

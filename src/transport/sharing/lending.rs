@@ -261,7 +261,7 @@ impl Lending {
         }
     }
 
-    /// Looks how much of what was sent the peer has taken. What waits for that is told if there is room again.
+    /// Subtracts what the peer has taken from what is in transit. Asks for a `taken` frame while too much is.
     fn look(&mut self) {
         let Some(page) = &self.page else { return };
         loop {
@@ -317,7 +317,7 @@ impl Lending {
         true
     }
 
-    /// The peer has taken what it was waited for, or messages shall not wait for it any more.
+    /// The peer reports that its program has taken messages.
     pub(crate) fn hear_taken(&mut self) {
         self.look();
     }
