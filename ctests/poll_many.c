@@ -35,11 +35,17 @@ static int64_t cost(struct nn_pollfd *fds, int n)
 
 static void in_proportion(const char *what, struct nn_pollfd *fds, int most)
 {
-    int64_t few = cost(fds, most / TIMES), many = cost(fds, most);
-    /* Many do not fit into the processor's cache. Looking for each among all that were before took seventy times as long. */
-    if (many >= few * TIMES * 5 / 2)
+    int64_t few, many;
+    /* Many do not fit into the processor's cache, which other programs use as well: they have four tries. Looking for each among
+       all that were before took seventy times as long, each time. */
+    int tries = 0;
+    do {
+        few = cost(fds, most / TIMES);
+        many = cost(fds, most);
+    } while (many >= few * TIMES * 5 / 2 && ++tries < 4);
+    if (tries == 4)
         printf("%s: %d in %lld us, %d in %lld us\n", what, most / TIMES, (long long) few, most, (long long) many);
-    CHECK(many < few * TIMES * 5 / 2);
+    CHECK(tries < 4);
     printf("%s: in proportion\n", what);
 }
 
