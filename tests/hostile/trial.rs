@@ -92,7 +92,10 @@ impl Trial {
         self.serves_a_good_client(after);
         eventually(&format!("{} descriptors after {after}", self.descriptors), || descriptors() == self.descriptors);
         let grown = memory().resident.saturating_sub(self.resident);
-        assert!(grown < SLACK, "{grown} bytes more after {after}");
+        // The TLS of the peers is in this process as well. After 200 of them the allocator keeps up to 11 MiB, and no more after
+        // 1,200: a leak of a buffer for each connection would be far beyond.
+        let slack = if matches!(self.over, Over::Tls | Over::Wss) { 2 * SLACK } else { SLACK };
+        assert!(grown < slack, "{grown} bytes more after {after}");
     }
 
     fn ends(mut self) {
